@@ -1,0 +1,13 @@
+//! Vocabulary every layer may use: piece arithmetic, bitfields, hashes, units and the machines' own clock.
+//!
+//! Plain values with no policy. Nothing here reads a clock, a file or a socket.
+
+mod bitfield;
+mod hash;
+mod layout;
+mod units;
+
+pub use bitfield::{Bitfield, BitfieldError};
+pub use hash::{HexError, InfoHash, PeerId, Sha1Digest, Sha256Digest};
+pub use layout::{BLOCK_LENGTH, Block, Layout, LayoutError, PieceIndex};
+pub use units::{ByteCount, ByteRate, Instant, UnitError};

@@ -1,0 +1,3 @@
+//! What runs on a host: tracker, seeder or peer.
+
+fn main() {}

@@ -1,0 +1,309 @@
+//! Orders and statuses.
+
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::{AgentFailure, RunId, Tag};
+use crate::base::{ByteCount, ByteRate, InfoHash, Sha256Digest};
+
+/// The version of this conversation; an agent and a console of different versions part at once.
+pub const PROTOCOL: u32 = 1;
+
+/// What the console tells an agent. JSON on the wire, with at most one run of raw bytes behind it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "order", rename_all = "kebab-case")]
+pub enum Order {
+    /// The first order: which run this is. Answered by [`Status::Hello`].
+    Hello {
+        /// [`PROTOCOL`] of the console.
+        protocol: u32,
+        /// The run the agent works for.
+        run: RunId,
+        /// What the inventory calls this host; for the agent's log.
+        host: String,
+    },
+    /// Be the tracker of this run's swarm. Answered by [`Status::Tracking`].
+    Track {
+        /// The address to listen on.
+        bind: IpAddr,
+        /// The port to listen on; 0 takes any free one.
+        port: u16,
+        /// The one swarm it serves.
+        info_hash: InfoHash,
+        /// Who may ask; everybody else is refused.
+        allow: Vec<IpAddr>,
+    },
+    /// Make a payload out of a path on this host. Answered by [`Status::Packing`] and [`Status::Packed`].
+    Pack(PackOrder),
+    /// Join the swarm. Answered by [`Status::Serving`], then [`Status::Progress`] until the order [`Self::Stop`].
+    Serve(Box<ServeOrder>),
+    /// A part of the payload for a seeder whose data comes [`DataSource::Pushed`]; the bytes follow the frame.
+    Data {
+        /// Where the bytes belong in the payload.
+        offset: u64,
+        /// The bytes: whole pieces, at most [`super::FRAME_LENGTH_MAX`].
+        #[serde(skip)]
+        bulk: Bytes,
+    },
+    /// More peers of this run; they may connect from now on, and are worth dialling.
+    Peers {
+        /// Where they listen.
+        listening: Vec<SocketAddr>,
+        /// Addresses that may connect but need not be dialled.
+        allow: Vec<IpAddr>,
+    },
+    /// New caps, at once; 0 is none.
+    Limits {
+        /// Upload cap of this host.
+        max_upload: ByteRate,
+        /// Download cap of this host.
+        max_download: ByteRate,
+    },
+    /// Whether to send [`Status::Peers`] every second: somebody looks at this host.
+    Watch {
+        /// On or off.
+        on: bool,
+    },
+    /// Leave the swarm, stop, and remove what this run left on the host. Answered by [`Status::Stopped`].
+    Stop {
+        /// Whether partial payload goes too; `false` keeps it for a retry.
+        discard_partial: bool,
+    },
+}
+
+/// How to take part in the swarm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServeOrder {
+    /// The .torrent file, raw.
+    #[serde(skip)]
+    pub torrent: Bytes,
+    /// What the payload is.
+    pub payload: PayloadFacts,
+    /// What this host is in the swarm.
+    pub role: ServeRole,
+    /// The folder releases land in; `~/` at its start is the agent's home.
+    pub destination: String,
+    /// The release's name in that folder.
+    pub tag: Tag,
+    /// Whether the release is wanted on this host (a seeder outside the selection only seeds).
+    pub deliver: bool,
+    /// The address to listen on and to dial from; unspecified for any.
+    pub bind: IpAddr,
+    /// Ports to listen on; the first free one is taken.
+    pub ports: PortRange,
+    /// Where the tracker is, if there is one yet.
+    pub tracker: Option<SocketAddr>,
+    /// Peers known so far.
+    pub peers: Vec<SocketAddr>,
+    /// Who may connect; everybody else is refused.
+    pub allow: Vec<IpAddr>,
+    /// Upload cap; 0 is none.
+    pub max_upload: ByteRate,
+    /// Download cap; 0 is none.
+    pub max_download: ByteRate,
+}
+
+/// Inclusive range of TCP ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortRange {
+    /// The first; 0 in both means any free port.
+    pub first: u16,
+    /// The last.
+    pub last: u16,
+}
+
+/// What a host is in the swarm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServeRole {
+    /// Gets the payload from the swarm.
+    Peer,
+    /// Has the payload, or gets it first.
+    Seeder(DataSource),
+}
+
+/// Where a seeder's bytes come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DataSource {
+    /// From the console, by [`Order::Data`].
+    Pushed,
+    /// A complete payload file on this host that is read, never changed or removed.
+    File(String),
+    /// What [`Order::Pack`] made on this host.
+    Packed,
+}
+
+/// Makes a payload out of a path on the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackOrder {
+    /// The directory or file.
+    pub source: String,
+    /// The folder releases land in; the payload is made beside them.
+    pub destination: String,
+    /// Globs of paths to leave out.
+    pub exclude: Vec<String>,
+    /// `auto`, `none` or `zstd`.
+    pub compress: String,
+    /// Piece length in bytes; chosen from the size when absent.
+    pub piece_length: Option<u32>,
+}
+
+/// What a payload is, beyond its torrent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PayloadFacts {
+    /// How it becomes a release.
+    pub format: PayloadFormat,
+    /// SHA-256 of the payload as it travels.
+    pub sha256: Sha256Digest,
+    /// SHA-256 of the release: of the uncompressed archive, or of the file. It can be computed again from the release
+    /// as it lies on a host (`release::digest`).
+    pub content_sha256: Sha256Digest,
+    /// Bytes of the files in the release.
+    pub unpacked_bytes: ByteCount,
+    /// Number of files, directories and links in the release.
+    pub unpacked_entries: u64,
+}
+
+/// How a payload becomes a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PayloadFormat {
+    /// It is the release: one file.
+    File,
+    /// A tar archive of a directory.
+    Tar,
+    /// The same, compressed.
+    TarZstd,
+}
+
+/// What an agent tells the console.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "kebab-case")]
+pub enum Status {
+    /// Answer to [`Order::Hello`].
+    Hello {
+        /// [`PROTOCOL`] of the agent.
+        protocol: u32,
+        /// The agent's version.
+        version: String,
+        /// Its process id.
+        pid: u32,
+    },
+    /// The tracker answers.
+    Tracking {
+        /// The port it listens on.
+        port: u16,
+    },
+    /// Packing goes on.
+    Packing {
+        /// Bytes read so far.
+        bytes: ByteCount,
+    },
+    /// The payload is made.
+    Packed {
+        /// What it is.
+        payload: PayloadFacts,
+        /// The .torrent file, raw.
+        #[serde(skip)]
+        torrent: Bytes,
+    },
+    /// The agent is in the swarm: existing data was hashed, and it listens.
+    Serving {
+        /// The port it listens on.
+        port: u16,
+        /// The pieces it has, as in a BEP 3 `bitfield`.
+        #[serde(skip)]
+        bitfield: Bytes,
+    },
+    /// How far it is: every 250 ms while something changes, at least every 5 s.
+    Progress(Progress),
+    /// Its peers, once a second while watched.
+    Peers {
+        /// Best rates first, at most 64.
+        peers: Vec<PeerSummary>,
+    },
+    /// Every piece is there; the whole payload is being hashed.
+    Verifying,
+    /// The release is being unpacked beside its place.
+    Unpacking,
+    /// The release is in place, verified and synced.
+    Delivered {
+        /// Whether it had been there before this run.
+        already: bool,
+    },
+    /// The run cannot go on here. The agent stays, to be told to stop or to serve again.
+    Failed {
+        /// Why.
+        failure: AgentFailure,
+    },
+    /// Something worth a line in the host's history that stops nothing: a corrupt piece, a peer dropped.
+    Note {
+        /// One line.
+        text: String,
+    },
+    /// The last status: the swarm is left, and everything of this run is removed but what is named.
+    Stopped {
+        /// Paths and ports that could not be removed or closed, each with its reason.
+        left_behind: Vec<String>,
+    },
+}
+
+/// How far one host is.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Progress {
+    /// Pieces verified.
+    pub pieces: u32,
+    /// Pieces verified since the last progress, as runs of (first, count).
+    pub completed: Vec<(u32, u32)>,
+    /// Payload bytes received from peers (not from the console) since the agent started.
+    pub bytes_down: ByteCount,
+    /// Payload bytes sent to peers since the agent started.
+    pub bytes_up: ByteCount,
+    /// Receiving now.
+    pub rate_down: ByteRate,
+    /// Sending now.
+    pub rate_up: ByteRate,
+    /// Peers connected.
+    pub peers: u16,
+    /// Of these, how many let us ask.
+    pub unchoking: u16,
+    /// Pieces that had to be fetched again because they were corrupt.
+    pub corrupt: u32,
+    /// The tracker, as this host sees it.
+    pub tracker: TrackerHealth,
+}
+
+/// The tracker, as one host sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TrackerHealth {
+    /// Not asked yet.
+    #[default]
+    Unknown,
+    /// The last announce was answered.
+    Answering,
+    /// The last announce was not.
+    Silent,
+}
+
+/// One remote peer of a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerSummary {
+    /// Where it is.
+    pub address: SocketAddr,
+    /// Its client, from its peer id or extension handshake.
+    pub client: String,
+    /// Pieces it has.
+    pub pieces: u32,
+    /// From it, now.
+    pub rate_down: ByteRate,
+    /// To it, now.
+    pub rate_up: ByteRate,
+    /// It lets us ask.
+    pub unchoking: bool,
+    /// It wants something of us.
+    pub interested: bool,
+}

@@ -1,0 +1,17 @@
+//! What console and agent say to each other: an [`Order`] goes down, a [`Status`] comes up.
+//!
+//! Values and their bytes only. It does not know what carries them (an SSH channel today, a socket of a detached agent
+//! later), and it decides nothing.
+
+mod codec;
+mod failure;
+mod frame;
+mod run;
+
+pub use codec::{Carried, Codec, CodecError, FRAME_LENGTH_MAX, MARKER, encode};
+pub use failure::{AgentFailure, Remedy};
+pub use frame::{
+    DataSource, Order, PROTOCOL, PackOrder, PayloadFacts, PayloadFormat, PeerSummary, PortRange, Progress, ServeOrder,
+    ServeRole, Status, TrackerHealth,
+};
+pub use run::{RunId, RunIdError, Tag, TagError};
