@@ -23,6 +23,10 @@ pub enum Order {
         run: RunId,
         /// What the inventory calls this host; for the agent's log.
         host: String,
+        /// The agent's folder on this host: its lock and its log lie in `runs/RUN` there.
+        work_dir: String,
+        /// The folder releases land in; `~/` at its start is the agent's home.
+        destination: String,
     },
     /// Be the tracker of this run's swarm. Answered by [`Status::Tracking`].
     Track {
@@ -83,9 +87,7 @@ pub struct ServeOrder {
     pub payload: PayloadFacts,
     /// What this host is in the swarm.
     pub role: ServeRole,
-    /// The folder releases land in; `~/` at its start is the agent's home.
-    pub destination: String,
-    /// The release's name in that folder.
+    /// The release's name in the folder of [`Order::Hello`].
     pub tag: Tag,
     /// Whether the release is wanted on this host (a seeder outside the selection only seeds).
     pub deliver: bool,
@@ -141,8 +143,6 @@ pub enum DataSource {
 pub struct PackOrder {
     /// The directory or file.
     pub source: String,
-    /// The folder releases land in; the payload is made beside them.
-    pub destination: String,
     /// Globs of paths to leave out.
     pub exclude: Vec<String>,
     /// `auto`, `none` or `zstd`.
