@@ -1,1 +1,17 @@
-//! To be written.
+//! The fleet: carries a run through every host.
+//!
+//! `Rollout` admits hosts under limits, orders their agents about, retries, aborts, and knows when it is over. It opens
+//! no connection, draws nothing, and knows neither the time nor a random number that it was not given. What a host's
+//! swarm does is not its business: it sees statuses only.
+
+mod counts;
+mod failure;
+mod host;
+mod io;
+mod plan;
+
+pub use counts::Counts;
+pub use failure::{Failure, Phase};
+pub use host::{Attempt, HostRecord, HostState, Stall, StateName, Transition};
+pub use io::{Action, BootStep, Caps, HostFacts, Input, Notice, Outcome, Output, Summary};
+pub use plan::{Config, Finish, Payload, Plan, PlannedHost, Source};

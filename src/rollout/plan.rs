@@ -1,0 +1,146 @@
+//! What a run is going to do, before it does it.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::Caps;
+use crate::base::{InfoHash, Layout};
+use crate::control::{PackOrder, PayloadFacts, PortRange, RunId, Tag};
+use crate::inventory::{HostId, Place};
+
+/// A run, resolved: which hosts, who tracks and seeds, what is sent.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The run's name.
+    pub run: RunId,
+    /// The release's name; `None` until a payload that the seeder packs is known, then [`Plan::tag_for`] it.
+    pub tag: Option<Tag>,
+    /// The source's base name: the first half of a default tag.
+    pub source_name: String,
+    /// The hosts that get the release, in inventory order.
+    pub hosts: Vec<PlannedHost>,
+    /// Hosts that only seed or track: not counted in the fleet.
+    pub helpers: Vec<PlannedHost>,
+    /// Who seeds.
+    pub seeder: Place,
+    /// Who tracks.
+    pub tracker: Place,
+    /// The tracker's port; 0 is any free one.
+    pub tracker_port: u16,
+    /// The ports peers may listen on.
+    pub ports: PortRange,
+    /// What is sent.
+    pub source: Source,
+    /// Where the payload file of this machine is, when [`Place::Console`] seeds: the local agent reads it.
+    pub local_payload: Option<String>,
+}
+
+/// One host of a plan.
+#[derive(Debug, Clone)]
+pub struct PlannedHost {
+    /// Which.
+    pub id: HostId,
+    /// What the inventory calls it.
+    pub name: String,
+    /// The folder releases land in.
+    pub destination: String,
+    /// Its address for other peers, when it is known beforehand.
+    pub swarm_address: Option<IpAddr>,
+    /// Its caps.
+    pub caps: Caps,
+}
+
+/// Where the payload comes from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// It is packaged here already.
+    Packed(Payload),
+    /// The seeder packages it.
+    OnSeeder(PackOrder),
+}
+
+/// A payload that is known in full.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payload {
+    /// The .torrent file, raw.
+    pub torrent: Bytes,
+    /// The swarm's name.
+    pub info_hash: InfoHash,
+    /// How it is cut.
+    pub layout: Layout,
+    /// What it is.
+    pub facts: PayloadFacts,
+}
+
+/// Every limit and interval of a rollout.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Hosts being connected or bootstrapped at once (OpenSSH's `MaxStartups` is per host; this bounds the jump box).
+    pub fanout: usize,
+    /// Between two launches, so that a thousand SYNs do not leave at once.
+    pub launch_interval: Duration,
+    /// Automatic attempts for failures before the agent runs that may heal by themselves.
+    pub connect_attempts: u32,
+    /// Automatic attempts for failures after that; 1 leaves retrying to the operator.
+    pub work_attempts: u32,
+    /// First backoff of an automatic retry; doubles each time, with jitter of half.
+    pub backoff_min: Duration,
+    /// Longest backoff.
+    pub backoff_max: Duration,
+    /// No new piece for this long is a stall.
+    pub stalled_after: Duration,
+    /// A stall this long is a failure.
+    pub stall_failed_after: Duration,
+    /// From the connection to the agent's first word (the driver has finer deadlines of its own).
+    pub bootstrap_max: Duration,
+    /// From the order to serve to the agent in the swarm; hashing what is there takes time.
+    pub serve_max: Duration,
+    /// For verifying and unpacking.
+    pub deliver_max: Duration,
+    /// How long hosts wait for a tracker before they go on without one.
+    pub tracker_wait_max: Duration,
+    /// For an agent to stop and clean up.
+    pub stop_max: Duration,
+    /// Peers told to a host when it joins.
+    pub peers_told: usize,
+    /// Between two rounds of telling hosts about new peers.
+    pub tell_interval: Duration,
+    /// Whether the run ends by itself when every host is settled (without a terminal), or waits for the operator.
+    pub finish: Finish,
+}
+
+/// What happens when every host is settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    /// Clean up and end.
+    AtOnce,
+    /// Clean up and end if all are done; wait for the operator otherwise.
+    WhenAllDone,
+    /// Wait for the operator.
+    Ask,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            fanout: 64,
+            launch_interval: Duration::from_millis(5),
+            connect_attempts: 3,
+            work_attempts: 1,
+            backoff_min: Duration::from_secs(1),
+            backoff_max: Duration::from_secs(30),
+            stalled_after: Duration::from_secs(14),
+            stall_failed_after: Duration::from_secs(180),
+            bootstrap_max: Duration::from_secs(180),
+            serve_max: Duration::from_secs(600),
+            deliver_max: Duration::from_secs(1800),
+            tracker_wait_max: Duration::from_secs(15),
+            stop_max: Duration::from_secs(15),
+            peers_told: 50,
+            tell_interval: Duration::from_millis(500),
+            finish: Finish::AtOnce,
+        }
+    }
+}
