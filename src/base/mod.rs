@@ -2,11 +2,13 @@
 //!
 //! Plain values with no policy. Nothing here reads a clock, a file or a socket.
 
+mod bencode;
 mod bitfield;
 mod hash;
 mod layout;
 mod units;
 
+pub use bencode::{BencodeError, check_bencode};
 pub use bitfield::{Bitfield, BitfieldError};
 pub use hash::{HexError, InfoHash, PeerId, Sha1Digest, Sha256Digest};
 pub use layout::{BLOCK_LENGTH, Block, Layout, LayoutError, PieceIndex};
