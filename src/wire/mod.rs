@@ -1,1 +1,14 @@
-//! To be written.
+//! The peer wire protocol as values: BEP 3, the fast extension (BEP 6) and the extension protocol (BEP 10).
+//!
+//! Bytes to [`Message`]s and back, however the bytes are cut and without copying payload. It knows no torrent: whether a
+//! piece exists, a request was made or a message is in order is for the swarm to say.
+
+mod extension;
+mod framer;
+mod handshake;
+mod message;
+
+pub use extension::{EXTENSION_HANDSHAKE_ID, ExtensionHandshake};
+pub use framer::{Framer, READ_ROOM, Received};
+pub use handshake::Handshake;
+pub use message::{MESSAGE_LENGTH_MAX, Message, WireError};
