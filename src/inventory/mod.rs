@@ -1,17 +1,26 @@
-//! The hosts of a fleet, as a TOML file names them.
+//! The fleet as its operator wrote it down: TOML to [`Inventory`], host ranges, and the selectors that name hosts.
+//!
+//! Values only: it reads no file (the text is given to [`Inventory::parse`]), resolves no name and reaches no host. Every
+//! error says where it is, shows the line, and names the way out; all errors of a file are reported at once.
 
-use serde::{Deserialize, Serialize};
+mod diagnostics;
+mod group;
+mod host;
+mod host_name;
+mod host_set;
+mod hosts;
+mod parse;
+mod roles;
+mod select;
+mod swarm_settings;
 
-/// A host's place in the inventory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct HostId(pub u32);
-
-/// A host, or this machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Place {
-    /// This machine.
-    Console,
-    /// A host.
-    Host(HostId),
-}
+pub use diagnostics::{Diagnostic, Diagnostics, Severity};
+pub use group::Group;
+pub use host::{Host, HostId, HostKeyPolicy, Standing};
+pub use host_name::HostNameError;
+pub use host_set::HostSet;
+pub use hosts::{EXPANSION_MAX, HostPattern, PatternError, PatternFault, expand, fold, fold_patterns};
+pub use parse::Inventory;
+pub use roles::{Place, Roles};
+pub use select::{SelectContext, SelectError};
+pub use swarm_settings::SwarmSettings;
