@@ -4,14 +4,24 @@
 //! no connection, draws nothing, and knows neither the time nor a random number that it was not given. What a host's
 //! swarm does is not its business: it sees statuses only.
 
+mod availability;
 mod counts;
 mod failure;
 mod host;
 mod io;
+mod launcher;
+mod machine;
 mod plan;
+mod report;
+mod schedule;
+mod session;
+mod speed;
 
 pub use counts::Counts;
 pub use failure::{Failure, Phase};
 pub use host::{Attempt, HostRecord, HostState, Stall, StateName, Transition};
 pub use io::{Action, BootStep, Caps, HostFacts, Input, Notice, Outcome, Output, Summary};
+pub use machine::Rollout;
 pub use plan::{Config, Finish, Payload, Plan, PlannedHost, Source};
+pub use report::{CauseGroup, Pushed, Stage, StationState, StationView};
+pub use speed::{Eta, Totals};

@@ -1,0 +1,133 @@
+//! Who is launched next: ranks, fan-out, pace and backoff.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::Config;
+use super::session::Slot;
+use crate::base::Instant;
+
+/// Who goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    /// Seeder and tracker: nobody gets anything before them. Neither fan-out nor a pause holds them.
+    Station,
+    /// The operator asked for it by hand: a pause does not hold it.
+    Operator,
+    /// In the order of the plan.
+    Fleet,
+}
+
+/// Hosts that are ready to be launched.
+#[derive(Debug, Default)]
+pub(super) struct Launcher {
+    ready: BTreeSet<(Rank, Slot)>,
+    admitted: usize,
+    next_at: Instant,
+    pub(super) paused: bool,
+}
+
+impl Launcher {
+    /// Lines a host up.
+    pub(super) fn push(&mut self, rank: Rank, slot: Slot) {
+        self.withdraw(slot);
+        self.ready.insert((rank, slot));
+    }
+
+    /// Takes a host out of the line.
+    pub(super) fn withdraw(&mut self, slot: Slot) {
+        for rank in [Rank::Station, Rank::Operator, Rank::Fleet] {
+            self.ready.remove(&(rank, slot));
+        }
+    }
+
+    /// Sends everybody home.
+    pub(super) fn clear(&mut self) {
+        self.ready.clear();
+    }
+
+    /// Takes the next host that may be launched now.
+    pub(super) fn next(&mut self, now: Instant, config: &Config) -> Option<Slot> {
+        let at = self.candidate(config)?;
+        if now < self.next_at {
+            return None;
+        }
+        self.ready.remove(&at);
+        self.next_at = now + config.launch_interval;
+        Some(at.1)
+    }
+
+    /// When [`Self::next`] has somebody, if nothing else changes.
+    pub(super) fn due(&self, config: &Config) -> Option<Instant> {
+        self.candidate(config).map(|_| self.next_at)
+    }
+
+    /// One more host is on its way.
+    pub(super) const fn admit(&mut self) {
+        self.admitted += 1;
+    }
+
+    /// One host less is on its way.
+    pub(super) const fn release(&mut self) {
+        self.admitted = self.admitted.saturating_sub(1);
+    }
+
+    fn candidate(&self, config: &Config) -> Option<(Rank, Slot)> {
+        let first = *self.ready.first()?;
+        let free = match first.0 {
+            Rank::Station => true,
+            Rank::Operator => self.admitted < config.fanout.max(1),
+            Rank::Fleet => self.admitted < config.fanout.max(1) && !self.paused,
+        };
+        free.then_some(first)
+    }
+}
+
+/// How long to wait after the `failures`-th failure: doubled each time, between half of that and all of it.
+pub(super) fn backoff(config: &Config, failures: u32, random: &mut fastrand::Rng) -> Duration {
+    let doubled = config.backoff_min.saturating_mul(1 << failures.saturating_sub(1).min(16));
+    doubled.min(config.backoff_max).mul_f64(0.5 + random.f64() / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stations_go_first_and_a_pause_holds_the_fleet_only() {
+        let config = Config { fanout: 2, ..Config::default() };
+        let mut launcher = Launcher { paused: true, ..Launcher::default() };
+        launcher.push(Rank::Fleet, Slot(0));
+        launcher.push(Rank::Station, Slot(9));
+        let mut now = Instant::ZERO;
+        assert_eq!(launcher.next(now, &config), Some(Slot(9)));
+        now = now + config.launch_interval;
+        assert_eq!(launcher.next(now, &config), None);
+        launcher.push(Rank::Operator, Slot(0));
+        assert_eq!(launcher.next(now, &config), Some(Slot(0)));
+        assert_eq!(launcher.due(&config), None);
+    }
+
+    #[test]
+    fn the_fan_out_is_never_exceeded() {
+        let config = Config { fanout: 1, launch_interval: Duration::ZERO, ..Config::default() };
+        let mut launcher = Launcher::default();
+        launcher.push(Rank::Fleet, Slot(0));
+        launcher.push(Rank::Fleet, Slot(1));
+        assert_eq!(launcher.next(Instant::ZERO, &config), Some(Slot(0)));
+        launcher.admit();
+        assert_eq!(launcher.next(Instant::ZERO, &config), None);
+        launcher.release();
+        assert_eq!(launcher.next(Instant::ZERO, &config), Some(Slot(1)));
+    }
+
+    #[test]
+    fn backoff_doubles_up_to_its_bound() {
+        let (config, mut random) = (Config::default(), fastrand::Rng::with_seed(1));
+        for (failures, most) in [(1, 1), (2, 2), (3, 4), (40, 30)] {
+            let wait = backoff(&config, failures, &mut random);
+            let most = Duration::from_secs(most);
+            assert!(wait <= most && wait >= most / 2, "{failures}: {wait:?}");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What goes on between the console and one place, beside the state the operator sees.
+
+use std::net::IpAddr;
+
+use super::HostFacts;
+use crate::base::{ByteCount, Instant};
+use crate::inventory::Place;
+
+/// A place's index: the fleet first, in its order, then helpers, then this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Slot(pub(super) usize);
+
+/// How far the connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Link {
+    /// There is none.
+    Off,
+    /// The driver was told to connect.
+    Dialing,
+    /// Orders may be sent.
+    Attached,
+    /// The agent was told to stop and clean up.
+    Stopping,
+    /// The driver was told to end the attempt.
+    Hanging,
+}
+
+/// What an attempt is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// The release on the host; the host's state follows.
+    Work,
+    /// Tracker or seeder on a host that is settled itself.
+    Station,
+    /// Removing what an earlier attempt left.
+    Clean,
+}
+
+/// One place: its attempt and what it was told.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) place: Place,
+    pub(super) link: Link,
+    pub(super) purpose: Purpose,
+    /// When link, state or step last changed: what deadlines count from.
+    pub(super) since: Instant,
+    /// It takes one of the places of the fan-out.
+    pub(super) admitted: bool,
+    /// The agent answered the first order.
+    pub(super) greeted: bool,
+    /// It was told to package, and has not answered.
+    pub(super) packing: bool,
+    /// It was told to serve, and has not failed since.
+    pub(super) served: bool,
+    /// It is in the swarm.
+    pub(super) serving: bool,
+    /// An agent was attached, and what it put there is not proved gone.
+    pub(super) dirty: bool,
+    /// The one cleaning attempt was made.
+    pub(super) cleaned: bool,
+    /// It failed at least once.
+    pub(super) failed_once: bool,
+    /// Failures before the agent ran, since the operator last had a say.
+    pub(super) connect_failures: u32,
+    /// Failures after that.
+    pub(super) work_failures: u32,
+    pub(super) facts: Option<HostFacts>,
+    pub(super) work_dir: String,
+    /// How much of the known addresses it was told.
+    pub(super) allow_told: usize,
+    /// Bytes sent to peers in all attempts.
+    pub(super) bytes_up: ByteCount,
+    /// Verified bytes as counted in the totals.
+    pub(super) bytes_done: u64,
+    /// Verified bytes a second, smoothed.
+    pub(super) speed: super::speed::Speed,
+    /// When its progress was last noticed.
+    pub(super) noticed: Option<Instant>,
+    /// Its address for peers, from the plan.
+    pub(super) planned_address: Option<IpAddr>,
+}
+
+impl Session {
+    /// A place nobody has dialled.
+    pub(super) fn new(place: Place, planned_address: Option<IpAddr>) -> Self {
+        Self {
+            place,
+            link: Link::Off,
+            purpose: Purpose::Work,
+            since: Instant::ZERO,
+            admitted: false,
+            greeted: false,
+            packing: false,
+            served: false,
+            serving: false,
+            dirty: false,
+            cleaned: false,
+            failed_once: false,
+            connect_failures: 0,
+            work_failures: 0,
+            facts: None,
+            work_dir: String::new(),
+            allow_told: 0,
+            bytes_up: ByteCount(0),
+            bytes_done: 0,
+            speed: super::speed::Speed::default(),
+            noticed: None,
+            planned_address,
+        }
+    }
+
+    /// Where peers dial it.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        self.planned_address.or_else(|| self.facts.as_ref().map(|facts| facts.address))
+    }
+
+    /// Forgets what the last agent was told: there is none any more.
+    pub(super) fn unlink(&mut self) {
+        self.link = Link::Off;
+        self.greeted = false;
+        self.packing = false;
+        self.served = false;
+        self.serving = false;
+        self.allow_told = 0;
+    }
+}
