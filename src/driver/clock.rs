@@ -1,0 +1,26 @@
+//! The clock of one process, read for the machines.
+
+use crate::base::Instant;
+
+/// Turns the time of the operating system into the machines' own, and back for timers.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    origin: std::time::Instant,
+}
+
+impl Clock {
+    /// Begins now.
+    pub fn start() -> Self {
+        Self { origin: std::time::Instant::now() }
+    }
+
+    /// The moment it is.
+    pub fn now(&self) -> Instant {
+        Instant::after(self.origin.elapsed())
+    }
+
+    /// The same moment for a timer.
+    pub fn timer(&self, moment: Instant) -> tokio::time::Instant {
+        tokio::time::Instant::from_std(self.origin + moment.since(Instant::ZERO))
+    }
+}
