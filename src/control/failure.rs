@@ -18,11 +18,11 @@ pub enum Remedy {
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum AgentFailure {
     /// There is no room for the payload and what is in it.
-    #[error("{path} has {free} free, {needed} needed")]
+    #[error("{path} is full{}", room(*.needed, *.free))]
     DiskFull {
         /// The folder.
         path: String,
-        /// Bytes needed; payload and unpacked release together.
+        /// Bytes needed; payload and unpacked release together. 0 when a write failed in spite of the check before.
         needed: ByteCount,
         /// Bytes free to this user.
         free: ByteCount,
@@ -115,17 +115,23 @@ pub enum AgentFailure {
     },
 }
 
+fn room(needed: ByteCount, free: ByteCount) -> String {
+    if needed == ByteCount(0) { String::new() } else { format!(": {free} free, {needed} needed") }
+}
+
 impl AgentFailure {
     /// Sorts an I/O error under its proper cause.
     pub fn from_io(operation: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
-        let (operation, path) = (operation.to_owned(), path.display().to_string());
-        match error.kind() {
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-                Self::DiskFull { path, needed: ByteCount(0), free: ByteCount(0) }
-            }
-            std::io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { path },
-            std::io::ErrorKind::PermissionDenied => Self::Permission { operation, path },
-            _ => Self::Io { operation, path, why: error.to_string() },
+        use std::io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        let (operation, path, kind) = (operation.to_owned(), path.display().to_string(), error.kind());
+        if [StorageFull, QuotaExceeded, FileTooLarge].contains(&kind) {
+            Self::DiskFull { path, needed: ByteCount(0), free: ByteCount(0) }
+        } else if kind == ReadOnlyFilesystem {
+            Self::ReadOnly { path }
+        } else if kind == PermissionDenied {
+            Self::Permission { operation, path }
+        } else {
+            Self::Io { operation, path, why: error.to_string() }
         }
     }
 
