@@ -163,8 +163,10 @@ pub struct PayloadFacts {
     pub content_sha256: Sha256Digest,
     /// Bytes of the files in the release.
     pub unpacked_bytes: ByteCount,
-    /// Number of files, directories and links in the release.
+    /// Number of files, directories and links in the release, its root included.
     pub unpacked_entries: u64,
+    /// The `rwx` bits of a release that is one file; an archive holds its own.
+    pub mode: u32,
 }
 
 /// How a payload becomes a release.
