@@ -1,1 +1,28 @@
-//! To be written.
+//! The `BitTorrent` engine of one host, as a machine.
+//!
+//! It decides whom to connect to, which block to ask of whom, whom to serve, and what to think of a peer that lies: BEP 3
+//! with the fast extension (BEP 6) and the extension handshake (BEP 10). [`Input`] and [`Output`] are the whole contract.
+//!
+//! It does **not** know a socket, a file, a hash function or the time: what is to be read, written, hashed, sent or
+//! awaited is said as [`Output`] and answered as [`Input`]. It never gives up: a run is ended by whoever began it.
+
+mod announcer;
+mod bucket;
+mod choker;
+mod config;
+mod dialer;
+mod fetch;
+mod greet;
+mod io;
+mod machine;
+mod meter;
+mod peer;
+mod picker;
+mod pieces;
+mod serve;
+
+pub use announcer::TrackerHealth;
+pub use config::{Config, Tracker};
+pub use io::{Announcement, ConnectionId, Input, Milestone, Note, Output, PeerFault};
+pub use machine::{Fault, Swarm, Totals};
+pub use peer::{Origin, PeerSummary};

@@ -1,0 +1,118 @@
+//! Announcer: when to ask the tracker again, and whether it answers.
+
+use std::time::Duration;
+
+use super::io::Milestone;
+use super::{Config, Tracker};
+use crate::base::Instant;
+
+/// The tracker, as this host sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TrackerHealth {
+    /// Not asked yet.
+    #[default]
+    Unknown,
+    /// The last announce was answered.
+    Answering,
+    /// The last announce was not.
+    Silent,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    Absent,
+    Due(Instant),
+    /// Asked, and waiting until then.
+    Asked(Instant),
+}
+
+/// Announces for ever, less often while nobody answers.
+#[derive(Debug)]
+pub(super) struct Announcer {
+    state: State,
+    pub(super) health: TrackerHealth,
+    failures: u32,
+    /// What is to be told until it is answered, oldest first.
+    started: bool,
+    completed: bool,
+}
+
+impl Announcer {
+    pub(super) const fn new(tracker: Tracker) -> Self {
+        let state = match tracker {
+            Tracker::Present => State::Due(Instant::ZERO),
+            Tracker::Absent => State::Absent,
+        };
+        Self { state, health: TrackerHealth::Unknown, failures: 0, started: false, completed: false }
+    }
+
+    /// There is a tracker, which knows nothing of us.
+    pub(super) const fn appoint(&mut self, now: Instant) {
+        self.state = State::Due(now);
+        self.started = false;
+        self.failures = 0;
+    }
+
+    /// The last piece has come: that is said at once.
+    pub(super) const fn complete(&mut self, now: Instant) {
+        self.completed = true;
+        if let State::Due(_) = self.state {
+            self.state = State::Due(now);
+        }
+    }
+
+    /// What is to be said now, if it is time.
+    pub(super) fn poll(&mut self, now: Instant, config: &Config) -> Option<Milestone> {
+        match self.state {
+            State::Due(due) if due <= now => {
+                self.state = State::Asked(now + config.announce_timeout);
+                Some(self.milestone())
+            }
+            State::Absent | State::Due(_) | State::Asked(_) => None,
+        }
+    }
+
+    /// Whether an announce has been waited for too long.
+    pub(super) fn is_overdue(&self, now: Instant) -> bool {
+        match self.state {
+            State::Asked(until) => until <= now,
+            State::Absent | State::Due(_) => false,
+        }
+    }
+
+    /// An answer has come; the next announce is in `after`. Says whether the tracker had been silent.
+    pub(super) fn answered(&mut self, now: Instant, after: Duration) -> bool {
+        match self.milestone() {
+            Milestone::Started => self.started = true,
+            Milestone::Completed => self.completed = false,
+            Milestone::None => {}
+        }
+        self.failures = 0;
+        let after = if self.milestone() == Milestone::None { after } else { Duration::ZERO };
+        self.state = State::Due(now + after);
+        std::mem::replace(&mut self.health, TrackerHealth::Answering) == TrackerHealth::Silent
+    }
+
+    /// No answer has come. Says whether the tracker had not been silent before.
+    pub(super) fn failed(&mut self, now: Instant, config: &Config) -> bool {
+        let wait = config.announce_every * 2_u32.saturating_pow(self.failures.min(8));
+        self.failures = self.failures.saturating_add(1);
+        self.state = State::Due(now + wait.min(config.announce_after_max));
+        std::mem::replace(&mut self.health, TrackerHealth::Silent) != TrackerHealth::Silent
+    }
+
+    pub(super) const fn deadline(&self) -> Option<Instant> {
+        match self.state {
+            State::Absent => None,
+            State::Due(at) | State::Asked(at) => Some(at),
+        }
+    }
+
+    const fn milestone(&self) -> Milestone {
+        match (self.started, self.completed) {
+            (false, _) => Milestone::Started,
+            (true, true) => Milestone::Completed,
+            (true, false) => Milestone::None,
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Every limit and interval of the swarm, with its unit and its reason.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::base::ByteRate;
+
+/// Limits and intervals. The defaults are for a fleet in a data centre: short timers, deep pipelines, no choking.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Who may connect and be dialled; `None` is everybody, for use by hand.
+    pub allow: Option<Vec<IpAddr>>,
+    /// The port we listen on, told to peers so that they can dial back (BEP 10 `p`); 0 is not told.
+    pub listen_port: u16,
+    /// What we call ourselves (BEP 10 `v`).
+    pub client: &'static str,
+    /// Payload sent a second, at most; 0 is no cap.
+    pub max_upload: ByteRate,
+    /// Payload received a second, at most; 0 is no cap.
+    pub max_download: ByteRate,
+    /// Whether there is a tracker to announce to, from the start.
+    pub tracker: Tracker,
+
+    /// Connections at once, handshakes included: a socket and two queues each.
+    pub connections_max: usize,
+    /// Connections below which peers are dialled: the rest is left to those who dial us, so that newcomers get in.
+    pub connections_wanted: usize,
+    /// Dials under way at once: a wave of lost SYNs must not take all sockets.
+    pub dials_max: usize,
+    /// How long a dial may take. A LAN answers in a millisecond; one lost SYN costs a second.
+    pub dial_timeout: Duration,
+    /// Wait after the first failed dial; doubles each time, up to [`Self::redial_after_max`].
+    pub redial_after_min: Duration,
+    /// Longest wait between dials: a host that was rebooted is found again within this.
+    pub redial_after_max: Duration,
+    /// Addresses remembered: a tracker full of nonsense must not fill the memory.
+    pub addresses_max: usize,
+    /// How long a peer that sent corrupt data stays out: longer than a run usually takes.
+    pub ban: Duration,
+    /// Part in this many corrupt pieces ends a connection although others sent parts of each.
+    pub suspicion_max: u32,
+
+    /// How long a handshake may take after the connection.
+    pub handshake_timeout: Duration,
+    /// A keep-alive is sent when nothing else was for this long; other clients close after 120 s.
+    pub keep_alive_after: Duration,
+    /// A peer that sends nothing at all for this long is gone; other clients keep alive every 120 s at least.
+    pub idle_after: Duration,
+    /// A peer that owes us blocks and sends nothing at all for this long is gone.
+    pub silent_after: Duration,
+    /// Requests unanswered for this long are asked of somebody else as well.
+    pub request_timeout: Duration,
+    /// A peer that owes us blocks, and sends none for this long while others do, is dropped.
+    pub snubbed_after: Duration,
+    /// With every block asked for, one unanswered for this long is asked of an idle peer as well (endgame).
+    pub endgame_after: Duration,
+    /// The same before the endgame: an idle peer helps out a slow one.
+    pub assist_after: Duration,
+    /// How long a peer that refused a block is left alone.
+    pub refused_pause: Duration,
+    /// A connection that was of no use for this long may be closed in favour of another.
+    pub useless_after: Duration,
+
+    /// Blocks asked of a peer at once, at first and at least: 128 KiB, enough for a LAN's bandwidth × delay.
+    pub pipeline_min: usize,
+    /// Blocks asked of a peer at once, at most: 8 MiB, 1 GiB/s at 8 ms.
+    pub pipeline_max: usize,
+    /// What is asked of a peer lasts this long at its present rate: more than any delay in a fleet.
+    pub pipeline_span: Duration,
+    /// The same under a download cap or when the peer does not say how much it takes (BEP 10 `reqq`).
+    pub pipeline_unknown: usize,
+    /// Copies of one block asked for at once, at most, the first included.
+    pub copies_max: u8,
+    /// Pieces begun at once, at most: beyond this, begun ones are finished first, however common.
+    pub under_way_max: usize,
+    /// Bytes handed over to be written and not written yet, at most: a slow disk stops the asking.
+    pub unwritten_max: u64,
+
+    /// Peers served at once: few, so that whole pieces are out soon and can be passed on. A peer that takes nothing
+    /// does not count, so nobody waits for a slow one.
+    pub upload_slots: usize,
+    /// A served peer that took nothing for this long gives its slot to another, and goes on without.
+    pub slot_patience: Duration,
+    /// A peer unserved for this long goes before one that asks for a piece nobody has yet; each multiple outweighs
+    /// one more copy.
+    pub serve_patience: Duration,
+    /// Bytes queued for a peer, at least: the next block while one is on the wire.
+    pub send_queue_min: u64,
+    /// Bytes queued for a peer, at most.
+    pub send_queue_max: u64,
+    /// What is queued for a peer lasts this long at its present rate.
+    pub send_queue_span: Duration,
+    /// Requests a peer may have waiting; told as BEP 10 `reqq`. Twice [`Self::pipeline_max`]: cancels cross requests.
+    pub requests_max: usize,
+    /// Unasked-for blocks taken before a peer is dropped: cancels cross blocks.
+    pub strays_max: u32,
+
+    /// Time between announces while pieces are missing.
+    pub announce_every: Duration,
+    /// Time between announces once all pieces are there, unless the tracker wants longer.
+    pub announce_every_complete: Duration,
+    /// An announce unanswered for this long has failed.
+    pub announce_timeout: Duration,
+    /// Longest wait after failed announces; it doubles from [`Self::announce_every`].
+    pub announce_after_max: Duration,
+    /// Peers asked of the tracker.
+    pub announce_wanted: u32,
+
+    /// Time between looks at timeouts and rates.
+    pub tick: Duration,
+    /// Tokens a rate cap saves up, in time: short, so that a cap holds over any second.
+    pub burst: Duration,
+    /// Dropped peers remembered, with their reasons.
+    pub faults_max: usize,
+}
+
+/// Whether there is a tracker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tracker {
+    /// It is announced to.
+    Present,
+    /// Peers come from elsewhere, until [`super::Input::TrackerAppointed`].
+    Absent,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            allow: None,
+            listen_port: 0,
+            client: concat!("Rookery ", env!("CARGO_PKG_VERSION")),
+            max_upload: ByteRate::UNLIMITED,
+            max_download: ByteRate::UNLIMITED,
+            tracker: Tracker::Present,
+            connections_max: 64,
+            connections_wanted: 32,
+            dials_max: 16,
+            dial_timeout: Duration::from_secs(5),
+            redial_after_min: Duration::from_secs(1),
+            redial_after_max: Duration::from_secs(30),
+            addresses_max: 16_384,
+            ban: Duration::from_secs(600),
+            suspicion_max: 3,
+            handshake_timeout: Duration::from_secs(10),
+            keep_alive_after: Duration::from_secs(20),
+            idle_after: Duration::from_secs(150),
+            silent_after: Duration::from_secs(30),
+            request_timeout: Duration::from_secs(8),
+            snubbed_after: Duration::from_secs(60),
+            endgame_after: Duration::from_millis(500),
+            assist_after: Duration::from_secs(3),
+            refused_pause: Duration::from_secs(1),
+            useless_after: Duration::from_secs(5),
+            pipeline_min: 8,
+            pipeline_max: 512,
+            pipeline_span: Duration::from_secs(1),
+            pipeline_unknown: 200,
+            copies_max: 2,
+            under_way_max: 256,
+            unwritten_max: 64 << 20,
+            upload_slots: 8,
+            slot_patience: Duration::from_millis(100),
+            serve_patience: Duration::from_secs(2),
+            send_queue_min: 32 << 10,
+            send_queue_max: 1 << 20,
+            send_queue_span: Duration::from_millis(200),
+            requests_max: 1024,
+            strays_max: 1024,
+            announce_every: Duration::from_secs(3),
+            announce_every_complete: Duration::from_secs(30),
+            announce_timeout: Duration::from_secs(15),
+            announce_after_max: Duration::from_secs(15),
+            announce_wanted: 50,
+            tick: Duration::from_millis(250),
+            burst: Duration::from_millis(50),
+            faults_max: 64,
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! What we want: blocks asked for, taken, verified, and asked for again.
+
+use std::collections::VecDeque;
+use std::ops::Bound;
+
+use bytes::Bytes;
+
+use super::peer::{Asked, Gate, Interest, Peer, Told};
+use super::picker::Asker;
+use super::pieces::{Overdue, Receipt};
+use super::{ConnectionId, Note, Output, PeerFault, Swarm};
+use crate::base::{BLOCK_LENGTH, Bitfield, Block, ByteCount, Instant, PieceIndex};
+use crate::wire::Message;
+
+impl Swarm {
+    /// Routes a message.
+    pub(super) fn received(&mut self, now: Instant, connection: ConnectionId, message: Message) {
+        let Some(peer) = self.peers.get_mut(&connection) else { return };
+        peer.heard = now;
+        let fast = peer.fast;
+        let pieces = self.layout.piece_count();
+        match message {
+            Message::KeepAlive | Message::Port(_) => {}
+            Message::Choke => self.choked(now, connection),
+            Message::Unchoke => self.unchoked(now, connection),
+            Message::Interested => self.wanted(now, connection, Interest::Some),
+            Message::NotInterested => self.wanted(now, connection, Interest::None),
+            Message::Have(piece) => self.has(now, connection, piece),
+            Message::Bitfield(bytes) => match Bitfield::from_bytes(&bytes, pieces) {
+                Ok(has) => self.told(now, connection, has),
+                Err(error) => self.disconnect(now, connection, PeerFault::Garbled(error.to_string())),
+            },
+            Message::Request(block) => self.requested(now, connection, block),
+            Message::Piece { piece, begin, data } => self.block_received(now, connection, (piece, begin), data),
+            Message::Cancel(block) => self.cancelled(now, connection, block),
+            Message::Extended { id, payload } => self.extended(now, connection, id, &payload),
+            Message::Suggest(_)
+            | Message::HaveAll
+            | Message::HaveNone
+            | Message::Reject(_)
+            | Message::AllowedFast(_)
+                if !fast =>
+            {
+                self.disconnect(now, connection, PeerFault::Senseless("of an extension it does not speak"));
+            }
+            Message::HaveAll => self.told(now, connection, Bitfield::full(pieces)),
+            Message::HaveNone => self.told(now, connection, Bitfield::empty(pieces)),
+            Message::Suggest(piece) => Peer::offer(&mut peer.suggested, piece),
+            Message::AllowedFast(piece) => {
+                Peer::offer(&mut peer.allowed_fast, piece);
+                self.fill(now, connection);
+            }
+            Message::Reject(block) => self.rejected(now, connection, block),
+        }
+    }
+
+    fn choked(&mut self, now: Instant, connection: ConnectionId) {
+        let Some(peer) = self.peers.get_mut(&connection) else { return };
+        peer.asking.gate = Gate::Choking;
+        if !peer.fast {
+            let asked = std::mem::take(&mut peer.asking.asked);
+            self.release_all(connection, asked);
+            self.fill_all(now);
+        }
+    }
+
+    fn unchoked(&mut self, now: Instant, connection: ConnectionId) {
+        if let Some(peer) = self.peers.get_mut(&connection) {
+            peer.asking.gate = Gate::Open;
+        }
+        self.fill(now, connection);
+    }
+
+    fn has(&mut self, now: Instant, connection: ConnectionId, piece: PieceIndex) {
+        if !self.layout.contains(piece) {
+            return self.disconnect(now, connection, PeerFault::Senseless("a piece that does not exist"));
+        }
+        let Some(peer) = self.peers.get_mut(&connection) else { return };
+        peer.told = Told::Something;
+        if !peer.has.insert(piece) {
+            return;
+        }
+        peer.suggested.remove(&piece);
+        self.picker.gain(piece);
+        if self.have.contains(piece) {
+            return self.part_if_redundant(now, connection);
+        }
+        peer.useful += 1;
+        self.heed(now, connection);
+    }
+
+    /// A refused block is asked of somebody else, or of the same peer after a pause.
+    fn rejected(&mut self, now: Instant, connection: ConnectionId, block: Block) {
+        let Some(peer) = self.peers.get_mut(&connection) else { return };
+        if let Some(asked) = peer.asking.settle(block) {
+            peer.asking.quiet_until = now + self.config.refused_pause;
+            self.release_all(connection, VecDeque::from([asked]));
+            self.fill_all(now);
+        }
+    }
+
+    /// Asks every peer for as much as it may be asked for, beginning with another one each time.
+    pub(super) fn fill_all(&mut self, now: Instant) {
+        if self.have.is_full() {
+            return;
+        }
+        let after = (Bound::Excluded(self.last_filled), Bound::Unbounded);
+        let rest = self.peers.range(after).chain(self.peers.range(..=self.last_filled));
+        let connections: Vec<_> = rest.filter(|(_, peer)| peer.useful > 0).map(|(connection, _)| *connection).collect();
+        for connection in connections {
+            if !self.download.is_ready() {
+                break;
+            }
+            self.last_filled = connection;
+            self.fill(now, connection);
+        }
+    }
+
+    /// Asks a peer for as much as it may be asked for.
+    pub(super) fn fill(&mut self, now: Instant, connection: ConnectionId) {
+        let Some(peer) = self.peers.get(&connection).filter(|peer| peer.useful > 0) else { return };
+        for _ in 0..peer.asking.room(now) {
+            if !self.download.is_ready() || self.unwritten >= self.config.unwritten_max {
+                break;
+            }
+            let Some(block) = self.pick(connection).or_else(|| self.pick_again(now, connection)) else { break };
+            self.ask(now, connection, block);
+        }
+    }
+
+    fn pick(&mut self, connection: ConnectionId) -> Option<Block> {
+        let peer = self.peers.get_mut(&connection)?;
+        let asker = Asker {
+            connection,
+            has: &peer.has,
+            allowed: match peer.asking.gate {
+                Gate::Open => None,
+                Gate::Choking => Some(&peer.allowed_fast),
+            },
+            suggested: &peer.suggested,
+            current: peer.asking.current,
+        };
+        let piece = self.picker.pick(&self.pieces, asker, self.config.under_way_max)?;
+        if !self.pieces.contains(piece) {
+            self.pieces.start(piece);
+            self.picker.close(piece);
+        }
+        peer.asking.current = Some(piece);
+        peer.suggested.remove(&piece);
+        self.pieces.next_unasked(piece, connection)
+    }
+
+    /// For a peer that has nothing else to do: a block that another one owes us for too long (endgame).
+    fn pick_again(&self, now: Instant, connection: ConnectionId) -> Option<Block> {
+        let peer = self.peers.get(&connection).filter(|peer| peer.asking.gate == Gate::Open)?;
+        if peer.asking.asked.len() >= self.config.pipeline_min {
+            return None;
+        }
+        let endgame = !self.picker.any_open() && !self.pieces.any_unasked();
+        let age = if endgame { self.config.endgame_after } else { self.config.assist_after };
+        let limits = (now, age, self.config.copies_max);
+        self.pieces.overdue(&peer.has, connection, limits, |block| peer.asking.has_asked(block))
+    }
+
+    fn ask(&mut self, now: Instant, connection: ConnectionId, block: Block) {
+        let Some(peer) = self.peers.get_mut(&connection) else { return };
+        peer.asking.ask(block, now);
+        self.pieces.ask(block, connection, now);
+        self.download.take(u64::from(block.length));
+        self.tell(now, connection, Message::Request(block));
+    }
+
+    fn block_received(&mut self, now: Instant, from: ConnectionId, (piece, begin): (PieceIndex, u32), data: Bytes) {
+        let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
+        let block = Block { piece, begin, length };
+        let whole = self.layout.block(piece, begin / BLOCK_LENGTH);
+        let Some(peer) = self.peers.get_mut(&from) else { return };
+        if whole != Some(block) {
+            return self.disconnect(now, from, PeerFault::Senseless("a block of the wrong place or length"));
+        }
+        let settled = peer.asking.settle(block);
+        peer.asking.received(u64::from(length), now, &self.config);
+        if settled.is_none() {
+            peer.asking.strays += 1;
+            if peer.asking.strays > self.config.strays_max {
+                let strays = peer.asking.strays;
+                return self.disconnect(now, from, PeerFault::Unrequested(strays));
+            }
+        }
+        let sender = peer.sender(from);
+        self.revive(from);
+        self.count_down(u64::from(length));
+        let receipt = self.pieces.receive(block, sender);
+        if let Some(asked) = settled {
+            self.pieces.settle(block, asked.overdue);
+        }
+        match receipt {
+            Receipt::Unwanted => self.totals.wasted += ByteCount(u64::from(length)),
+            Receipt::Stored { whole } => {
+                self.cancel_elsewhere(now, block);
+                self.unwritten += u64::from(length);
+                self.say(Output::Write { block, data });
+                if whole {
+                    self.say(Output::Verify(piece));
+                }
+            }
+        }
+        self.fill(now, from);
+    }
+
+    /// Takes back what others were asked for, too.
+    fn cancel_elsewhere(&mut self, now: Instant, block: Block) {
+        if self.pieces.copies(block) == 0 {
+            return;
+        }
+        let asked = self.peers.iter().filter(|(_, peer)| peer.asking.has_asked(block));
+        let connections: Vec<_> = asked.map(|(connection, _)| *connection).collect();
+        for connection in connections {
+            let settled = self.peers.get_mut(&connection).and_then(|peer| peer.asking.settle(block));
+            if let Some(asked) = settled {
+                self.pieces.settle(block, asked.overdue);
+                self.download.give_back(u64::from(block.length));
+                self.tell(now, connection, Message::Cancel(block));
+            }
+        }
+    }
+
+    pub(super) fn written(&mut self, now: Instant, block: Block) {
+        let full = self.unwritten >= self.config.unwritten_max;
+        self.unwritten = self.unwritten.saturating_sub(u64::from(block.length));
+        if full && self.unwritten < self.config.unwritten_max {
+            self.fill_all(now);
+        }
+    }
+
+    /// A piece is here.
+    pub(super) fn verified(&mut self, now: Instant, piece: PieceIndex) {
+        if !self.pieces.is_whole(piece) || !self.have.insert(piece) {
+            return;
+        }
+        self.pieces.remove(piece);
+        self.say(Output::PieceDone(piece));
+        let connections: Vec<_> = self.peers.keys().copied().collect();
+        for connection in connections {
+            self.tell(now, connection, Message::Have(piece));
+            let Some(peer) = self.peers.get_mut(&connection).filter(|peer| peer.has.contains(piece)) else { continue };
+            peer.useful = peer.useful.saturating_sub(1);
+            if peer.useful == 0 {
+                self.heed(now, connection);
+            }
+        }
+        if self.have.is_full() {
+            self.completed(now);
+            let connections: Vec<_> = self.peers.keys().copied().collect();
+            for connection in connections {
+                self.part_if_redundant(now, connection);
+            }
+        }
+    }
+
+    /// A piece is not what was promised: one sender is guilty, several are suspects until one alone sends it again.
+    pub(super) fn corrupted(&mut self, now: Instant, piece: PieceIndex) {
+        if !self.pieces.is_whole(piece) {
+            return;
+        }
+        let senders = self.pieces.reset(piece);
+        self.totals.corrupt += 1;
+        self.totals.wasted += ByteCount(u64::from(self.layout.piece_length(piece)));
+        self.say(Output::Note(Note::Corrupt { piece, senders: senders.len() }));
+        if let [only] = senders[..] {
+            self.ban(now, only.peer_id, &PeerFault::Corrupt(piece));
+        } else {
+            for sender in senders {
+                let count = self.suspect(sender.peer_id);
+                if count >= self.config.suspicion_max {
+                    self.ban(now, sender.peer_id, &PeerFault::Suspect(count));
+                }
+            }
+        }
+        self.fill_all(now);
+    }
+
+    /// A piece has come by another way: it is checked like any other.
+    pub(super) fn injected(&mut self, now: Instant, piece: PieceIndex) {
+        self.origin = super::machine::PayloadOrigin::Elsewhere;
+        if self.layout.contains(piece) && !self.have.contains(piece) {
+            self.layout.blocks(piece).for_each(|block| self.cancel_elsewhere(now, block));
+            self.pieces.remove(piece);
+            self.picker.close(piece);
+            self.pieces.start_whole(piece);
+            self.say(Output::Verify(piece));
+        }
+        self.dial(now);
+    }
+
+    /// Requests that ended without their blocks.
+    pub(super) fn release_all(&mut self, connection: ConnectionId, asked: VecDeque<Asked>) {
+        for Asked { block, overdue } in asked {
+            self.download.give_back(u64::from(block.length));
+            if self.pieces.release(block, connection, overdue) {
+                self.picker.reopen(block.piece);
+            }
+        }
+        self.pieces.forsake(connection);
+    }
+
+    /// What a peer owes for too long may be asked of others; what it owes for far too long ends the connection.
+    pub(super) fn expire_requests(&mut self, now: Instant, connection: ConnectionId) {
+        let Some(peer) = self.peers.get_mut(&connection).filter(|peer| !peer.asking.asked.is_empty()) else { return };
+        let waited = now.since(peer.asking.last_block);
+        if waited < self.config.request_timeout {
+            return;
+        }
+        for asked in peer.asking.asked.iter_mut().filter(|asked| asked.overdue == Overdue::No) {
+            asked.overdue = Overdue::Yes;
+            self.pieces.expire(asked.block, connection);
+        }
+        let since = peer.asking.last_block;
+        let others = self.peers.iter().any(|(id, peer)| *id != connection && peer.asking.last_block > since);
+        if waited >= self.config.snubbed_after && others {
+            self.disconnect(now, connection, PeerFault::Snubbed(self.config.snubbed_after));
+        }
+    }
+
+    /// A peer sends after all: what it owes counts again.
+    fn revive(&mut self, connection: ConnectionId) {
+        let Some(peer) = self.peers.get_mut(&connection).filter(|peer| peer.asking.is_overdue()) else { return };
+        for asked in &mut peer.asking.asked {
+            asked.overdue = Overdue::No;
+            self.pieces.revive(asked.block);
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! What others want: requests taken, answered in the choker's order, under the upload cap.
+
+use bytes::Bytes;
+
+use super::choker::{self, Candidate, Standing};
+use super::peer::{Interest, Peer};
+use super::{ConnectionId, Note, Output, PeerFault, Swarm};
+use crate::base::{Bitfield, Block, Instant, PieceIndex};
+use crate::wire::Message;
+
+/// Longest block another client may ask for, in bytes; nobody asks for more than 16 KiB these days.
+const BLOCK_LENGTH_MAX: u32 = 128 << 10;
+
+/// Requests of a peer that are looked at for the rarest piece.
+const LOOKAHEAD: usize = 8;
+
+/// What this host has given out: how often each piece, and what it suggested.
+#[derive(Debug)]
+pub(super) struct Spread {
+    given: Vec<u32>,
+    next: usize,
+}
+
+impl Spread {
+    pub(super) fn new(pieces: u32) -> Self {
+        Self { given: vec![0; pieces as usize], next: 0 }
+    }
+
+    fn give(&mut self, piece: PieceIndex) {
+        self.given[piece.as_usize()] = self.given[piece.as_usize()].saturating_add(1);
+    }
+
+    fn given(&self, piece: PieceIndex) -> u32 {
+        self.given[piece.as_usize()]
+    }
+
+    /// The next piece in turn that this peer lacks: no two peers are suggested the same while there are others.
+    fn suggestion(&mut self, order: &[u32], has: &Bitfield) -> Option<PieceIndex> {
+        let turn = (0..order.len()).map(|step| (self.next + step) % order.len());
+        let at = turn.into_iter().find(|at| !has.contains(PieceIndex(order[*at])))?;
+        self.next = (at + 1) % order.len();
+        Some(PieceIndex(order[at]))
+    }
+}
+
+impl Swarm {
+    pub(super) fn requested(&mut self, now: Instant, connection: ConnectionId, block: Block) {
+        let Some(peer) = self.peers.get_mut(&connection) else { return };
+        if !self.layout.holds(block) || block.length > BLOCK_LENGTH_MAX {
+            return self.disconnect(now, connection, PeerFault::Senseless("a request for what does not exist"));
+        }
+        if peer.serving.requests.len() >= self.config.requests_max {
+            let fault = PeerFault::TooManyRequests(self.config.requests_max);
+            return self.disconnect(now, connection, fault);
+        }
+        if !self.have.contains(block.piece) {
+            return self.refuse(now, connection, block);
+        }
+        if peer.serving.requests.is_empty() && peer.serving.slot.is_none() {
+            peer.serving.served_at = now;
+        }
+        if !peer.serving.requests.contains(&block) {
+            peer.serving.requests.push_back(block);
+        }
+        self.serve(now);
+    }
+
+    pub(super) fn cancelled(&mut self, now: Instant, connection: ConnectionId, block: Block) {
+        let Some(peer) = self.peers.get_mut(&connection) else { return };
+        let before = peer.serving.requests.len();
+        peer.serving.requests.retain(|request| *request != block);
+        if peer.serving.requests.len() < before {
+            self.refuse(now, connection, block);
+        }
+    }
+
+    /// Says no, if there is a word for it (BEP 6).
+    fn refuse(&mut self, now: Instant, connection: ConnectionId, block: Block) {
+        if self.peers.get(&connection).is_some_and(|peer| peer.fast) {
+            self.tell(now, connection, Message::Reject(block));
+        }
+    }
+
+    pub(super) fn wanted(&mut self, now: Instant, connection: ConnectionId, interest: Interest) {
+        if let Some(peer) = self.peers.get_mut(&connection) {
+            peer.serving.interest = interest;
+        }
+        self.part_if_redundant(now, connection);
+    }
+
+    /// Suggests a piece, as long as all pieces are here.
+    pub(super) fn suggest(&mut self, connection: ConnectionId) {
+        let Some(peer) = self.peers.get(&connection).filter(|peer| peer.fast && self.have.is_full()) else { return };
+        if let Some(piece) = self.spread.suggestion(self.picker.order(), &peer.has) {
+            self.say(Output::Send { connection, message: Message::Suggest(piece) });
+        }
+    }
+
+    /// Reads blocks for whoever is to be served, as far as queues and cap allow.
+    pub(super) fn serve(&mut self, now: Instant) {
+        while self.upload.is_ready() {
+            let Some(connection) = self.choose(now) else { break };
+            self.serve_block(now, connection);
+        }
+    }
+
+    fn choose(&self, now: Instant) -> Option<ConnectionId> {
+        let holds = |peer: &&Peer| peer.serving.slot.is_some() && peer.serving.is_taking(now, &self.config);
+        let held = self.peers.values().filter(holds).count();
+        let candidates = self.peers.iter().filter_map(|(id, peer)| self.candidate(now, *id, peer));
+        choker::choose(candidates, self.config.upload_slots.saturating_sub(held), self.config.serve_patience)
+    }
+
+    fn candidate(&self, now: Instant, connection: ConnectionId, peer: &Peer) -> Option<Candidate> {
+        let serving = &peer.serving;
+        let next = serving.requests.front()?;
+        let room = serving.queued == 0 || serving.queued + u64::from(next.length) <= serving.queue_max(&self.config);
+        let standing = match (serving.is_taking(now, &self.config), serving.slot) {
+            (true, Some(_)) => Standing::Served,
+            (true, None) => Standing::Waiting,
+            (false, _) => Standing::Slow,
+        };
+        let copies = match standing {
+            Standing::Waiting => self.rarest_wanted(peer).map_or(0, |(copies, _)| copies),
+            Standing::Served | Standing::Slow => 0,
+        };
+        room.then_some(Candidate { connection, standing, waited: now.since(serving.served_at), copies })
+    }
+
+    /// Among the next requests of a peer the one for the piece with the fewest copies, given or known of.
+    fn rarest_wanted(&self, peer: &Peer) -> Option<(u32, PieceIndex)> {
+        let copies = |piece: PieceIndex| self.spread.given(piece).max(self.picker.availability(piece));
+        let next = peer.serving.requests.iter().take(LOOKAHEAD);
+        next.map(|block| block.piece).map(|piece| (copies(piece), piece)).min_by_key(|(copies, _)| *copies)
+    }
+
+    fn serve_block(&mut self, now: Instant, connection: ConnectionId) {
+        let Some(peer) = self.peers.get(&connection) else { return };
+        let begun = peer.serving.slot;
+        let piece = begun.or_else(|| self.rarest_wanted(peer).map(|(_, piece)| piece));
+        let Some(peer) = self.peers.get_mut(&connection) else { return };
+        let serving = &mut peer.serving;
+        let at = serving.requests.iter().position(|block| Some(block.piece) == piece).unwrap_or(0);
+        let Some(block) = serving.requests.remove(at) else { return };
+        let more = serving.requests.iter().any(|request| request.piece == block.piece);
+        serving.slot = more.then_some(block.piece);
+        serving.served_at = now;
+        if serving.queued == 0 {
+            serving.taken_at = now;
+        }
+        serving.queued += u64::from(block.length);
+        serving.reading.push(block);
+        self.upload.take(u64::from(block.length));
+        self.say(Output::Read { connection, block });
+        if begun != Some(block.piece) {
+            self.spread.give(block.piece);
+            self.suggest(connection);
+        }
+    }
+
+    pub(super) fn read(&mut self, now: Instant, connection: ConnectionId, block: Block, data: Option<Bytes>) {
+        let Some(peer) = self.peers.get_mut(&connection) else { return };
+        let Some(at) = peer.serving.reading.iter().position(|reading| *reading == block) else { return };
+        peer.serving.reading.swap_remove(at);
+        if let Some(data) = data {
+            self.tell(now, connection, Message::Piece { piece: block.piece, begin: block.begin, data });
+        } else {
+            peer.serving.queued = peer.serving.queued.saturating_sub(u64::from(block.length));
+            self.upload.give_back(u64::from(block.length));
+            self.say(Output::Note(Note::Unreadable(block.piece)));
+            self.refuse(now, connection, block);
+        }
+    }
+
+    pub(super) fn sent(&mut self, now: Instant, connection: ConnectionId, payload: u64) {
+        if let Some(peer) = self.peers.get_mut(&connection) {
+            peer.serving.queued = peer.serving.queued.saturating_sub(payload);
+            peer.serving.taken_at = now;
+            peer.serving.meter.add(payload);
+            self.count_up(payload);
+        }
+        self.serve(now);
+    }
+}
