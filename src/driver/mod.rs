@@ -1,10 +1,18 @@
 //! The only code that waits: it moves inputs into the machines and their outputs out, on real hosts.
 //!
-//! It decides nothing that a machine decides: which piece, which peer and which host is asked next is said in the layers
-//! below; what is here is sockets, files, clocks and processes.
+//! On a host: `agent`, `peers` and `disk`. On the jump box: [`fleet`](self::fleet) over [`ssh`], [`known_hosts`] and
+//! [`bootstrap`], each host a [`channel::Channel`]. It decides nothing that a machine decides: which piece, which peer and
+//! which host is asked next is said in the layers below; what is here is sockets, files, clocks and processes.
 
 #![expect(clippy::disallowed_methods, reason = "drivers read the clock for the machines")]
 
 mod clock;
+
+#[cfg(feature = "console")]
+pub mod channel;
+#[cfg(feature = "console")]
+pub mod known_hosts;
+#[cfg(feature = "console")]
+pub mod ssh;
 
 pub use clock::Clock;
