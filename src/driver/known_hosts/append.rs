@@ -29,7 +29,7 @@ fn count_lines(file: &mut File) -> io::Result<(usize, bool)> {
     loop {
         let length = file.read(&mut buffer)?;
         let Some(last) = buffer[..length].last() else { break };
-        lines += buffer[..length].iter().filter(|byte| **byte == b'\n').count();
+        lines += buffer[..length].split(|byte| *byte == b'\n').count() - 1;
         ended = *last == b'\n';
     }
     Ok((lines + usize::from(!ended), ended))

@@ -17,7 +17,7 @@ pub(super) fn encode_unpadded(bytes: &[u8]) -> String {
 /// Encodes with padding, as in a key line.
 pub(super) fn encode(bytes: &[u8]) -> String {
     let mut text = encode_unpadded(bytes);
-    while text.len() % 4 != 0 {
+    while !text.len().is_multiple_of(4) {
         text.push('=');
     }
     text

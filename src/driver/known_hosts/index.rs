@@ -201,7 +201,7 @@ impl HostKeys {
             return Verdict::Known;
         }
         let same_type = self.known.iter().find(|(known, _)| known.algorithm() == key.algorithm());
-        match same_type.or(self.known.first()) {
+        match same_type.or_else(|| self.known.first()) {
             Some((_, known_at)) => Verdict::Changed { known_at: known_at.clone() },
             None => Verdict::Unknown { authority: self.authority.clone() },
         }

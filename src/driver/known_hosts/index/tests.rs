@@ -81,7 +81,8 @@ fn the_name_decides_before_the_address() {
 
 #[test]
 fn damaged_lines_are_named() {
-    let text = format!("a ssh-ed25519\nb ssh-rsa {ED}\nc ssh-ed25519 %%%\n@what d ssh-ed25519 {ED}\n|1|x ssh-ed25519 {ED}");
+    let text =
+        format!("a ssh-ed25519\nb ssh-rsa {ED}\nc ssh-ed25519 %%%\n@what d ssh-ed25519 {ED}\n|1|x ssh-ed25519 {ED}");
     let known = index(&text);
     assert_eq!(known.warnings().len(), 5);
     assert!(known.warnings()[1].starts_with("known_hosts:2 names another key type"), "{:?}", known.warnings());

@@ -1,0 +1,143 @@
+//! What russh asks us while a connection lives: is this the host's key, and what the server says on the side.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use russh::client::{DisconnectReason, Handler, Session};
+use russh::keys::{PublicKeyBase64, PublicKeyOrCertificate};
+
+use super::Hop;
+use crate::driver::channel::printable;
+use crate::driver::known_hosts::{HostKey, HostKeys, Verdict};
+use crate::inventory::HostKeyPolicy;
+use crate::rollout::Failure;
+
+/// Lines of a banner that are kept.
+const BANNER_LINES_MAX: usize = 20;
+
+/// What became known through the handler.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    refused: Option<Failure>,
+    ended: Option<String>,
+    lines: Vec<String>,
+}
+
+/// A [`Report`] that session and handler share.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Reports(Arc<Mutex<Report>>);
+
+impl Reports {
+    /// Why the host's key was refused.
+    pub(super) fn refused(&self) -> Option<Failure> {
+        self.with(|report| report.refused.clone())
+    }
+
+    /// Why the connection ended, in the server's words or russh's.
+    pub(super) fn ended(&self) -> Option<String> {
+        self.with(|report| report.ended.clone())
+    }
+
+    /// Lines for the transcript since the last call.
+    pub(super) fn take_lines(&self) -> Vec<String> {
+        self.with(|report| std::mem::take(&mut report.lines))
+    }
+
+    /// Adds a line for the transcript.
+    pub(super) fn note(&self, line: String) {
+        self.with(|report| report.lines.push(line));
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut Report) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The handler of one connection.
+pub(super) struct Gate {
+    hop: Hop,
+    keys: HostKeys,
+    reports: Reports,
+}
+
+impl Gate {
+    pub(super) const fn new(hop: Hop, keys: HostKeys, reports: Reports) -> Self {
+        Self { hop, keys, reports }
+    }
+
+    fn judge(&self, key: &HostKey) -> Result<(), Failure> {
+        let (algorithm, fingerprint) = (key.algorithm().to_owned(), key.fingerprint());
+        match self.keys.check(key) {
+            Verdict::Known => Ok(()),
+            Verdict::Revoked { revoked_at } => Err(Failure::HostKeyRevoked { fingerprint, revoked_at }),
+            Verdict::Changed { known_at } => Err(Failure::HostKeyChanged { algorithm, fingerprint, known_at }),
+            Verdict::Unknown { authority } => {
+                if let Some(at) = authority {
+                    self.reports.note(format!("{at}: host certificates are not supported; add the host's own key"));
+                }
+                match self.hop.policy {
+                    HostKeyPolicy::Yes => Err(Failure::HostKeyUnknown { algorithm, fingerprint }),
+                    HostKeyPolicy::AcceptNew => self.accept(key),
+                }
+            }
+        }
+    }
+
+    fn accept(&self, key: &HostKey) -> Result<(), Failure> {
+        self.hop
+            .known_hosts
+            .accept(&self.hop.name, self.hop.port, key)
+            .map_err(|error| Failure::Ssh { why: error.to_string() })?;
+        self.reports.note(format!("new host key {} ({}) accepted", key.fingerprint(), key.algorithm()));
+        Ok(())
+    }
+}
+
+impl Handler for Gate {
+    type Error = russh::Error;
+
+    async fn check_server_key(&mut self, presented: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {
+        let judged = match HostKey::new(presented.public_key().public_key_bytes()) {
+            Some(key) => self.judge(&key),
+            None => Err(Failure::Ssh { why: "the host presents a key that cannot be read".to_owned() }),
+        };
+        let known = judged.is_ok();
+        self.reports.with(|report| report.refused = judged.err());
+        Ok(known)
+    }
+
+    async fn auth_banner(&mut self, banner: &str, _session: &mut Session) -> Result<(), Self::Error> {
+        for line in banner.lines().map(printable).filter(|line| !line.is_empty()).take(BANNER_LINES_MAX) {
+            self.reports.note(line);
+        }
+        Ok(())
+    }
+
+    async fn disconnected(&mut self, reason: DisconnectReason<Self::Error>) -> Result<(), Self::Error> {
+        let text = match &reason {
+            DisconnectReason::ReceivedDisconnect(info) if info.message.is_empty() => format!("{:?}", info.reason_code),
+            DisconnectReason::ReceivedDisconnect(info) => printable(&info.message),
+            DisconnectReason::Error(error) => describe(error),
+        };
+        self.reports.with(|report| {
+            report.ended.get_or_insert(text);
+        });
+        match reason {
+            DisconnectReason::ReceivedDisconnect(_) => Ok(()),
+            DisconnectReason::Error(error) => Err(error),
+        }
+    }
+}
+
+/// russh's errors in an operator's words.
+pub(super) fn describe(error: &russh::Error) -> String {
+    if let russh::Error::NoCommonAlgo { kind, theirs, .. } = error {
+        return printable(&format!("no common {kind:?} algorithm; the host offers {}", theirs.join(", ")));
+    }
+    if matches!(error, russh::Error::Disconnect | russh::Error::HUP) {
+        return "the host closed the connection".to_owned();
+    }
+    if matches!(error, russh::Error::KeepaliveTimeout) {
+        return "the host no longer answers keepalives".to_owned();
+    }
+    printable(&error.to_string())
+}

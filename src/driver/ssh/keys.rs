@@ -1,0 +1,209 @@
+//! The operator's keys: from the ssh-agent, from files, unlocked once.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use russh::keys::agent::AgentIdentity;
+use russh::keys::agent::client::AgentClient;
+use russh::keys::{Error as KeyError, PrivateKey, PublicKey, decode_secret_key};
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+use crate::driver::channel::printable;
+
+/// For the ssh-agent to answer.
+pub(super) const AGENT_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Times a passphrase is asked for.
+const PASSPHRASE_TRIES: u32 = 3;
+
+/// Largest key file that is read, in bytes.
+const FILE_LENGTH_MAX: u64 = 64 << 10;
+
+/// Files that are tried when the inventory names none, in `~/.ssh`.
+const USUAL_NAMES: [&str; 3] = ["id_ed25519", "id_ecdsa", "id_rsa"];
+
+/// A passphrase that is not shown by `Debug`.
+pub struct Passphrase(pub String);
+
+impl std::fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Passphrase(…)")
+    }
+}
+
+/// Asks for the passphrase of a key file, for the given time (from 1); `None` gives the key up.
+pub type PassphrasePrompt<'a> = dyn FnMut(&Path, u32) -> Option<Passphrase> + Send + 'a;
+
+/// One way to prove who we are.
+#[derive(Debug, Clone)]
+pub(super) enum Identity {
+    /// The ssh-agent signs.
+    Agent(Box<AgentIdentity>),
+    /// We sign.
+    File(PathBuf, Arc<PrivateKey>),
+}
+
+impl Identity {
+    /// How it is called in messages.
+    pub(super) fn label(&self) -> String {
+        match self {
+            Self::Agent(identity) => match identity.as_ref() {
+                AgentIdentity::PublicKey { comment, .. } => format!("agent key `{}`", printable(comment)),
+                AgentIdentity::Certificate { comment, .. } => format!("agent certificate `{}`", printable(comment)),
+            },
+            Self::File(path, _) => path.display().to_string(),
+        }
+    }
+
+    fn same_key(&self, key: &PublicKey) -> bool {
+        match self {
+            Self::Agent(identity) => match identity.as_ref() {
+                AgentIdentity::PublicKey { key: held, .. } => held.key_data() == key.key_data(),
+                AgentIdentity::Certificate { .. } => false,
+            },
+            Self::File(_, held) => held.public_key().key_data() == key.key_data(),
+        }
+    }
+}
+
+/// Every key that may be tried, ready for use.
+#[derive(Debug, Default)]
+pub struct Credentials {
+    agent: Vec<Identity>,
+    files: BTreeMap<PathBuf, Identity>,
+    usual: Vec<PathBuf>,
+    socket: Option<PathBuf>,
+    problems: Vec<String>,
+}
+
+impl Credentials {
+    /// Asks the ssh-agent (`socket`, of `SSH_AUTH_SOCK`) for its keys, and reads the key files `identities` and those
+    /// with the usual names in `home`. A passphrase is asked for once per key, and only for keys that the agent has not.
+    pub async fn load(
+        socket: Option<PathBuf>,
+        identities: &[PathBuf],
+        home: Option<&Path>,
+        prompt: &mut PassphrasePrompt<'_>,
+    ) -> Self {
+        let mut all = Self { socket, ..Self::default() };
+        all.ask_agent().await;
+        for path in identities {
+            all.read(path, prompt);
+        }
+        let usual = home.into_iter().flat_map(|home| USUAL_NAMES.map(|name| home.join(".ssh").join(name)));
+        for path in usual.filter(|path| path.exists()) {
+            // A key nobody named is not worth a question when there are others.
+            let mut silent = |_: &Path, _: u32| None;
+            let others = !all.agent.is_empty() || !all.files.is_empty();
+            all.read(&path, if others { &mut silent } else { &mut *prompt });
+            all.usual.push(path);
+        }
+        all
+    }
+
+    /// Keys that cannot be used, each with its reason.
+    pub fn problems(&self) -> &[String] {
+        &self.problems
+    }
+
+    /// Whether there is any key at all.
+    pub fn is_empty(&self) -> bool {
+        self.agent.is_empty() && self.files.is_empty()
+    }
+
+    async fn ask_agent(&mut self) {
+        let Some(socket) = self.socket.clone() else { return };
+        let asked = timeout(AGENT_TIMEOUT, async { connect_agent(&socket).await?.request_identities().await }).await;
+        match asked {
+            Ok(Ok(identities)) => self.agent = identities.into_iter().map(|i| Identity::Agent(Box::new(i))).collect(),
+            Ok(Err(error)) => self.problems.push(format!("ssh-agent at {}: {error}", socket.display())),
+            Err(_) => self.problems.push(format!("ssh-agent at {} does not answer", socket.display())),
+        }
+    }
+
+    fn read(&mut self, path: &Path, prompt: &mut PassphrasePrompt<'_>) {
+        if self.files.contains_key(path) {
+            return;
+        }
+        match self.open(path, prompt) {
+            Ok(identity) => {
+                self.files.insert(path.to_owned(), identity);
+            }
+            Err(why) => self.problems.push(format!("{}: {why}", path.display())),
+        }
+    }
+
+    fn open(&self, path: &Path, prompt: &mut PassphrasePrompt<'_>) -> Result<Identity, String> {
+        let length = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+        if length > FILE_LENGTH_MAX {
+            return Err("is too large for a private key".to_owned());
+        }
+        let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+        if let Some(held) = public_half(path, &text).and_then(|key| self.agent.iter().find(|i| i.same_key(&key))) {
+            return Ok(held.clone());
+        }
+        let mut tries = 0;
+        let mut decoded = decode_secret_key(&text, None);
+        while tries < PASSPHRASE_TRIES && (tries > 0 || is_locked(&text, &decoded)) && decoded.is_err() {
+            tries += 1;
+            let Some(Passphrase(word)) = prompt(path, tries) else { return Err("is locked by a passphrase".into()) };
+            decoded = decode_secret_key(&text, Some(&word));
+        }
+        match decoded {
+            Ok(key) => Ok(Identity::File(path.to_owned(), Arc::new(key))),
+            Err(_) if tries > 0 => Err("the passphrase is wrong".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// What to try for a host with these key files, in order: its files (the agent signs for those it holds), the
+    /// agent's other keys, the usual names.
+    pub(super) fn for_host(&self, identities: &[PathBuf]) -> Vec<Identity> {
+        let named = identities.iter().filter_map(|path| self.files.get(path));
+        let usual = self.usual.iter().filter_map(|path| self.files.get(path));
+        let mut ordered: Vec<Identity> = Vec::new();
+        for identity in named.chain(&self.agent).chain(usual) {
+            let key = match identity {
+                Identity::File(_, key) => Some(key.public_key().clone()),
+                Identity::Agent(held) => match held.as_ref() {
+                    AgentIdentity::PublicKey { key, .. } => Some(key.clone()),
+                    AgentIdentity::Certificate { .. } => None,
+                },
+            };
+            if !key.is_some_and(|key| ordered.iter().any(|earlier| earlier.same_key(&key))) {
+                ordered.push(identity.clone());
+            }
+        }
+        ordered
+    }
+
+    /// A connection to the ssh-agent, to have something signed.
+    pub(super) async fn signer(&self) -> Result<AgentClient<UnixStream>, KeyError> {
+        match &self.socket {
+            Some(socket) => connect_agent(socket).await,
+            None => Err(KeyError::BadAuthSock),
+        }
+    }
+}
+
+async fn connect_agent(socket: &Path) -> Result<AgentClient<UnixStream>, KeyError> {
+    AgentClient::connect_uds(socket).await
+}
+
+/// The public key of a private key that may be locked: OpenSSH's format shows it, others have a `.pub` beside them.
+fn public_half(path: &Path, text: &str) -> Option<PublicKey> {
+    if let Ok(key) = PrivateKey::from_openssh(text) {
+        return Some(key.public_key().clone());
+    }
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".pub");
+    PublicKey::from_openssh(std::fs::read_to_string(beside).ok()?.trim()).ok()
+}
+
+fn is_locked(text: &str, decoded: &Result<PrivateKey, KeyError>) -> bool {
+    let says_so = text.contains("ENCRYPTED") || PrivateKey::from_openssh(text).is_ok_and(|key| key.is_encrypted());
+    says_so || matches!(decoded, Err(KeyError::KeyIsEncrypted))
+}

@@ -1,0 +1,49 @@
+//! The way to a host.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::driver::known_hosts::KnownHosts;
+use crate::inventory::HostKeyPolicy;
+
+/// One SSH server on the way.
+#[derive(Debug, Clone)]
+pub struct Hop {
+    /// What the inventory calls it; its key is looked up by this name first.
+    pub name: String,
+    /// The name or address to dial.
+    pub address: String,
+    /// The port of its sshd.
+    pub port: u16,
+    /// The user to log in as.
+    pub user: String,
+    /// Private key files to try first, resolved.
+    pub identities: Vec<PathBuf>,
+    /// What to do with an unknown key.
+    pub policy: HostKeyPolicy,
+    /// Where its key is looked up.
+    pub known_hosts: Arc<KnownHosts>,
+    /// For the name, the TCP connection and the banner, each.
+    pub connect_timeout: Duration,
+}
+
+impl Hop {
+    /// `address:port`, with brackets where they are needed.
+    pub fn endpoint(&self) -> String {
+        if self.address.contains(':') {
+            format!("[{}]:{}", self.address, self.port)
+        } else {
+            format!("{}:{}", self.address, self.port)
+        }
+    }
+}
+
+/// Jump hosts, nearest first, and the host.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// The hosts to go through.
+    pub jumps: Vec<Hop>,
+    /// The host.
+    pub host: Hop,
+}
