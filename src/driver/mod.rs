@@ -7,6 +7,7 @@
 #![expect(clippy::disallowed_methods, reason = "drivers read the clock for the machines")]
 
 mod clock;
+pub mod tracker;
 
 #[cfg(feature = "console")]
 pub mod channel;
