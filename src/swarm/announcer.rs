@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::io::Milestone;
 use super::{Config, Tracker};
+use crate::announce::AnnounceEvent;
 use crate::base::Instant;
 
 /// The tracker, as this host sees it.
@@ -35,6 +35,8 @@ pub(super) struct Announcer {
     /// What is to be told until it is answered, oldest first.
     started: bool,
     completed: bool,
+    /// What the announce under way tells.
+    saying: Option<AnnounceEvent>,
 }
 
 impl Announcer {
@@ -43,7 +45,7 @@ impl Announcer {
             Tracker::Present => State::Due(Instant::ZERO),
             Tracker::Absent => State::Absent,
         };
-        Self { state, health: TrackerHealth::Unknown, failures: 0, started: false, completed: false }
+        Self { state, health: TrackerHealth::Unknown, failures: 0, started: false, completed: false, saying: None }
     }
 
     /// There is a tracker, which knows nothing of us.
@@ -61,14 +63,24 @@ impl Announcer {
         }
     }
 
-    /// What is to be said now, if it is time.
-    pub(super) fn poll(&mut self, now: Instant, config: &Config) -> Option<Milestone> {
+    /// Begins an announce, if it is time for one.
+    pub(super) fn begin(&mut self, now: Instant, config: &Config) -> bool {
         match self.state {
             State::Due(due) if due <= now => {
                 self.state = State::Asked(now + config.announce_timeout);
-                Some(self.milestone())
+                self.saying = self.event();
+                true
             }
-            State::Absent | State::Due(_) | State::Asked(_) => None,
+            State::Absent | State::Due(_) | State::Asked(_) => false,
+        }
+    }
+
+    /// What changed since the last answer.
+    pub(super) const fn event(&self) -> Option<AnnounceEvent> {
+        match (self.started, self.completed) {
+            (false, _) => Some(AnnounceEvent::Started),
+            (true, true) => Some(AnnounceEvent::Completed),
+            (true, false) => None,
         }
     }
 
@@ -82,13 +94,13 @@ impl Announcer {
 
     /// An answer has come; the next announce is in `after`. Says whether the tracker had been silent.
     pub(super) fn answered(&mut self, now: Instant, after: Duration) -> bool {
-        match self.milestone() {
-            Milestone::Started => self.started = true,
-            Milestone::Completed => self.completed = false,
-            Milestone::None => {}
+        match self.saying.take() {
+            Some(AnnounceEvent::Started) => self.started = true,
+            Some(AnnounceEvent::Completed) => self.completed = false,
+            Some(AnnounceEvent::Stopped) | None => {}
         }
         self.failures = 0;
-        let after = if self.milestone() == Milestone::None { after } else { Duration::ZERO };
+        let after = if self.event().is_none() { after } else { Duration::ZERO };
         self.state = State::Due(now + after);
         std::mem::replace(&mut self.health, TrackerHealth::Answering) == TrackerHealth::Silent
     }
@@ -105,14 +117,6 @@ impl Announcer {
         match self.state {
             State::Absent => None,
             State::Due(at) | State::Asked(at) => Some(at),
-        }
-    }
-
-    const fn milestone(&self) -> Milestone {
-        match (self.started, self.completed) {
-            (false, _) => Milestone::Started,
-            (true, true) => Milestone::Completed,
-            (true, false) => Milestone::None,
         }
     }
 }

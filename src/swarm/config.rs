@@ -95,13 +95,14 @@ pub struct Config {
     /// Unasked-for blocks taken before a peer is dropped: cancels cross blocks.
     pub strays_max: u32,
 
-    /// Time between announces while pieces are missing.
+    /// Time between announces while pieces are missing, unless the tracker wants longer.
     pub announce_every: Duration,
     /// Time between announces once all pieces are there, unless the tracker wants longer.
     pub announce_every_complete: Duration,
     /// An announce unanswered for this long has failed.
     pub announce_timeout: Duration,
-    /// Longest wait after failed announces; it doubles from [`Self::announce_every`].
+    /// Longest wait after failed announces (it doubles from [`Self::announce_every`]), or while no peer has anything for
+    /// us, whatever the tracker wants.
     pub announce_after_max: Duration,
     /// Peers asked of the tracker.
     pub announce_wanted: u32,

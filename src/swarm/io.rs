@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::announce::AnnounceEvent;
 use crate::base::{Block, ByteCount, ByteRate, PieceIndex};
 use crate::wire::{Handshake, Message};
 
@@ -179,8 +180,8 @@ pub enum Output {
 /// What the tracker is told and asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Announcement {
-    /// What changed.
-    pub event: Milestone,
+    /// What changed; [`AnnounceEvent::Stopped`] is for the driver to say, when the machine is gone.
+    pub event: Option<AnnounceEvent>,
     /// Payload bytes sent so far.
     pub uploaded: ByteCount,
     /// Payload bytes received so far.
@@ -189,17 +190,6 @@ pub struct Announcement {
     pub left: ByteCount,
     /// Peers wanted.
     pub wanted: u32,
-}
-
-/// The `event` of an announce (BEP 3); `stopped` is said by the driver, when the machine is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Milestone {
-    /// Nothing did: a regular announce.
-    None,
-    /// The first one.
-    Started,
-    /// The last piece has come.
-    Completed,
 }
 
 /// Everything for which a connection is ended. The text reads after "dropped 10.0.0.1:6881: ".

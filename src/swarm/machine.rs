@@ -237,10 +237,12 @@ impl Swarm {
     }
 
     fn announce(&mut self, now: Instant) {
-        let Some(event) = self.announcer.poll(now, &self.config) else { return };
+        if !self.announcer.begin(now, &self.config) {
+            return;
+        }
         let wants_peers = !self.have.is_full() || self.origin == PayloadOrigin::Elsewhere;
         let announcement = Announcement {
-            event,
+            event: self.announcer.event(),
             uploaded: self.totals.up,
             downloaded: self.totals.down,
             left: self.left(),
@@ -250,10 +252,11 @@ impl Swarm {
     }
 
     fn announced(&mut self, now: Instant, interval: std::time::Duration, peers: Vec<SocketAddr>) {
-        let after = if self.have.is_full() {
-            self.config.announce_every_complete.max(interval)
-        } else {
-            self.config.announce_every
+        let (complete, fed) = (self.have.is_full(), self.peers.values().any(|peer| peer.useful > 0));
+        let after = match (complete, fed) {
+            (true, _) => interval.max(self.config.announce_every_complete),
+            (false, true) => interval.max(self.config.announce_every),
+            (false, false) => interval.clamp(self.config.announce_every, self.config.announce_after_max),
         };
         if self.announcer.answered(now, after) {
             self.say(Output::Note(Note::TrackerBack));

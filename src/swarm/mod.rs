@@ -23,6 +23,6 @@ mod serve;
 
 pub use announcer::TrackerHealth;
 pub use config::{Config, Tracker};
-pub use io::{Announcement, ConnectionId, Input, Milestone, Note, Output, PeerFault};
+pub use io::{Announcement, ConnectionId, Input, Note, Output, PeerFault};
 pub use machine::{Fault, Swarm, Totals};
 pub use peer::{Origin, PeerSummary};
