@@ -1,0 +1,206 @@
+//! `DIR/.rookery/`: everything of ours that is not yet, or never will be, a release.
+
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FileType, Mode, OFlags, fstat, mkdir};
+use rustix::io::Errno;
+
+use super::place::ASIDE;
+use super::{ReleaseError, plain, preallocate, space_left};
+use crate::base::{ByteCount, InfoHash};
+use crate::payload::{FileError, remove_tree};
+
+/// Its name in the folder of releases.
+const NAME: &str = ".rookery";
+
+/// The working folder beside the releases: ours alone, mode 0700.
+///
+/// | name | is |
+/// | --- | --- |
+/// | `<info-hash>.part` | a payload, whole or in part; kept over retries |
+/// | `pack.<run>` | a payload that is packed on this host |
+/// | `stage.<run>.<tag>` | a release that is being unpacked |
+#[derive(Debug)]
+pub struct Workspace {
+    destination: PathBuf,
+    path: PathBuf,
+}
+
+impl Workspace {
+    /// Opens the working folder in `destination`; makes both if they are missing.
+    ///
+    /// # Errors
+    ///
+    /// [`ReleaseError::NotOurs`] when the folder is a link, somebody else's, or open to others.
+    pub fn open(destination: &Path) -> Result<Self, ReleaseError> {
+        std::fs::create_dir_all(destination).map_err(FileError::at("create", destination))?;
+        let path = destination.join(NAME);
+        match mkdir(&path, Mode::RWXU) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(FileError::at("create", &path)(error).into()),
+        }
+        let workspace = Self { destination: destination.to_owned(), path };
+        workspace.trust()?;
+        Ok(workspace)
+    }
+
+    /// Opens the working folder in `destination` if there is one; creates nothing.
+    pub fn existing(destination: &Path) -> Result<Option<Self>, ReleaseError> {
+        let path = destination.join(NAME);
+        match path.symlink_metadata() {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(FileError::at("inspect", &path)(error).into()),
+            Ok(_) => {}
+        }
+        let workspace = Self { destination: destination.to_owned(), path };
+        workspace.trust()?;
+        Ok(Some(workspace))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the payload of a torrent is gathered.
+    pub fn payload(&self, info_hash: InfoHash) -> PathBuf {
+        self.path.join(format!("{info_hash}.part"))
+    }
+
+    /// Where a payload is packed on this host.
+    pub fn packed(&self, run: &str) -> Result<PathBuf, ReleaseError> {
+        Ok(self.path.join(format!("pack.{}", run_name(run)?)))
+    }
+
+    /// Where a release is unpacked, with what an earlier attempt left there removed.
+    pub fn stage(&self, run: &str, tag: &str) -> Result<PathBuf, ReleaseError> {
+        let path = self.path.join(format!("stage.{}.{}", run_name(run)?, plain(tag)?));
+        remove_tree(&path)?;
+        Ok(path)
+    }
+
+    /// How many bytes this user can still write here.
+    pub fn space_left(&self) -> Result<ByteCount, ReleaseError> {
+        space_left(&self.path)
+    }
+
+    /// Opens the payload of a torrent for reading and writing, `length` bytes long, with the room taken. What is there stays.
+    pub fn open_payload(&self, info_hash: InfoHash, length: u64) -> Result<File, ReleaseError> {
+        let path = self.payload(info_hash);
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR).map_err(FileError::at("open", &path))?;
+        let file = File::from(fd);
+        preallocate(&file, &path, length)?;
+        Ok(file)
+    }
+
+    /// Removes all that a run left, and the payload of `info_hash` if one is given, then the folder if that leaves it empty.
+    ///
+    /// Returns what could not be removed; empty proves that nothing is left.
+    pub fn remove(self, run: &str, info_hash: Option<InfoHash>) -> Vec<FileError> {
+        let Ok(run) = run_name(run) else { return vec![FileError::at("remove", &self.path)(Errno::INVAL)] };
+        let mut left = Vec::new();
+        let stage = format!("stage.{run}.");
+        let exact = [Some(format!("pack.{run}")), info_hash.map(|hash| format!("{hash}.part"))];
+        sweep(&self.path, &mut left, |name| {
+            name.starts_with(stage.as_bytes()) || exact.iter().flatten().any(|exact| name == exact.as_bytes())
+        });
+        let aside = format!("{ASIDE}{stage}");
+        sweep(&self.destination, &mut left, |name| name.starts_with(aside.as_bytes()));
+        match rustix::fs::rmdir(&self.path) {
+            Ok(()) | Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOENT) => {}
+            Err(error) => left.push(FileError::at("remove", &self.path)(error)),
+        }
+        left
+    }
+
+    fn trust(&self) -> Result<(), ReleaseError> {
+        let not_ours = |why| Err(ReleaseError::NotOurs { path: self.path.clone(), why });
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = match rustix::fs::open(&self.path, flags, Mode::empty()) {
+            Err(Errno::LOOP | Errno::NOTDIR) => return not_ours("is not a folder of its own"),
+            fd => fd.map_err(FileError::at("open", &self.path))?,
+        };
+        let stat = fstat(&fd).map_err(FileError::at("inspect", &self.path))?;
+        debug_assert!(FileType::from_raw_mode(stat.st_mode) == FileType::Directory, "it was opened as a directory");
+        if stat.st_uid != rustix::process::geteuid().as_raw() {
+            return not_ours("belongs to somebody else");
+        }
+        if stat.st_mode & 0o077 != 0 {
+            return not_ours("is open to other users");
+        }
+        Ok(())
+    }
+}
+
+/// A run's name: without `.`, so that no run's files start like another's.
+fn run_name(run: &str) -> Result<&str, ReleaseError> {
+    if run.contains('.') { Err(ReleaseError::Name { name: run.to_owned() }) } else { plain(run) }
+}
+
+fn sweep(folder: &Path, left: &mut Vec<FileError>, ours: impl Fn(&[u8]) -> bool) {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
+        Err(error) => return left.push(FileError::at("list", folder)(error)),
+    };
+    for entry in entries {
+        match entry {
+            Ok(entry) if ours(entry.file_name().as_bytes()) => left.extend(remove_tree(&entry.path()).err()),
+            Ok(_) => {}
+            Err(error) => return left.push(FileError::at("list", folder)(error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    const HASH: InfoHash = InfoHash::new([7; 20]);
+
+    #[test]
+    fn a_run_takes_its_own_files_with_it_and_no_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = Workspace::open(folder.path()).unwrap();
+        assert_eq!(fs::metadata(workspace.path()).unwrap().permissions().mode() & 0o777, 0o700);
+        for path in [workspace.stage("a", "v1").unwrap(), workspace.stage("a-b", "v1").unwrap()] {
+            fs::create_dir_all(path.join("deep")).unwrap();
+        }
+        fs::write(workspace.packed("a").unwrap(), "x").unwrap();
+        workspace.open_payload(HASH, 100).unwrap();
+        fs::create_dir(folder.path().join(".rookery-stage.a.v1")).unwrap();
+
+        assert!(Workspace::open(folder.path()).unwrap().remove("a", None).is_empty());
+        let names: Vec<_> = fs::read_dir(workspace.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names.len(), 2, "{names:?}");
+        assert!(workspace.remove("a-b", Some(HASH)).is_empty());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        assert!(Workspace::existing(folder.path()).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_link_or_an_open_folder_is_not_trusted() {
+        let folder = tempfile::tempdir().unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        symlink(elsewhere.path(), folder.path().join(NAME)).unwrap();
+        assert!(matches!(Workspace::open(folder.path()), Err(ReleaseError::NotOurs { .. })));
+        fs::remove_file(folder.path().join(NAME)).unwrap();
+        fs::create_dir(folder.path().join(NAME)).unwrap();
+        fs::set_permissions(folder.path().join(NAME), Permissions::from_mode(0o770)).unwrap();
+        assert!(matches!(Workspace::open(folder.path()), Err(ReleaseError::NotOurs { .. })));
+    }
+
+    #[test]
+    fn names_that_lead_elsewhere_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = Workspace::open(folder.path()).unwrap();
+        assert!(workspace.stage("../x", "v1").is_err() && workspace.stage("a", "../v1").is_err());
+        assert!(workspace.packed("a.b").is_err());
+    }
+}
