@@ -48,7 +48,7 @@ impl Diagnostic {
             line: text[..start].bytes().filter(|byte| *byte == b'\n').count() + 1,
             column: before + 1,
             width,
-            message: message.into(),
+            message: message.into().chars().map(printable).collect(),
             excerpt: text[line_start..line_end].trim_end_matches('\r').chars().map(printable).collect(),
         }
     }
@@ -107,6 +107,12 @@ impl Diagnostics {
     /// Whether there is nothing wrong.
     pub fn is_empty(&self) -> bool {
         self.found.is_empty()
+    }
+}
+
+impl From<Diagnostics> for Vec<Diagnostic> {
+    fn from(diagnostics: Diagnostics) -> Self {
+        diagnostics.found
     }
 }
 

@@ -155,7 +155,7 @@ pub fn fold<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
     format!("{} ({})", fold_patterns(&names).join(", "), names.len())
 }
 
-/// The patterns that stand for just these names, sorted.
+/// The patterns that stand for just these names, in the order of the first name of each.
 pub fn fold_patterns<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Vec<String> {
     let mut shapes: BTreeMap<Vec<String>, BTreeSet<Vec<String>>> = BTreeMap::new();
     for name in names {
@@ -169,7 +169,9 @@ pub fn fold_patterns<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Vec<S
             patterns.push(texts.iter().zip(numbers).flat_map(|(text, number)| [text, number]).collect());
         }
     }
-    patterns.sort();
+    patterns.sort_by_cached_key(|pattern: &String| {
+        pattern.parse().map_or_else(|_| pattern.clone(), |first: HostPattern| first.name(0))
+    });
     patterns
 }
 

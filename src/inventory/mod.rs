@@ -4,23 +4,36 @@
 //! error says where it is, shows the line, and names the way out; all errors of a file are reported at once.
 
 mod diagnostics;
+mod duration;
+mod glob;
 mod group;
 mod host;
 mod host_name;
 mod host_set;
 mod hosts;
+mod jump;
+mod membership;
+mod nearest;
 mod parse;
+mod reader;
 mod roles;
+mod sections;
 mod select;
+mod select_fault;
+mod selector;
+mod settings;
 mod swarm_settings;
 
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
+pub use duration::{DurationError, parse_duration};
 pub use group::Group;
 pub use host::{Host, HostId, HostKeyPolicy, Standing};
 pub use host_name::HostNameError;
 pub use host_set::HostSet;
 pub use hosts::{EXPANSION_MAX, HostPattern, PatternError, PatternFault, expand, fold, fold_patterns};
+pub use jump::{JumpHost, JumpHostError};
 pub use parse::Inventory;
 pub use roles::{Place, Roles};
+pub use sections::KNOWN_KEYS;
 pub use select::{SelectContext, SelectError};
 pub use swarm_settings::SwarmSettings;
