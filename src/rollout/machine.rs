@@ -1,18 +1,24 @@
 //! The rollout: takes every input to the place it concerns.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 use super::availability::Availability;
+use super::directory::Directory;
+use super::ending::Ending;
 use super::launcher::Launcher;
-use super::schedule::Schedule;
-use super::session::{Session, Slot};
+use super::schedule::{Schedule, Timer};
+use super::session::{Link, Session, Slot};
 use super::{
-    Caps, Config, Counts, Failure, HostRecord, Input, Output, Payload, Plan, PlannedHost, Pushed, Stage, StateName,
-    Totals,
+    Caps, Config, Counts, Failure, Finish, HostRecord, Input, Notice, Output, Payload, Plan, PlannedHost, Pushed,
+    Source, Stage, StateName, Totals,
 };
 use crate::base::{ByteCount, Instant};
 use crate::control::Tag;
 use crate::inventory::{HostId, Place};
+
+/// Between two notices about the swarm.
+const SWARM_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Carries a run through the fleet.
 #[derive(Debug)]
@@ -37,7 +43,17 @@ pub struct Rollout {
     pub(super) caps: Option<Caps>,
     pub(super) seeder: Seeder,
     pub(super) tracker: Tracker,
+    /// Agents that are ready for an order that cannot be given yet.
+    pub(super) waiting: BTreeSet<Slot>,
+    pub(super) directory: Directory,
+    /// A copy came or went: whether pieces can still come has to be looked at.
+    pub(super) supply_changed: bool,
+    pub(super) watched: Option<Slot>,
+    pub(super) ending: Ending,
+    pub(super) started: Option<Instant>,
     pub(super) last_event: Option<Instant>,
+    swarm_told: (bool, bool, u32),
+    swarm_told_at: Option<Instant>,
     pub(super) outputs: VecDeque<Output>,
 }
 
@@ -51,6 +67,8 @@ pub(super) struct Seeder {
     pub(super) lost: Option<Failure>,
     pub(super) packed: ByteCount,
     pub(super) pushed: Option<Pushed>,
+    /// What it had when the push began.
+    pub(super) push_base: ByteCount,
 }
 
 /// The tracker's part of the run.
@@ -58,6 +76,12 @@ pub(super) struct Seeder {
 pub(super) struct Tracker {
     pub(super) slot: Slot,
     pub(super) alive: bool,
+    /// It was told to track.
+    pub(super) asked: bool,
+    /// The port it got; it is asked for the same when it is started again.
+    pub(super) port: Option<u16>,
+    /// Hosts waited for it long enough.
+    pub(super) waited: bool,
     /// Why it is not tried again by itself.
     pub(super) lost: Option<Failure>,
 }
@@ -78,8 +102,15 @@ impl Rollout {
         let (seeder, tracker) = (slot_of(plan.seeder), slot_of(plan.tracker));
         Self {
             stage: Stage::Preparing { payload: false, tracker: false, seeder: false },
-            seeder: Seeder { slot: seeder, opened: false, lost: None, packed: ByteCount(0), pushed: None },
-            tracker: Tracker { slot: tracker, alive: false, lost: None },
+            seeder: Seeder {
+                slot: seeder,
+                opened: false,
+                lost: None,
+                packed: ByteCount(0),
+                pushed: None,
+                push_base: ByteCount(0),
+            },
+            tracker: Tracker { slot: tracker, alive: false, asked: false, port: None, waited: false, lost: None },
             tag: plan.tag.clone(),
             plan,
             config,
@@ -96,17 +127,144 @@ impl Rollout {
             schedule: Schedule::default(),
             payload: None,
             caps: None,
+            waiting: BTreeSet::new(),
+            directory: Directory::default(),
+            supply_changed: false,
+            watched: None,
+            ending: Ending::default(),
+            started: None,
             last_event: None,
+            swarm_told: (false, false, 0),
+            swarm_told_at: None,
             outputs: VecDeque::new(),
         }
     }
 
     /// Tells the rollout what happened. Drain [`poll_output`](Self::poll_output) before the next call.
     pub fn handle_input(&mut self, now: Instant, input: Input) {
+        if matches!(self.stage, Stage::Ended(_)) {
+            return;
+        }
         self.now = self.now.max(now);
+        if self.started.is_none() {
+            self.start();
+        }
         if input != Input::Elapsed {
             self.last_event = Some(self.now);
         }
+        self.route(input);
+        while let Some(timer) = self.schedule.pop_due(self.now) {
+            match timer {
+                Timer::Launch => {}
+                Timer::TrackerWait => self.go_on_without_tracker(),
+                Timer::Tell => self.tell(),
+                Timer::Swarm => self.swarm_told_at = None,
+                Timer::Slot(slot) => self.expire(slot),
+            }
+        }
+        self.review_supply();
+        self.review_stage();
+        while let Some(slot) = self.launcher.next(self.now, &self.config) {
+            self.dial(slot);
+        }
+        if !matches!(self.stage, Stage::Ended(_)) {
+            let launch = self.launcher.due(&self.config);
+            self.schedule.set(Timer::Launch, launch);
+            self.review_swarm();
+        }
+    }
+
+    fn start(&mut self) {
+        self.started = Some(self.now);
+        let planned: Vec<_> = self.sessions.iter().filter_map(|session| session.planned_address).collect();
+        for address in planned {
+            self.directory.allow(address);
+        }
+        if let Source::Packed(payload) = &self.plan.source {
+            let payload = payload.clone();
+            self.learn(payload);
+        }
+        (0..self.plan.hosts.len()).for_each(|index| self.line_up(Slot(index)));
+        self.line_up(self.seeder.slot);
+        self.line_up(self.tracker.slot);
+    }
+
+    fn route(&mut self, input: Input) {
+        match input {
+            Input::Elapsed => {}
+            Input::Operator(action) => self.handle_operator(action),
+            Input::Connected { at, attempt, facts } => {
+                self.at(at, attempt, |rollout, slot| rollout.handle_connected(slot, facts));
+            }
+            Input::Bootstrapping { at, attempt, step } => {
+                self.at(at, attempt, |rollout, slot| rollout.handle_step(slot, step));
+            }
+            Input::Attached { at, attempt, work_dir } => {
+                self.at(at, attempt, |rollout, slot| rollout.handle_attached(slot, work_dir));
+            }
+            Input::Status { at, attempt, status } => {
+                self.at(at, attempt, |rollout, slot| rollout.handle_status(slot, status));
+            }
+            Input::Pushed { at, attempt, bytes } => {
+                self.at(at, attempt, |rollout, slot| rollout.handle_pushed(slot, bytes));
+            }
+            Input::Transcript { at, attempt, line } => {
+                self.at(at, attempt, |rollout, slot| rollout.remember(slot, line));
+            }
+            Input::Ended { at, attempt, failure, left_behind } => {
+                self.at(at, attempt, |rollout, slot| rollout.handle_ended(slot, failure, left_behind));
+            }
+        }
+    }
+
+    /// Does something at a place, if the attempt is the one under way.
+    fn at(&mut self, place: Place, attempt: u32, handle: impl FnOnce(&mut Self, Slot)) {
+        let Some(&slot) = self.slots.get(&place) else { return };
+        let current = self.records[slot.0].attempt.number == attempt && self.sessions[slot.0].link != Link::Off;
+        if current {
+            self.records[slot.0].heard = Some(self.now);
+            handle(self, slot);
+        }
+    }
+
+    /// Finds out where the run stands, and ends it when there is nothing left to do.
+    fn review_stage(&mut self) {
+        match &self.stage {
+            Stage::Finishing { .. } | Stage::Ended(_) => return,
+            Stage::Preparing { .. } | Stage::Distributing | Stage::Settled => {}
+        }
+        let fleet = self.plan.hosts.len() as u32;
+        if self.counts.settled() == fleet {
+            self.stage = Stage::Settled;
+            match self.config.finish {
+                Finish::AtOnce => self.begin_finish(),
+                Finish::WhenAllDone if self.counts.of(StateName::Done) == fleet => self.begin_finish(),
+                Finish::WhenAllDone | Finish::Ask => {}
+            }
+        } else if self.seeder.opened {
+            self.stage = Stage::Distributing;
+        } else {
+            self.stage = Stage::Preparing {
+                payload: self.payload.is_some(),
+                tracker: self.tracker.alive,
+                seeder: self.seeder.opened,
+            };
+        }
+    }
+
+    /// Tells how the swarm is, on change, at most once a second.
+    fn review_swarm(&mut self) {
+        let swarm = (self.tracker.alive, self.seeder().alive, self.availability.rarest());
+        if self.swarm_told == swarm {
+            return;
+        }
+        if let Some(at) = self.swarm_told_at.map(|at| at + SWARM_INTERVAL).filter(|at| *at > self.now) {
+            return self.schedule.set(Timer::Swarm, Some(at));
+        }
+        self.swarm_told = swarm;
+        self.swarm_told_at = Some(self.now);
+        let (tracker, seeder, rarest) = swarm;
+        self.notice(Notice::Swarm { tracker, seeder, rarest });
     }
 
     /// Returns the next thing to do, or `None` when all has been said.
@@ -117,6 +275,22 @@ impl Rollout {
     /// Returns when [`Input::Elapsed`] is due, if ever.
     pub fn deadline(&self) -> Option<Instant> {
         self.schedule.next()
+    }
+
+    /// Whether the place counts: it is a host that gets the release.
+    pub(super) const fn in_fleet(&self, slot: Slot) -> bool {
+        slot.0 < self.plan.hosts.len()
+    }
+
+    /// For the journal and for who watches.
+    pub(super) fn notice(&mut self, notice: Notice) {
+        self.outputs.push_back(Output::Notice(notice));
+    }
+
+    /// Something worth a line.
+    pub(super) fn note(&mut self, slot: Slot, text: String) {
+        let at = self.sessions[slot.0].place;
+        self.notice(Notice::Note { at, text });
     }
 
     /// A slot's host, as it was planned; `None` for this machine.

@@ -4,18 +4,26 @@
 //! no connection, draws nothing, and knows neither the time nor a random number that it was not given. What a host's
 //! swarm does is not its business: it sees statuses only.
 
+mod agent;
 mod availability;
 mod counts;
+mod directory;
+mod ending;
 mod failure;
 mod host;
 mod io;
 mod launcher;
+mod lifecycle;
 mod machine;
+mod operator;
+mod orders;
 mod plan;
 mod report;
 mod schedule;
 mod session;
 mod speed;
+mod stall;
+mod stations;
 
 pub use counts::Counts;
 pub use failure::{Failure, Phase};

@@ -37,6 +37,21 @@ pub struct Plan {
     pub local_payload: Option<String>,
 }
 
+impl Plan {
+    /// The tag of a payload when none was chosen: the source's name and the first 12 hex digits of its SHA-256.
+    pub fn tag_for(&self, payload: &PayloadFacts) -> Tag {
+        let digest: String = payload.sha256.to_string().chars().take(12).collect();
+        let plain = |c: char| if c.is_alphanumeric() || "._+@:=,~-".contains(c) { c } else { '-' };
+        let name: String = self.source_name.chars().map(plain).collect();
+        let mut name = name.trim_start_matches(['.', '-']);
+        while name.len() + 1 + digest.len() > Tag::LENGTH_MAX {
+            name = &name[..name.floor_char_boundary(name.len() - 1)];
+        }
+        let tag = if name.is_empty() { digest } else { format!("{name}-{digest}") };
+        tag.parse().expect("every character was made one that a tag may hold")
+    }
+}
+
 /// One host of a plan.
 #[derive(Debug, Clone)]
 pub struct PlannedHost {

@@ -159,7 +159,7 @@ impl Rollout {
     /// The seeder.
     pub fn seeder(&self) -> StationView {
         let slot = self.seeder.slot;
-        let alive = self.sessions[slot.0].serving;
+        let alive = self.sessions[slot.0].serving && self.seeder.lost.is_none();
         let state = match &self.seeder.lost {
             Some(failure) if !alive => StationState::Failed(failure.clone()),
             Some(_) | None if self.sessions[slot.0].packing => StationState::Packing(self.seeder.packed),

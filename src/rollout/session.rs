@@ -38,6 +38,7 @@ pub(super) enum Purpose {
 
 /// One place: its attempt and what it was told.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that was or was not said to the agent")]
 pub(super) struct Session {
     pub(super) place: Place,
     pub(super) link: Link,
@@ -50,6 +51,8 @@ pub(super) struct Session {
     pub(super) greeted: bool,
     /// It was told to package, and has not answered.
     pub(super) packing: bool,
+    /// What it packaged is still there.
+    pub(super) packed: bool,
     /// It was told to serve, and has not failed since.
     pub(super) served: bool,
     /// It is in the swarm.
@@ -60,6 +63,10 @@ pub(super) struct Session {
     pub(super) cleaned: bool,
     /// It failed at least once.
     pub(super) failed_once: bool,
+    /// The operator asked for it by hand.
+    pub(super) by_operator: bool,
+    /// When a settled host is dialled again as a station.
+    pub(super) retry_at: Option<Instant>,
     /// Failures before the agent ran, since the operator last had a say.
     pub(super) connect_failures: u32,
     /// Failures after that.
@@ -91,11 +98,14 @@ impl Session {
             admitted: false,
             greeted: false,
             packing: false,
+            packed: false,
             served: false,
             serving: false,
             dirty: false,
             cleaned: false,
             failed_once: false,
+            by_operator: false,
+            retry_at: None,
             connect_failures: 0,
             work_failures: 0,
             facts: None,
@@ -119,6 +129,7 @@ impl Session {
         self.link = Link::Off;
         self.greeted = false;
         self.packing = false;
+        self.packed = false;
         self.served = false;
         self.serving = false;
         self.allow_told = 0;

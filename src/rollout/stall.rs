@@ -1,0 +1,56 @@
+//! Hosts to which no piece comes: found, explained, given up.
+
+use super::machine::Rollout;
+use super::session::Slot;
+use super::{Failure, HostState, Stall};
+use crate::control::TrackerHealth;
+
+impl Rollout {
+    /// No new piece for a while.
+    pub(super) fn stall(&mut self, slot: Slot) {
+        let since = self.records[slot.0].advanced.unwrap_or(self.sessions[slot.0].since);
+        let reason = self.stall_reason(slot);
+        self.enter(slot, HostState::Stalled { since, reason }, None);
+    }
+
+    /// The stall lasts too long, unless the host has all there is and the seeder is at work.
+    pub(super) fn give_up_stalled(&mut self, slot: Slot) {
+        let HostState::Stalled { since, .. } = self.records[slot.0].state else { return };
+        if self.waits_for_seeder(slot) {
+            self.sessions[slot.0].since = self.now;
+            return self.rearm(slot);
+        }
+        let (after, reason) = (self.now.since(since), self.stall_reason(slot).to_string());
+        self.drop_and_fail(slot, Failure::Stalled { after, reason });
+    }
+
+    /// Something new was heard of a stalled host: the reason may be another.
+    pub(super) fn review_stall(&mut self, slot: Slot) {
+        let now_because = self.stall_reason(slot);
+        if let HostState::Stalled { reason, .. } = &mut self.records[slot.0].state {
+            *reason = now_because;
+        }
+    }
+
+    fn waits_for_seeder(&self, slot: Slot) -> bool {
+        let has_all_there_is =
+            self.records[slot.0].pieces.as_ref().is_some_and(|pieces| pieces.count() == self.availability.covered());
+        let seeder = self.seeder.slot;
+        let more_to_come = !(self.sessions[seeder.0].serving && self.is_full(seeder));
+        slot != seeder && has_all_there_is && more_to_come && self.seeder.lost.is_none()
+    }
+
+    fn stall_reason(&self, slot: Slot) -> Stall {
+        let record = &self.records[slot.0];
+        let progress = &record.progress;
+        if record.heard.is_none_or(|at| self.now.since(at) >= self.config.stalled_after) {
+            return Stall::AgentSilent;
+        }
+        match (progress.peers, progress.unchoking, progress.tracker) {
+            (0, _, TrackerHealth::Silent) => Stall::TrackerSilent,
+            (0, _, TrackerHealth::Unknown | TrackerHealth::Answering) => Stall::NoPeers,
+            (_, 0, _) => Stall::Choked,
+            (..) => Stall::NoPieces,
+        }
+    }
+}
