@@ -129,8 +129,7 @@ fn announce_request() -> impl Strategy<Value = AnnounceRequest> {
     ]);
     let who = (any::<[u8; 20]>(), any::<[u8; 20]>(), any::<u16>(), option::of(any::<IpAddr>()));
     let amounts = (any::<u64>(), any::<u64>(), any::<u64>());
-    let rest =
-        (event, option::of(any::<u32>()), option::of(any::<bool>()), option::of(".{0,20}"), option::of(".{0,20}"));
+    let rest = (event, option::of(any::<u32>()), option::of(any::<bool>()), option::of(bulk(20)), option::of(bulk(20)));
     (who, amounts, rest).prop_map(|((info_hash, peer_id, port, ip), (uploaded, downloaded, left), rest)| {
         let (event, numwant, compact, key, tracker_id) = rest;
         let fresh = AnnounceRequest::new(InfoHash::new(info_hash), PeerId::new(peer_id), port);
@@ -151,8 +150,14 @@ fn announce_response() -> impl Strategy<Value = (AnnounceResponse, PeerForm)> {
     prop::sample::select(vec![PeerForm::Compact, PeerForm::Dictionaries]).prop_flat_map(|form| {
         let text = || option::of("[ -~é]{0,40}");
         let seconds = || (0_u64..86_400).prop_map(Duration::from_secs);
-        let fields =
-            (text(), seconds(), option::of(seconds()), option::of(any::<u32>()), option::of(any::<u32>()), text());
+        let fields = (
+            text(),
+            seconds(),
+            option::of(seconds()),
+            option::of(any::<u32>()),
+            option::of(any::<u32>()),
+            option::of(bulk(20)),
+        );
         (fields, vec(peer(form), 0..20)).prop_map(move |(fields, mut peers)| {
             let (warning, interval, min_interval, complete, incomplete, tracker_id) = fields;
             if form == PeerForm::Compact {

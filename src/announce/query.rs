@@ -57,12 +57,6 @@ pub(super) fn decode(value: &str, key: &'static str) -> Result<Vec<u8>, QueryErr
     Ok(decoded)
 }
 
-/// The text of an encoded value, at most `length_max` bytes of UTF-8.
-pub(super) fn decode_text(value: &str, key: &'static str, length_max: usize) -> Result<String, QueryError> {
-    let text = String::from_utf8(decode(value, key)?).ok().filter(|text| text.len() <= length_max);
-    text.ok_or(QueryError::Value(key))
-}
-
 /// Appends bytes so that every server reads them alike.
 pub(super) fn encode(query: &mut String, bytes: &[u8]) {
     for byte in bytes {

@@ -3,12 +3,14 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
+use bytes::Bytes;
+
 use super::QueryError;
-use super::query::{decode, decode_text, encode, parameters};
+use super::query::{decode, encode, parameters};
 use crate::base::{ByteCount, InfoHash, PeerId};
 
 /// Longest `key` and `trackerid`, in bytes.
-const TOKEN_LENGTH_MAX: usize = 256;
+pub(super) const TOKEN_LENGTH_MAX: usize = 256;
 
 /// What has changed since the last announce, beyond progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,10 +53,10 @@ pub struct AnnounceRequest {
     pub numwant: Option<u32>,
     /// Whether it asked for compact peers (BEP 23); the tracker's choice when absent.
     pub compact: Option<bool>,
-    /// What it identifies itself with if its address changes.
-    pub key: Option<String>,
-    /// What the tracker asked it to repeat.
-    pub tracker_id: Option<String>,
+    /// What it identifies itself with if its address changes; any bytes.
+    pub key: Option<Bytes>,
+    /// What the tracker asked it to repeat; any bytes.
+    pub tracker_id: Option<Bytes>,
     /// The address it wants to be known by.
     pub ip: Option<IpAddr>,
 }
@@ -104,18 +106,18 @@ impl AnnounceRequest {
             }
         }
         let ip = self.ip.map(|ip| ip.to_string());
-        let texts = [
-            ("event", self.event.map(AnnounceEvent::as_str)),
+        let tokens = [
+            ("event", self.event.map(|event| event.as_str().as_bytes())),
             ("key", self.key.as_deref()),
             ("trackerid", self.tracker_id.as_deref()),
-            ("ip", ip.as_deref()),
+            ("ip", ip.as_deref().map(str::as_bytes)),
         ];
-        for (key, text) in texts {
-            if let Some(text) = text {
+        for (key, token) in tokens {
+            if let Some(token) = token {
                 query.push('&');
                 query.push_str(key);
                 query.push('=');
-                encode(&mut query, text.as_bytes());
+                encode(&mut query, token);
             }
         }
         query
@@ -136,9 +138,9 @@ impl AnnounceRequest {
                 "event" => request.event = AnnounceEvent::from_text(value),
                 "numwant" => request.numwant = wanted(value)?,
                 "compact" => request.compact = Some(number(value, "compact")? != 0),
-                "key" => request.key = Some(decode_text(value, "key", TOKEN_LENGTH_MAX)?),
-                "trackerid" => request.tracker_id = Some(decode_text(value, "trackerid", TOKEN_LENGTH_MAX)?),
-                "ip" => request.ip = decode_text(value, "ip", TOKEN_LENGTH_MAX)?.parse().ok(),
+                "key" => request.key = Some(token(value, "key")?),
+                "trackerid" => request.tracker_id = Some(token(value, "trackerid")?),
+                "ip" => request.ip = std::str::from_utf8(&decode(value, "ip")?).ok().and_then(|ip| ip.parse().ok()),
                 _ => {}
             }
         }
@@ -169,6 +171,11 @@ pub(super) fn twenty(value: &str, key: &'static str) -> Result<[u8; 20], QueryEr
     decode(value, key)?.try_into().ok().ok_or(QueryError::Value(key))
 }
 
+fn token(value: &str, key: &'static str) -> Result<Bytes, QueryError> {
+    let token = decode(value, key)?;
+    if token.len() > TOKEN_LENGTH_MAX { Err(QueryError::Value(key)) } else { Ok(token.into()) }
+}
+
 fn number(value: &str, key: &'static str) -> Result<u64, QueryError> {
     value.parse().ok().ok_or(QueryError::Value(key))
 }
@@ -187,16 +194,15 @@ mod tests {
 
     #[test]
     fn an_announce_of_aria2_is_understood() {
-        let query = format!(
-            "{HEAD}&uploaded=0&downloaded=16384&left=83616&compact=1&key=%2DAR1&numwant=50&no_peer_id=1&port=6999\
-             &event=started&supportcrypto=1"
-        );
-        let request = AnnounceRequest::parse(&query).unwrap();
-        assert_eq!(&request.info_hash.as_bytes()[..3], b"\x12\x34a");
-        assert_eq!(request.peer_id.as_bytes(), b"-AR1234-abcdefghijkl");
-        assert_eq!((request.port, request.left, request.numwant), (6999, ByteCount(83_616), Some(50)));
+        let query = "info_hash=%D0%40%F3%AA%E6%24%B5.2%06%FAa%A3%C5%3B%E9%97%BD%BF%7D\
+             &peer_id=A2-1-36-0-%BA%EF%0B%14%E2y%E2%0C9%FC&uploaded=0&downloaded=0&left=16384&compact=1\
+             &key=%0B%14%E2y%E2%0C9%FC&numwant=50&no_peer_id=1&port=17001&event=started&supportcrypto=1";
+        let request = AnnounceRequest::parse(query).unwrap();
+        assert_eq!(request.info_hash.to_string(), "d040f3aae624b52e3206fa61a3c53be997bdbf7d");
+        assert_eq!(&request.peer_id.as_bytes()[..10], b"A2-1-36-0-");
+        assert_eq!((request.port, request.left, request.numwant), (17001, ByteCount(16_384), Some(50)));
         assert_eq!((request.event, request.compact), (Some(AnnounceEvent::Started), Some(true)));
-        assert_eq!(request.key.as_deref(), Some("-AR1"));
+        assert_eq!(request.key.as_deref(), Some(&b"\x0b\x14\xe2y\xe2\x0c9\xfc"[..]), "eight bytes of no charset");
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use bt_bencode::{ByteString, Value};
+use bytes::Bytes;
 
+use super::request::TOKEN_LENGTH_MAX;
 use crate::base::{BencodeError, PeerId, check_bencode};
 
 /// Longest answer that is read, in bytes.
@@ -68,8 +70,8 @@ pub struct AnnounceResponse {
     pub complete: Option<u32>,
     /// Incomplete peers in the swarm.
     pub incomplete: Option<u32>,
-    /// What the next announce is to repeat.
-    pub tracker_id: Option<String>,
+    /// What the next announce is to repeat; any bytes.
+    pub tracker_id: Option<Bytes>,
     /// Some of them, IPv4 first.
     pub peers: Vec<AnnouncedPeer>,
 }
@@ -108,13 +110,14 @@ impl AnnounceResponse {
         }
         peers.retain(|peer| peer.address.port() != 0 && !peer.address.ip().is_unspecified());
         peers.truncate(PEERS_MAX);
+        let token = get("tracker id").and_then(Value::as_byte_str).filter(|token| token.len() <= TOKEN_LENGTH_MAX);
         Ok(Self {
             warning: text("warning message"),
             interval: seconds("interval").ok_or(ResponseError::Key("interval"))?,
             min_interval: seconds("min interval"),
             complete: count("complete"),
             incomplete: count("incomplete"),
-            tracker_id: text("tracker id"),
+            tracker_id: token.map(|bytes| Bytes::copy_from_slice(bytes)),
             peers,
         })
     }
@@ -132,7 +135,7 @@ impl AnnounceResponse {
         put("min interval", self.min_interval.map(|interval| Value::from(interval.as_secs())));
         put("complete", self.complete.map(Value::from));
         put("incomplete", self.incomplete.map(Value::from));
-        put("tracker id", self.tracker_id.as_deref().map(Value::from));
+        put("tracker id", self.tracker_id.as_deref().map(|token| Value::ByteStr(token.into())));
         match form {
             PeerForm::Compact => {
                 let (mut four, mut six) = (Vec::new(), Vec::new());
