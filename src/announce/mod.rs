@@ -1,7 +1,7 @@
 //! What peers and tracker say to each other: query strings up, bencode down (BEP 3, 7, 23, 48).
 //!
-//! Values and their bytes only. Who is in a swarm is for the tracker machine to say, HTTP is the driver's; and no name is ever
-//! resolved: a tracker is an address, and a peer that is given by name is left out.
+//! Values and their bytes only. Who is in a swarm is for the tracker machine to say, HTTP is the driver's; and no name
+//! is ever resolved: a tracker is an address, and a peer that is given by name is left out.
 
 mod query;
 mod request;

@@ -23,7 +23,7 @@ pub enum BencodeError {
     Trailing(usize),
 }
 
-/// Checks that `bytes` are one bencoded value (BEP 3), nested at most 16 levels and made of at most `values_max` values.
+/// Checks that `bytes` are one bencoded value (BEP 3), nested at most 16 levels, of at most `values_max` values.
 ///
 /// The serde parser recurses into what it skips and adds up lengths unchecked, so nothing from outside may reach it
 /// before this has passed.

@@ -1,7 +1,7 @@
 //! The peer wire protocol as values: BEP 3, the fast extension (BEP 6) and the extension protocol (BEP 10).
 //!
-//! Bytes to [`Message`]s and back, however the bytes are cut and without copying payload. It knows no torrent: whether a
-//! piece exists, a request was made or a message is in order is for the swarm to say.
+//! Bytes to [`Message`]s and back, however the bytes are cut and without copying payload. It knows no torrent: whether
+//! a piece exists, a request was made or a message is in order is for the swarm to say.
 
 mod extension;
 mod framer;
