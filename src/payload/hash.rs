@@ -21,7 +21,7 @@ const WORKERS_MAX: usize = 32;
 /// Hashes some pieces of a file, on all cores, in bounded memory.
 ///
 /// Returns one hash for each of `which`, in that order; `None` where the file ends before the piece does. `path` names the
-/// file in errors. `progress` hears how many bytes are done so far, from any thread.
+/// file in errors; the file's own offset is of no use afterwards. `progress` hears how many bytes are done so far, from any thread.
 pub fn hash_pieces(
     file: &File,
     path: &Path,

@@ -63,7 +63,7 @@ mod tests {
         fs::write(tree.join("a/b/file"), "x").unwrap();
         symlink(&outside, tree.join("a/link")).unwrap();
         fs::set_permissions(tree.join("a/b"), Permissions::from_mode(0o500)).unwrap();
-        fs::set_permissions(tree.join("a"), Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(tree.join("a"), Permissions::from_mode(0o000)).unwrap();
         remove_tree(&tree).unwrap();
         remove_tree(&tree).unwrap();
         assert!(!tree.exists() && outside.join("kept").exists());

@@ -124,7 +124,7 @@ mod tests {
 
     use super::*;
 
-    const GO: AtomicBool = AtomicBool::new(false);
+    static GO: AtomicBool = AtomicBool::new(false);
 
     #[test]
     fn a_release_is_never_put_over_another() {
@@ -135,9 +135,9 @@ mod tests {
         for taken in ["directory", "file"] {
             let target = folder.path().join(taken);
             if taken == "file" {
-                fs::write(&target, "old").unwrap()
+                fs::write(&target, "old").unwrap();
             } else {
-                fs::create_dir(&target).unwrap()
+                fs::create_dir(&target).unwrap();
             }
             let error = place(&staged, folder.path(), taken).unwrap_err();
             assert!(matches!(error, ReleaseError::Exists { .. }), "{error}");
