@@ -1,12 +1,19 @@
 //! The only code that waits: it moves inputs into the machines and their outputs out, on real hosts.
 //!
-//! On a host: `agent`, `peers` and `disk`. On the jump box: [`fleet`](self::fleet) over [`ssh`], [`known_hosts`] and
-//! [`bootstrap`], each host a [`channel::Channel`]. It decides nothing that a machine decides: which piece, which peer and
-//! which host is asked next is said in the layers below; what is here is sockets, files, clocks and processes.
+//! On a host: [`agent`], with `member` (the swarm's machine), `peers` (TCP), `disk` and `storage`, and [`tracker`]. On the
+//! jump box: [`fleet`](self::fleet) over [`ssh`], [`known_hosts`] and [`bootstrap`], each host a [`channel::Channel`]. It
+//! decides nothing that a machine decides: which piece, which peer and which host is asked next is said in the layers
+//! below; what is here is sockets, files, clocks and processes.
 
 #![expect(clippy::disallowed_methods, reason = "drivers read the clock for the machines")]
 
+pub mod agent;
 mod clock;
+mod disk;
+mod failures;
+mod member;
+mod peers;
+mod storage;
 pub mod tracker;
 
 #[cfg(feature = "console")]

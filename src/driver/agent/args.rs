@@ -1,0 +1,242 @@
+//! The agent's command line.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lexopt::Arg::{Long, Short, Value};
+use lexopt::{Parser, ValueExt};
+
+use crate::base::{ByteRate, InfoHash};
+
+/// What the agent is asked to be.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Command {
+    /// Obey the console on the other side of stdin and stdout.
+    Serve,
+    /// Be a tracker.
+    Track(Track),
+    /// Have a payload, and give it to whoever asks.
+    Seed(Join),
+    /// Get a payload.
+    Peer(Join),
+    /// Print this and end.
+    Print(&'static str),
+}
+
+/// A tracker by hand.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Track {
+    pub(super) listen: SocketAddr,
+    /// The swarms it serves; none is any.
+    pub(super) info_hashes: Vec<InfoHash>,
+    pub(super) json: bool,
+}
+
+/// A part in a swarm by hand.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Join {
+    pub(super) torrent: PathBuf,
+    pub(super) data: PathBuf,
+    pub(super) listen: SocketAddr,
+    pub(super) peers: Vec<SocketAddr>,
+    pub(super) seed_for: Duration,
+    pub(super) max_upload: ByteRate,
+    pub(super) max_download: ByteRate,
+    pub(super) json: bool,
+}
+
+/// Why the command line is not understood.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}; see `rookery-agent --help`")]
+pub(super) struct UsageError(String);
+
+impl From<lexopt::Error> for UsageError {
+    fn from(error: lexopt::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Parses the arguments, the program's name left out.
+pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, UsageError> {
+    let mut parser = Parser::from_args(arguments);
+    let command = match parser.next()? {
+        Some(Value(name)) => name.string()?,
+        Some(Long("help") | Short('h')) => return Ok(Command::Print(HELP)),
+        Some(Long("version") | Short('V')) => return Ok(Command::Print(VERSION)),
+        Some(other) => return Err(other.unexpected().into()),
+        None => return Err(UsageError("no command given: serve, track, seed or peer".to_owned())),
+    };
+    let mut options = Options::default();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("help") | Short('h') => return Ok(Command::Print(HELP)),
+            Long("version") | Short('V') => return Ok(Command::Print(VERSION)),
+            Long(name) => {
+                let name = name.to_owned();
+                options.take(&command, &name, &mut parser)?;
+            }
+            Short(_) | Value(_) => return Err(argument.unexpected().into()),
+        }
+    }
+    match command.as_str() {
+        "serve" => Ok(Command::Serve),
+        "track" => {
+            let listen = required(options.listen, "--listen ADDR:PORT")?;
+            Ok(Command::Track(Track { listen, info_hashes: options.info_hashes, json: options.json }))
+        }
+        "seed" => options.join().map(Command::Seed),
+        "peer" => options.join().map(Command::Peer),
+        other => Err(UsageError(format!("no command `{other}`: serve, track, seed or peer"))),
+    }
+}
+
+#[derive(Default)]
+struct Options {
+    torrent: Option<PathBuf>,
+    data: Option<PathBuf>,
+    listen: Option<SocketAddr>,
+    info_hashes: Vec<InfoHash>,
+    peers: Vec<SocketAddr>,
+    seed_for: Duration,
+    max_upload: ByteRate,
+    max_download: ByteRate,
+    json: bool,
+}
+
+impl Options {
+    fn take(&mut self, command: &str, name: &str, parser: &mut Parser) -> Result<(), UsageError> {
+        match (command, name) {
+            ("track" | "seed" | "peer", "json") => self.json = true,
+            ("track" | "seed" | "peer", "listen") => self.listen = Some(value(parser, name, address)?),
+            ("track", "info-hash") => {
+                self.info_hashes.push(value(parser, name, |text| text.parse().map_err(|error| format!("{error}")))?);
+            }
+            ("seed" | "peer", "torrent") => self.torrent = Some(parser.value()?.into()),
+            ("seed" | "peer", "data") => self.data = Some(parser.value()?.into()),
+            ("seed" | "peer", "peer") => self.peers.push(value(parser, name, address)?),
+            ("seed" | "peer", "max-upload") => self.max_upload = value(parser, name, rate)?,
+            ("seed" | "peer", "max-download") => self.max_download = value(parser, name, rate)?,
+            ("peer", "seed-for") => self.seed_for = value(parser, name, duration)?,
+            ("serve" | "track" | "seed" | "peer", _) => {
+                return Err(UsageError(format!("`{command}` has no option --{name}")));
+            }
+            _ => return Err(UsageError(format!("no command `{command}`: serve, track, seed or peer"))),
+        }
+        Ok(())
+    }
+
+    fn join(self) -> Result<Join, UsageError> {
+        Ok(Join {
+            torrent: required(self.torrent, "--torrent FILE")?,
+            data: required(self.data, "--data PATH")?,
+            listen: required(self.listen, "--listen ADDR:PORT")?,
+            peers: self.peers,
+            seed_for: self.seed_for,
+            max_upload: self.max_upload,
+            max_download: self.max_download,
+            json: self.json,
+        })
+    }
+}
+
+fn required<T>(value: Option<T>, name: &str) -> Result<T, UsageError> {
+    value.ok_or_else(|| UsageError(format!("{name} is missing")))
+}
+
+fn value<T>(parser: &mut Parser, name: &str, read: impl FnOnce(&str) -> Result<T, String>) -> Result<T, UsageError> {
+    let text = parser.value()?.string()?;
+    read(&text).map_err(|why| UsageError(format!("--{name}: {why}")))
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_not_literal| {
+        format!("`{text}` is no ADDR:PORT; the agent resolves no names: use 192.0.2.1:6881 or [2001:db8::1]:6881")
+    })
+}
+
+fn rate(text: &str) -> Result<ByteRate, String> {
+    text.parse().map_err(|error| format!("{error}"))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let unit = match unit {
+        "ms" => Duration::from_millis(1),
+        "s" => Duration::from_secs(1),
+        "m" => Duration::from_secs(60),
+        "h" => Duration::from_secs(3600),
+        _ => return Err(format!("`{text}` is no time: use a number with ms, s, m or h, such as 30s")),
+    };
+    let number = number.parse().map_err(|_not_a_number| format!("`{text}` is no time: use such as 30s"))?;
+    unit.checked_mul(number).ok_or_else(|| format!("`{text}` is too long"))
+}
+
+const VERSION: &str = concat!("rookery-agent ", env!("CARGO_PKG_VERSION"), "\n");
+
+const HELP: &str = "\
+rookery-agent: tracker, seeder and peer of a BitTorrent swarm, one host at a time
+
+rookery-agent serve
+    Obey the console on the other side of stdin and stdout. Started by `rookery`.
+
+rookery-agent track --listen ADDR:PORT [--info-hash HEX]...
+    HTTP tracker (/announce, /scrape). Serves any torrent unless info-hashes are given.
+
+rookery-agent seed --torrent FILE --data PATH --listen ADDR:PORT [OPTIONS]
+    Hash PATH and give it to whoever asks, until SIGTERM.
+
+rookery-agent peer --torrent FILE --data PATH --listen ADDR:PORT [--seed-for TIME] [OPTIONS]
+    Fetch to PATH.part, carry on from what is there, rename to PATH when every piece is verified.
+    --seed-for TIME       give it to others for that long afterwards (500ms, 30s, 5m, 1h)
+
+Options of seed and peer:
+    --peer ADDR:PORT      a peer to dial, besides those of the tracker; may be repeated
+    --max-upload RATE     bytes a second at most (2M, 512KiB); 0 is no cap
+    --max-download RATE   the same for what is received
+
+All of track, seed and peer:
+    --json                status lines on stdout, one JSON object each
+-h, --help   -V, --version
+
+Addresses are literals: the agent resolves no names, so the torrent's tracker must be http://IP:PORT/... as well.
+Exit codes: 0 done, 1 failed (the reason is on stderr), 2 usage.
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse_words(words: &str) -> Result<Command, String> {
+        parse(words.split(' ').map(OsString::from)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_peer_by_hand_says_all_that_it_needs() {
+        let Ok(Command::Peer(join)) =
+            parse_words("peer --torrent t --data=d --listen 127.0.0.2:0 --seed-for 30s --max-upload 2M")
+        else {
+            panic!("not a peer");
+        };
+        assert_eq!((join.seed_for, join.max_upload), (Duration::from_secs(30), ByteRate(2 << 20)));
+        assert_eq!(join.listen.to_string(), "127.0.0.2:0");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (words, part) in [
+            ("fly", "no command `fly`"),
+            ("peer --data d --listen 127.0.0.1:1", "--torrent FILE is missing"),
+            ("seed --torrent t --data d --listen localhost:1", "resolves no names"),
+            ("track --listen 127.0.0.1:1 --seed-for 3s", "`track` has no option --seed-for"),
+            ("peer --seed-for 30", "is no time"),
+            ("track --info-hash abc", "40 hex digits"),
+            ("serve extra", "extra"),
+        ] {
+            let error = parse_words(words).unwrap_err();
+            assert!(error.contains(part), "{words}: {error}");
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! What blocks on the way to a release: packing, looking at what is there, verifying, unpacking, placing.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::jobs::{Context, Report};
+use crate::base::{Bitfield, ByteCount, InfoHash};
+use crate::control::{
+    AgentFailure, DataSource, PackOrder, PayloadFacts, PayloadFormat, RunId, ServeOrder, ServeRole, Tag,
+};
+use crate::driver::storage::{Access, Storage};
+use crate::metainfo::{Content, Info, Metainfo};
+use crate::payload::{Compress, Format, PackOptions, Promise, pack, remove_tree, sha256_file, unpack};
+use crate::release::{self, ReleaseState, Workspace};
+
+/// What one entry of a release takes on a disk besides its bytes: the rest of its last block, and its inode.
+const ENTRY_COST: u64 = 4096 + 512;
+
+/// What is known before the swarm is joined.
+#[derive(Debug)]
+pub(super) enum Prepared {
+    /// The release is there, and nothing else is wanted of this host.
+    Nothing,
+    /// The payload can be gathered or served.
+    Ready {
+        /// Where it lies.
+        storage: Arc<Storage>,
+        /// The pieces that are there, verified.
+        have: Bitfield,
+        /// Whether the release was there already.
+        already: bool,
+    },
+}
+
+/// What was made out of a path on this host.
+#[derive(Debug)]
+pub(super) struct Packed {
+    /// What it is.
+    pub(super) facts: PayloadFacts,
+    /// Its torrent, without a tracker.
+    pub(super) torrent: Metainfo,
+    /// Where it lies.
+    pub(super) path: PathBuf,
+}
+
+/// Where things are on this host.
+#[derive(Debug, Clone)]
+pub(super) struct Site {
+    /// The folder releases land in.
+    pub(super) destination: PathBuf,
+    /// The run.
+    pub(super) run: RunId,
+    /// What [`Order::Pack`](crate::control::Order::Pack) made.
+    pub(super) packed: Option<PathBuf>,
+}
+
+/// Makes a payload out of a path on this host.
+pub(super) fn make(context: &Context, site: &Site, order: &PackOrder) -> Result<Report, AgentFailure> {
+    let compress = match order.compress.as_str() {
+        "auto" => Compress::Auto,
+        "none" => Compress::None,
+        "zstd" => Compress::Zstd,
+        other => return Err(AgentFailure::Protocol { why: format!("no compression `{other}`") }),
+    };
+    let options = PackOptions { exclude: order.exclude.clone(), compress, piece_length: order.piece_length };
+    let source = expand_home(&order.source);
+    let out = Workspace::open(&site.destination)?.packed(site.run.as_str())?;
+    let progress = |progress: crate::payload::PackProgress| context.mention(Report::Packing(progress.done));
+    let packed = pack(&source, &out, &options, &progress, context.cancel())?;
+    let name = source.file_name().map_or_else(|| "payload".to_owned(), |name| name.to_string_lossy().into_owned());
+    let info = Info::single(&name, packed.layout, &packed.pieces)
+        .map_err(|error| AgentFailure::Source { path: order.source.clone(), why: error.to_string() })?;
+    let facts = PayloadFacts {
+        format: match packed.format {
+            Format::File => PayloadFormat::File,
+            Format::Tar => PayloadFormat::Tar,
+            Format::TarZstd => PayloadFormat::TarZstd,
+        },
+        sha256: packed.sha256,
+        content_sha256: packed.content_sha256,
+        unpacked_bytes: packed.unpacked_bytes,
+        unpacked_entries: packed.unpacked_entries,
+        mode: packed.mode,
+    };
+    Ok(Report::Packed(Box::new(Packed { facts, torrent: Metainfo::new(None, info), path: packed.path })))
+}
+
+/// Finds out what is there already, and takes the room for the rest.
+pub(super) fn prepare(context: &Context, site: &Site, order: &ServeOrder, info: &Info) -> Result<Report, AgentFailure> {
+    if *info.content() != Content::Single {
+        return Err(AgentFailure::Protocol { why: "the payload of a run is one file".to_owned() });
+    }
+    let already = order.deliver && is_there(context, site, order)?;
+    if already && order.role == ServeRole::Peer {
+        return Ok(Report::Prepared(Prepared::Nothing));
+    }
+    let workspace = Workspace::open(&site.destination)?;
+    let (path, access) = match &order.role {
+        ServeRole::Peer | ServeRole::Seeder(DataSource::Pushed) => (workspace.payload(info.info_hash()), Access::Write),
+        ServeRole::Seeder(DataSource::File(path)) => (expand_home(path), Access::Read),
+        ServeRole::Seeder(DataSource::Packed) => {
+            let path = site.packed.clone().map_or_else(|| workspace.packed(site.run.as_str()), Ok)?;
+            (path, Access::Read)
+        }
+    };
+    let unpacked = if order.deliver && !already { unpacked_cost(&order.payload) } else { ByteCount(0) };
+    check_space(&workspace, &path, access, info, unpacked)?;
+    let storage = Arc::new(Storage::open(info.clone(), &path, access)?);
+    let have = storage.survey(context.cancel(), &|_| {})?;
+    if access == Access::Read && !have.is_full() {
+        return Err(AgentFailure::SourceChanged { path: path.display().to_string() });
+    }
+    Ok(Report::Prepared(Prepared::Ready { storage, have, already }))
+}
+
+/// Verifies the whole payload, and puts the release in its place.
+pub(super) fn deliver(
+    context: &Context,
+    site: &Site,
+    (tag, facts): (&Tag, &PayloadFacts),
+    storage: &Storage,
+) -> Result<Report, AgentFailure> {
+    storage.sync()?;
+    let found = sha256_file(storage.path(), context.cancel(), &|_| {})?;
+    if found != facts.sha256 {
+        if storage.access() == Access::Write {
+            remove_tree(storage.path())?;
+        }
+        return Err(AgentFailure::DigestMismatch { what: "payload".to_owned(), found, expected: facts.sha256 });
+    }
+    context.report(Report::Unpacking);
+    let staged = Workspace::open(&site.destination)?.stage(site.run.as_str(), tag.as_str())?;
+    let promise = Promise { bytes: facts.unpacked_bytes, entries: facts.unpacked_entries, mode: facts.mode };
+    let format = match facts.format {
+        PayloadFormat::File => Format::File,
+        PayloadFormat::Tar => Format::Tar,
+        PayloadFormat::TarZstd => Format::TarZstd,
+    };
+    let unpacked = unpack(storage.path(), format, &staged, &promise, context.cancel());
+    unpacked.map_err(|error| with_space(AgentFailure::from(error), &site.destination, facts))?;
+    let placed = place(context, site, tag, facts, &staged);
+    if placed.is_err() {
+        // The first error is the one to tell; what is left is named at the end.
+        let _ = remove_tree(&staged);
+    }
+    placed.map(|()| Report::Delivered)
+}
+
+fn place(context: &Context, site: &Site, tag: &Tag, facts: &PayloadFacts, staged: &Path) -> Result<(), AgentFailure> {
+    let found = release::digest(staged, context.cancel())?;
+    if found != facts.content_sha256 {
+        let expected = facts.content_sha256;
+        return Err(AgentFailure::DigestMismatch { what: "release".to_owned(), found, expected });
+    }
+    release::place(staged, &site.destination, tag.as_str())?;
+    Ok(())
+}
+
+/// Removes what a run left in the folder of releases, and these payloads; says what is still there.
+pub(super) fn clean(site: &Site, payloads: &[InfoHash]) -> Vec<String> {
+    let mut left = Vec::new();
+    let each = payloads.iter().copied().map(Some).chain(payloads.is_empty().then_some(None));
+    for payload in each {
+        match Workspace::existing(&site.destination) {
+            Ok(None) => {}
+            Ok(Some(workspace)) => {
+                let remains = workspace.remove(site.run.as_str(), payload);
+                left.extend(remains.into_iter().map(|error| error.to_string()));
+            }
+            Err(error) => left.push(error.to_string()),
+        }
+    }
+    left.sort();
+    left.dedup();
+    left
+}
+
+/// A path of an order: `~/` at its start is this user's home.
+pub(super) fn expand_home(path: &str) -> PathBuf {
+    match (path.strip_prefix("~/"), std::env::var_os("HOME")) {
+        (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
+        (Some(_) | None, _) => PathBuf::from(path),
+    }
+}
+
+fn is_there(context: &Context, site: &Site, order: &ServeOrder) -> Result<bool, AgentFailure> {
+    let expected = order.payload.content_sha256;
+    match release::state(&site.destination, order.tag.as_str(), expected, context.cancel())? {
+        ReleaseState::Absent => Ok(false),
+        ReleaseState::Same => Ok(true),
+        ReleaseState::Differs { found } => {
+            let path = site.destination.join(order.tag.as_str()).display().to_string();
+            Err(AgentFailure::ReleaseDiffers { path, found, expected })
+        }
+    }
+}
+
+fn unpacked_cost(facts: &PayloadFacts) -> ByteCount {
+    facts.unpacked_bytes + ByteCount(facts.unpacked_entries.saturating_mul(ENTRY_COST))
+}
+
+/// Errs unless payload and release fit, less what of the payload has its room already.
+fn check_space(
+    workspace: &Workspace,
+    payload: &Path,
+    access: Access,
+    info: &Info,
+    unpacked: ByteCount,
+) -> Result<(), AgentFailure> {
+    let missing = match access {
+        Access::Read => ByteCount(0),
+        Access::Write => ByteCount(info.layout().total()) - room_taken(payload),
+    };
+    let (needed, free) = (missing + unpacked, workspace.space_left()?);
+    if needed > free {
+        return Err(AgentFailure::DiskFull { path: workspace.path().display().to_string(), needed, free });
+    }
+    Ok(())
+}
+
+fn room_taken(path: &Path) -> ByteCount {
+    use std::os::unix::fs::MetadataExt;
+    ByteCount(path.symlink_metadata().map_or(0, |about| about.blocks() * 512))
+}
+
+/// A disk that became full while unpacking does not say how much is missing.
+fn with_space(failure: AgentFailure, destination: &Path, facts: &PayloadFacts) -> AgentFailure {
+    if let AgentFailure::DiskFull { path, .. } = failure {
+        let free = release::space_left(destination).unwrap_or_default();
+        return AgentFailure::DiskFull { path, needed: unpacked_cost(facts), free };
+    }
+    failure
+}

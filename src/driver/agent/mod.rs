@@ -1,0 +1,60 @@
+//! What runs on a host: the other side of the console's control channel, and `track`, `seed` and `peer` by hand.
+//!
+//! It obeys orders, keeps the swarm's machine going and puts the release in its place. It decides nothing about other
+//! hosts, resolves no names, and says nothing on stdout but statuses.
+
+mod args;
+mod by_hand;
+mod console;
+mod delivery;
+mod folder;
+mod jobs;
+mod log;
+mod progress;
+mod seat;
+mod serve;
+mod signals;
+
+use std::ffi::OsString;
+use std::io::Write;
+
+use args::Command;
+
+/// Blocking jobs at once: one of ours, and what hashes and closes files.
+const BLOCKING_THREADS_MAX: usize = 8;
+
+/// Runs `rookery-agent` with its arguments, the program's name left out; returns the exit code.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let command = match args::parse(arguments) {
+        Ok(Command::Print(text)) => {
+            let written = std::io::stdout().write_all(text.as_bytes());
+            return u8::from(written.is_err());
+        }
+        Ok(command) => command,
+        Err(error) => return complain(&error.to_string(), 2),
+    };
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(BLOCKING_THREADS_MAX).build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(&format!("cannot begin: {error}"), 1),
+    };
+    let code = runtime.block_on(async {
+        let ended = match command {
+            Command::Serve => return serve::serve().await,
+            Command::Track(track) => by_hand::track(track).await,
+            Command::Seed(join) => by_hand::seed(join).await,
+            Command::Peer(join) => by_hand::peer(join).await,
+            Command::Print(_) => Ok(()),
+        };
+        ended.map_or_else(|problem| complain(&problem.to_string(), 1), |()| 0)
+    });
+    // A thread that waits for a pipe or a dead disk must not keep the process.
+    runtime.shutdown_background();
+    code
+}
+
+fn complain(text: &str, code: u8) -> u8 {
+    let _ = writeln!(std::io::stderr(), "rookery-agent: {text}");
+    code
+}

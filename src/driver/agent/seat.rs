@@ -1,0 +1,123 @@
+//! What one order to serve asks of this host, and how far it is obeyed.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::announce::TrackerUrl;
+use crate::base::{Bitfield, PieceIndex};
+use crate::control::{AgentFailure, DataSource, PayloadFacts, ServeOrder, ServeRole, Tag};
+use crate::driver::member::{Member, Part};
+use crate::driver::storage::Storage;
+use crate::metainfo::{Info, Metainfo};
+
+/// Bytes from the console not written yet; beyond this no order is taken.
+const UNWRITTEN_MAX: usize = 32 << 20;
+
+/// Peers kept for a swarm that is not joined yet, or joined again.
+const MET_MAX: usize = 65_536;
+
+/// Peers the console told of.
+#[derive(Debug, Default)]
+pub(super) struct Met {
+    listening: BTreeSet<SocketAddr>,
+    allow: BTreeSet<IpAddr>,
+}
+
+impl Met {
+    /// Remembers more.
+    pub(super) fn add(&mut self, listening: Vec<SocketAddr>, allow: Vec<IpAddr>) {
+        let room = MET_MAX.saturating_sub(self.listening.len());
+        self.listening.extend(listening.into_iter().take(room));
+        let room = MET_MAX.saturating_sub(self.allow.len());
+        self.allow.extend(allow.into_iter().take(room));
+    }
+
+    /// Everybody's address.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        self.listening.iter().map(SocketAddr::ip).chain(self.allow.iter().copied())
+    }
+}
+
+/// What is asked of this host.
+pub(super) struct Seat {
+    /// The order, without its torrent.
+    pub(super) order: ServeOrder,
+    /// The payload's description.
+    pub(super) info: Info,
+    /// Whether the release is in its place.
+    pub(super) delivered: bool,
+    storage: Option<Arc<Storage>>,
+    unwritten: usize,
+}
+
+impl Seat {
+    /// Reads the torrent of an order.
+    pub(super) fn new(mut order: ServeOrder) -> Result<Self, AgentFailure> {
+        let torrent = Metainfo::parse(&std::mem::take(&mut order.torrent));
+        let info = torrent.map_err(|error| AgentFailure::Protocol { why: error.to_string() })?.info;
+        Ok(Self { order, info, delivered: false, storage: None, unwritten: 0 })
+    }
+
+    /// What this host takes with it into the swarm.
+    pub(super) fn part(&mut self, met: &Met, storage: Arc<Storage>, have: Bitfield) -> Part {
+        self.storage = Some(Arc::clone(&storage));
+        let order = &self.order;
+        Part {
+            storage,
+            info_hash: self.info.info_hash(),
+            have,
+            bind: order.bind,
+            ports: order.ports,
+            allow: Some(order.allow.iter().copied().chain(met.addresses()).collect()),
+            trackers: order.tracker.map(TrackerUrl::announce_at).into_iter().collect(),
+            peers: order.peers.iter().copied().chain(met.listening.iter().copied()).collect(),
+            max_upload: order.max_upload,
+            max_download: order.max_download,
+        }
+    }
+
+    /// What is to be delivered once every piece is there; `None` when nothing is.
+    pub(super) fn delivery(&self) -> Option<(Tag, PayloadFacts, Arc<Storage>)> {
+        let wanted = self.order.deliver && !self.delivered;
+        let storage = self.storage.as_ref().filter(|_| wanted)?;
+        Some((self.order.tag.clone(), self.order.payload.clone(), Arc::clone(storage)))
+    }
+
+    /// Whether more bytes of the console can be taken.
+    pub(super) const fn takes_data(&self) -> bool {
+        self.unwritten < UNWRITTEN_MAX
+    }
+
+    /// Hands pieces of the console to the disk.
+    pub(super) fn take_data(&mut self, member: &Member, offset: u64, data: &Bytes) -> Result<(), AgentFailure> {
+        if self.order.role != ServeRole::Seeder(DataSource::Pushed) {
+            return Err(AgentFailure::Protocol { why: "it sent data to a host that gets it elsewhere".to_owned() });
+        }
+        let layout = self.info.layout();
+        let mut rest = data.clone();
+        let mut piece = PieceIndex((offset / u64::from(layout.nominal_piece_length())) as u32);
+        while !rest.is_empty() {
+            let length = layout.piece_length(piece) as usize;
+            let aligned = layout.piece_offset(piece) == offset + (data.len() - rest.len()) as u64;
+            if length == 0 || length > rest.len() || !aligned {
+                let why = format!("{} bytes at {offset} are not whole pieces", data.len());
+                return Err(AgentFailure::Protocol { why });
+            }
+            let bytes = rest.split_to(length);
+            if !member.have().contains(piece) {
+                self.unwritten += length;
+                member.store(piece, bytes);
+            }
+            piece.0 += 1;
+        }
+        Ok(())
+    }
+
+    /// So many of them are written.
+    pub(super) const fn stored(&mut self, length: usize) {
+        self.unwritten = self.unwritten.saturating_sub(length);
+    }
+}

@@ -1,0 +1,421 @@
+//! `rookery-agent serve`: obeys the console until it says stop, or is gone.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::console::{Console, Heard};
+use super::delivery::{self, Prepared, Site, expand_home};
+use super::folder::RunFolder;
+use super::jobs::{Jobs, Report};
+use super::log::Log;
+use super::progress::{LOOK_EVERY, Told};
+use super::seat::{Met, Seat};
+use super::signals::Signals;
+use crate::base::InfoHash;
+use crate::control::{AgentFailure, Order, PROTOCOL, PackOrder, PortRange, RunId, ServeOrder, Status};
+use crate::driver::Clock;
+use crate::driver::member::{Happening, Member};
+use crate::driver::peers::listen_failure;
+use crate::driver::tracker::{TrackerHandle, TrackerServer};
+use crate::swarm::Input;
+use crate::tracker::TrackerConfig;
+
+/// How long the swarm may take to be left.
+const LEAVE_AFTER: Duration = Duration::from_secs(3);
+
+/// How long a job may take to end once it is told to.
+const JOB_ENDS_AFTER: Duration = Duration::from_secs(5);
+
+/// How long the last status may take to be written.
+const FAREWELL_AFTER: Duration = Duration::from_secs(2);
+
+/// Obeys orders; returns the exit code: 0 after [`Order::Stop`] only.
+pub(super) async fn serve() -> u8 {
+    let clock = Clock::start();
+    let mut log = Log::new(clock);
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => {
+            log.line(&format!("cannot listen for signals: {error}"));
+            return 1;
+        }
+    };
+    let mut agent = Agent::new(clock, log);
+    let code = tokio::select! {
+        code = agent.run() => code,
+        () = signals.next() => {
+            agent.log.line("told to stop by a signal; what is fetched is kept");
+            agent.jobs.cancel();
+            143
+        }
+    };
+    agent.console.finish(FAREWELL_AFTER);
+    code
+}
+
+/// What the agent does after an order.
+enum Then {
+    /// It goes on.
+    Continue,
+    /// It ends with this code.
+    End(u8),
+}
+
+struct Agent {
+    clock: Clock,
+    log: Log,
+    console: Console,
+    jobs: Jobs,
+    home: Option<Home>,
+    tracker: Option<TrackerHandle>,
+    seat: Option<Seat>,
+    member: Option<Member>,
+    met: Met,
+    told: Told,
+    watched: bool,
+    packed: Option<PathBuf>,
+}
+
+/// Known after the first order.
+struct Home {
+    folder: RunFolder,
+    run: RunId,
+    destination: PathBuf,
+}
+
+impl Agent {
+    fn new(clock: Clock, log: Log) -> Self {
+        Self {
+            clock,
+            log,
+            console: Console::open(),
+            jobs: Jobs::new(),
+            home: None,
+            tracker: None,
+            seat: None,
+            member: None,
+            met: Met::default(),
+            told: Told::default(),
+            watched: false,
+            packed: None,
+        }
+    }
+
+    async fn run(&mut self) -> u8 {
+        let mut look = interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let open = self.seat.as_ref().is_none_or(Seat::takes_data);
+            tokio::select! {
+                heard = self.console.next(), if open => match self.hear(heard).await {
+                    Then::Continue => {}
+                    Then::End(code) => return code,
+                },
+                happening = happening(&mut self.member) => self.happened(happening),
+                report = self.jobs.next() => self.reported(report),
+                _ = look.tick() => self.look(),
+            }
+        }
+    }
+
+    async fn hear(&mut self, heard: Heard) -> Then {
+        match heard {
+            Heard::Order(Order::Stop { discard_partial }) => Then::End(self.stop(discard_partial).await),
+            Heard::Order(order) => match self.obey(order).await {
+                Ok(then) => then,
+                Err(failure) => {
+                    self.refuse(failure);
+                    Then::Continue
+                }
+            },
+            Heard::Gone(why) => {
+                self.log.line(&format!("{why}; leaving, what is fetched is kept"));
+                self.jobs.cancel();
+                self.member = None;
+                Then::End(1)
+            }
+        }
+    }
+
+    async fn obey(&mut self, order: Order) -> Result<Then, AgentFailure> {
+        match order {
+            Order::Hello { protocol, run, host, work_dir, destination } => {
+                return self.hello(protocol, run, &host, &work_dir, &destination).await;
+            }
+            Order::Track { bind, port, info_hash, allow } => {
+                if let Some(tracker) = self.tracker.take() {
+                    tracker.stop().await;
+                }
+                let ports = PortRange { first: port, last: port };
+                let bound = TrackerServer::bind((bind, port).into()).await;
+                let server = bound.map_err(|error| listen_failure(bind, ports, &error))?;
+                let allow = allow.into_iter().chain(self.met.addresses());
+                let tracker = server.start(TrackerConfig::of_run(info_hash, allow), fastrand::u64(..));
+                self.log.line(&format!("tracking {info_hash} at {}", tracker.address()));
+                self.console.tell(Status::Tracking { port: tracker.address().port() });
+                self.tracker = Some(tracker);
+            }
+            Order::Pack(order) => self.pack(order)?,
+            Order::Serve(order) => self.serve(*order)?,
+            Order::Data { offset, bulk } => {
+                // Without both it was sent before a failure was heard of.
+                let (Some(seat), Some(member)) = (&mut self.seat, &self.member) else { return Ok(Then::Continue) };
+                if let Err(failure) = seat.take_data(member, offset, &bulk) {
+                    self.fail(failure);
+                }
+            }
+            Order::Peers { listening, allow } => {
+                if let Some(tracker) = &self.tracker {
+                    tracker
+                        .allow(listening.iter().map(std::net::SocketAddr::ip).chain(allow.iter().copied()).collect());
+                }
+                if let Some(member) = &mut self.member {
+                    member.handle(Input::Allowed(allow.clone()));
+                    member.handle(Input::Discovered(listening.clone()));
+                }
+                self.met.add(listening, allow);
+            }
+            Order::Limits { max_upload, max_download } => {
+                if let Some(seat) = &mut self.seat {
+                    (seat.order.max_upload, seat.order.max_download) = (max_upload, max_download);
+                }
+                if let Some(member) = &mut self.member {
+                    member.handle(Input::Limits { upload: max_upload, download: max_download });
+                }
+            }
+            Order::Watch { on } => self.watched = on,
+            Order::Stop { discard_partial } => return Ok(Then::End(self.stop(discard_partial).await)),
+        }
+        Ok(Then::Continue)
+    }
+
+    async fn hello(
+        &mut self,
+        protocol: u32,
+        run: RunId,
+        host: &str,
+        work_dir: &str,
+        destination: &str,
+    ) -> Result<Then, AgentFailure> {
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        self.console.tell(Status::Hello { protocol: PROTOCOL, version, pid: std::process::id() });
+        if protocol != PROTOCOL {
+            let why = format!("it speaks version {protocol}, this agent {PROTOCOL}");
+            self.refuse(AgentFailure::Protocol { why });
+            return Ok(Then::End(1));
+        }
+        if self.home.is_some() {
+            return Err(AgentFailure::Protocol { why: "it said hello twice".to_owned() });
+        }
+        let folder = match RunFolder::take(&expand_home(work_dir), &run).await {
+            Ok(folder) => folder,
+            Err(failure) => {
+                self.refuse(failure);
+                return Ok(Then::End(1));
+            }
+        };
+        self.log.also_to(&folder.log());
+        self.log.line(&format!("agent {} for {run} at {host}", std::process::id()));
+        self.home = Some(Home { folder, run, destination: expand_home(destination) });
+        Ok(Then::Continue)
+    }
+
+    fn pack(&mut self, order: PackOrder) -> Result<(), AgentFailure> {
+        let site = self.site()?;
+        self.log.line(&format!("packing {}", order.source));
+        self.jobs.start(move |context| delivery::make(context, &site, &order));
+        Ok(())
+    }
+
+    fn serve(&mut self, order: ServeOrder) -> Result<(), AgentFailure> {
+        let site = self.site()?;
+        self.leave();
+        let seat = Seat::new(order)?;
+        self.log.line(&format!("serving {} as {:?}", seat.info.info_hash(), seat.order.role));
+        if let Some(home) = &self.home {
+            home.folder.remember(seat.info.info_hash())?;
+        }
+        let (order, info) = (seat.order.clone(), seat.info.clone());
+        self.seat = Some(seat);
+        self.told.alive(self.clock.now());
+        self.jobs.start(move |context| delivery::prepare(context, &site, &order, &info));
+        Ok(())
+    }
+
+    fn reported(&mut self, report: Report) {
+        match report {
+            Report::Packing(bytes) => {
+                if self.console.has_room() {
+                    self.console.tell(Status::Packing { bytes });
+                }
+            }
+            Report::Packed(packed) => {
+                self.log.line(&format!("packed {}", packed.torrent.info_hash()));
+                self.packed = Some(packed.path);
+                self.console.tell(Status::Packed { payload: packed.facts, torrent: packed.torrent.encode().into() });
+            }
+            Report::Prepared(prepared) => {
+                if let Err(failure) = self.join(prepared) {
+                    self.fail(failure);
+                }
+            }
+            Report::Unpacking => self.console.tell(Status::Unpacking),
+            Report::Delivered => {
+                self.log.line("delivered");
+                if let Some(seat) = &mut self.seat {
+                    seat.delivered = true;
+                }
+                self.console.tell(Status::Delivered { already: false });
+            }
+            Report::Failed(failure) => self.fail(failure),
+        }
+    }
+
+    fn join(&mut self, prepared: Prepared) -> Result<(), AgentFailure> {
+        let Some(seat) = &mut self.seat else { return Ok(()) };
+        let (storage, have, already) = match prepared {
+            Prepared::Nothing => {
+                seat.delivered = true;
+                self.console.tell(Status::Delivered { already: true });
+                return Ok(());
+            }
+            Prepared::Ready { storage, have, already } => (storage, have, already),
+        };
+        let complete = have.is_full();
+        let bitfield = have.as_bytes().to_vec().into();
+        let member = Member::join(self.clock, seat.part(&self.met, storage, have))?;
+        self.log.line(&format!("listening on port {}, {} pieces there", member.port(), member.have().count()));
+        self.console.tell(Status::Serving { port: member.port(), bitfield });
+        if already {
+            seat.delivered = true;
+            self.console.tell(Status::Delivered { already: true });
+        }
+        self.member = Some(member);
+        if complete {
+            self.deliver()?;
+        }
+        Ok(())
+    }
+
+    fn happened(&mut self, happening: Happening) {
+        let outcome = match happening {
+            Happening::Piece => Ok(()),
+            Happening::Stored(length) => {
+                if let Some(seat) = &mut self.seat {
+                    seat.stored(length);
+                }
+                Ok(())
+            }
+            Happening::Complete => {
+                self.look();
+                self.deliver()
+            }
+            Happening::Note(text) => {
+                self.log.line(&text);
+                if self.console.has_room() {
+                    self.console.tell(Status::Note { text });
+                }
+                Ok(())
+            }
+            Happening::Failed(failure) => Err(failure),
+        };
+        if let Err(failure) = outcome {
+            self.fail(failure);
+        }
+    }
+
+    fn deliver(&mut self) -> Result<(), AgentFailure> {
+        let site = self.site()?;
+        if let Some((tag, facts, storage)) = self.seat.as_ref().and_then(Seat::delivery) {
+            self.console.tell(Status::Verifying);
+            self.jobs.start(move |context| delivery::deliver(context, &site, (&tag, &facts), &storage));
+        }
+        Ok(())
+    }
+
+    /// Tells how far we are, if that is due.
+    fn look(&mut self) {
+        let now = self.clock.now();
+        if !self.console.has_room() {
+            return;
+        }
+        let Some(member) = &mut self.member else {
+            if self.seat.as_ref().is_some_and(|seat| !seat.delivered) && self.told.is_quiet(now) {
+                self.told.alive(now);
+                self.console.tell(Status::Note { text: "looking at what is already there".to_owned() });
+            }
+            return;
+        };
+        let progress = member.progress();
+        if self.told.is_due(now, &progress) {
+            self.told.told(now, &progress);
+            self.console.tell(Status::Progress(progress));
+        }
+        if self.watched && self.told.peers_are_due(now) {
+            self.console.tell(Status::Peers { peers: member.peers() });
+        }
+    }
+
+    /// The release cannot be delivered, or the swarm not be kept up.
+    fn fail(&mut self, failure: AgentFailure) {
+        self.jobs.cancel();
+        self.leave();
+        self.refuse(failure);
+    }
+
+    /// An order cannot be obeyed; all else goes on.
+    fn refuse(&mut self, failure: AgentFailure) {
+        self.log.line(&format!("failed: {failure}"));
+        self.console.tell(Status::Failed { failure });
+    }
+
+    /// Leaves the swarm in the background; the next job begins when that is done.
+    fn leave(&mut self) {
+        self.seat = None;
+        if let Some(member) = self.member.take() {
+            self.jobs.then(member.leave());
+        }
+    }
+
+    async fn stop(&mut self, discard_partial: bool) -> u8 {
+        self.log.line("told to stop");
+        let mut left_behind = Vec::new();
+        if let Some(member) = self.member.take()
+            && timeout(LEAVE_AFTER, member.leave()).await.is_err()
+        {
+            left_behind.push("the payload is still being written".to_owned());
+        }
+        if let Some(tracker) = self.tracker.take() {
+            tracker.stop().await;
+        }
+        if !self.jobs.end(JOB_ENDS_AFTER).await {
+            left_behind.push(format!("process {} is still busy with the payload", std::process::id()));
+        }
+        if let Ok(site) = self.site() {
+            let known = self.home.as_ref().map(|home| home.folder.remembered()).unwrap_or_default();
+            let partial: Vec<InfoHash> = if discard_partial { known } else { Vec::new() };
+            let cleaned = tokio::task::spawn_blocking(move || delivery::clean(&site, &partial)).await;
+            left_behind.extend(cleaned.unwrap_or_default());
+        }
+        if let Some(home) = self.home.take() {
+            left_behind.extend(home.folder.remove());
+        }
+        self.console.tell(Status::Stopped { left_behind });
+        0
+    }
+
+    fn site(&self) -> Result<Site, AgentFailure> {
+        let home = self.home.as_ref();
+        let home = home.ok_or_else(|| AgentFailure::Protocol { why: "it did not say hello first".to_owned() })?;
+        Ok(Site { destination: home.destination.clone(), run: home.run.clone(), packed: self.packed.clone() })
+    }
+}
+
+async fn happening(member: &mut Option<Member>) -> Happening {
+    match member {
+        Some(member) => member.next().await,
+        None => std::future::pending().await,
+    }
+}
