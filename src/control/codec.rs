@@ -149,6 +149,11 @@ impl Codec {
         &mut self.buffer
     }
 
+    /// Whether the marker was found (or none is expected): the agent runs.
+    pub fn is_open(&self) -> bool {
+        self.marker_seen
+    }
+
     /// The next whole value, `None` until it is there.
     pub fn poll<T: Carried>(&mut self) -> Result<Option<T>, CodecError> {
         if !self.marker_seen && !self.skip_noise()? {

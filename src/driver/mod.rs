@@ -17,7 +17,11 @@ mod storage;
 pub mod tracker;
 
 #[cfg(feature = "console")]
+pub mod bootstrap;
+#[cfg(feature = "console")]
 pub mod channel;
+#[cfg(feature = "console")]
+pub mod fleet;
 #[cfg(feature = "console")]
 pub mod known_hosts;
 #[cfg(feature = "console")]

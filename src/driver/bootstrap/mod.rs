@@ -1,0 +1,20 @@
+//! From a connection to an agent that runs: look at the host, bring the agent if it is not there, start it.
+//!
+//! Nothing but `sh` and the usual tools is expected of the host. All commands are fixed texts; folders, digests and
+//! process ids go in on stdin, so that no name can become shell. It knows no order or status: what the started agent
+//! says is `driver::fleet`'s business.
+
+mod command;
+mod image;
+mod install;
+mod link;
+mod local;
+mod probe;
+mod process;
+mod script;
+
+pub use image::{AgentImage, ImageError};
+pub use install::install;
+pub use link::Link;
+pub use probe::{Probe, probe};
+pub use process::{prove_gone, start};

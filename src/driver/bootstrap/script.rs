@@ -1,0 +1,81 @@
+//! The commands that run on hosts.
+//!
+//! A login shell hands them to `/bin/sh`, and it may be csh or fish: inside the single quotes there is no single quote,
+//! `!`, backslash or newline (`a_command_is_safe_in_any_login_shell` checks). Lines that answer begin with [`PREFIX`];
+//! whatever else a host prints is noise.
+
+/// What an answer begins with.
+pub(super) const PREFIX: &str = "@rookery ";
+
+/// Looks at the host. Stdin: the wanted work folder, the agent's SHA-256.
+///
+/// Each candidate must be a folder of ours with mode 0700, no link, and a file in it must run.
+pub(super) const PROBE: &str = concat!(
+    "/bin/sh -c 'umask 077; IFS= read -r want; IFS= read -r sum; u=$(id -u); ",
+    "say() { echo \"@rookery $*\"; }; ",
+    "say system \"$(uname -s)\" \"$(uname -m)\"; say ssh \"$SSH_CONNECTION\"; say time \"$(date +%s)\"; ",
+    "for c in sha256sum gzip; do command -v $c >/dev/null 2>&1 && say has $c; done; ",
+    "try() { ",
+    "case \"$1\" in /*) ;; *) why=\"is no absolute path\"; return 1;; esac; ",
+    "mkdir -p \"${1%/*}/\" 2>/dev/null; mkdir -m 700 \"$1\" 2>/dev/null; ",
+    "if [ -L \"$1\" ]; then why=\"is a symbolic link\"; return 1; fi; ",
+    "if [ -d \"$1\" ]; then :; else why=\"cannot be made\"; return 1; fi; ",
+    "if [ -O \"$1\" ]; then :; else why=\"belongs to somebody else\"; return 1; fi; ",
+    "case \"$(ls -ld \"$1\")\" in drwx------*) ;; *) why=\"is open to others (chmod 700)\"; return 1;; esac; ",
+    "t=\"$1/.probe.$$\"; rm -f \"$t\"; ",
+    "if echo : 2>/dev/null >\"$t\" && chmod 700 \"$t\"; then :; ",
+    "else rm -f \"$t\"; why=\"cannot be written to\"; return 1; fi; ",
+    "if \"$t\" >/dev/null 2>&1; then rm -f \"$t\"; return 0; fi; ",
+    "rm -f \"$t\"; why=\"does not let files run (noexec)\"; return 1; }; ",
+    "case \"$want\" in \"~\") want=\"$HOME\";; \"~/\"*) want=\"$HOME/${want#??}\";; esac; ",
+    "for d in \"$want\" \"$HOME/.cache/rookery\" \"/run/user/$u/rookery\" \"/var/tmp/rookery-$u\" \"/tmp/rookery-$u\"; do ",
+    "[ -n \"$d\" ] || continue; ",
+    "if try \"$d\"; then say folder \"$d\"; say space \"$(df -Pk \"$d\" 2>/dev/null | tail -n 1)\"; ",
+    "a=\"$d/agents/$sum/rookery-agent\"; ",
+    "if [ -f \"$a\" ] && [ -x \"$a\" ]; then f=$(sha256sum <\"$a\" 2>/dev/null); ",
+    "[ \"${f%% *}\" = \"$sum\" ] && say agent; fi; ",
+    "break; else say refused \"$d $why\"; fi; done; say end'",
+);
+
+/// Takes the agent in. Stdin: the work folder, the agent's SHA-256, `gzip` or `cat`, then the agent until the end.
+pub(super) const INSTALL: &str = concat!(
+    "/bin/sh -c 'umask 077; IFS= read -r d; IFS= read -r sum; IFS= read -r how; ",
+    "say() { echo \"@rookery $*\"; }; ",
+    "p=\"$d/agents/$sum\"; t=\"$p/.new.$$\"; ",
+    "gone() { rm -f \"$t\"; exit 9; }; trap gone HUP INT TERM PIPE; ",
+    "mkdir -p \"$p\" || { say bad cannot make \"$p\"; exit 9; }; ",
+    "case \"$how\" in gzip) gzip -dc >\"$t\";; *) cat >\"$t\";; esac; r=$?; ",
+    "f=$(sha256sum <\"$t\"); f=${f%% *}; ",
+    "if [ $r = 0 ] && [ \"$f\" = \"$sum\" ] && chmod 700 \"$t\" && mv -f \"$t\" \"$p/rookery-agent\"; ",
+    "then say stored; else rm -f \"$t\"; say bad \"digest $f, $how ended with $r\"; exit 9; fi'",
+);
+
+/// Becomes the agent. Stdin: the work folder, the agent's SHA-256, then orders.
+pub(super) const START: &str = concat!(
+    "/bin/sh -c 'umask 077; IFS= read -r d; IFS= read -r sum; ",
+    "exec \"$d/agents/$sum/rookery-agent\" serve'",
+);
+
+/// Ends an agent and proves it. Stdin: its process id. A process of that id that is no agent of ours is not touched.
+pub(super) const END: &str = concat!(
+    "/bin/sh -c 'IFS= read -r p; say() { echo \"@rookery $*\"; }; ",
+    "alive() { kill -0 \"$p\" 2>/dev/null || return 1; [ -d \"/proc/$$\" ] || return 0; ",
+    "case \"$(cat \"/proc/$p/cmdline\" 2>/dev/null)\" in *rookery-agent*) return 0;; *) return 1;; esac; }; ",
+    "for s in 0 TERM KILL; do ",
+    "if alive; then kill -$s \"$p\" 2>/dev/null; else say gone; exit 0; fi; ",
+    "for i in 1 2 3; do if alive; then sleep 1; else say gone; exit 0; fi; done; done; say alive'",
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_safe_in_any_login_shell() {
+        for command in [PROBE, INSTALL, START, END] {
+            let inside = command.strip_prefix("/bin/sh -c '").and_then(|rest| rest.strip_suffix('\'')).unwrap();
+            assert!(!inside.contains(['\'', '!', '\\', '\n', '\r']), "{command}");
+            assert!(inside.is_ascii() && command.len() < 4096);
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! One attempt at one place: connect, look, bring the agent, start it, talk, end.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::dispatch::{End, Shared};
+use super::ending::{Agent, end_agent};
+use super::talk::{Ended, Talk};
+use super::writer::Command;
+use crate::driver::bootstrap::{AgentImage, Link, Probe, install, probe, start};
+use crate::driver::ssh::Route;
+use crate::inventory::Place;
+use crate::rollout::{BootStep, Failure, HostFacts, Input};
+
+/// How an attempt ended: why, and what could not be proved gone.
+pub(super) type Outcome = (Option<Failure>, Vec<String>);
+
+/// One attempt.
+pub(super) struct Attempt {
+    pub(super) at: Place,
+    pub(super) number: u32,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl Attempt {
+    pub(super) const fn new(at: Place, number: u32, shared: Arc<Shared>) -> Self {
+        Self { at, number, shared }
+    }
+
+    /// Carries the attempt through. The caller says that it ended.
+    pub(super) async fn run(self, commands: mpsc::Receiver<Command>, mut end: oneshot::Receiver<End>) -> Outcome {
+        // Until the agent is started nothing lasting is on the host: giving up is hanging up.
+        let prepared = tokio::select! {
+            prepared = self.prepare() => prepared,
+            ended = &mut end => return (overrun(ended.ok()), Vec::new()),
+        };
+        let (link, probe) = match prepared {
+            Ok(prepared) => prepared,
+            Err(failure) => return (Some(failure), Vec::new()),
+        };
+        let started = start(&link, &self.image(), &probe.work_dir, self.shared.limits.start).await;
+        let channel = match started {
+            Ok(channel) => channel,
+            Err(failure) => {
+                self.transcribe(&link).await;
+                link.close().await;
+                return (Some(failure), Vec::new());
+            }
+        };
+        let talk = Talk::new(&self, channel, commands);
+        let Ended { failure, agent } = talk.run(&probe.work_dir, end).await;
+        self.transcribe(&link).await;
+        let left_behind = self.clean_up(link, agent).await;
+        (failure, left_behind)
+    }
+
+    /// Everything before the agent's start.
+    async fn prepare(&self) -> Result<(Link, Probe), Failure> {
+        let (link, image) = (self.connect().await?, self.image());
+        let prepared = self.bring(&link, &image).await;
+        self.transcribe(&link).await;
+        match prepared {
+            Ok(probe) => Ok((link, probe)),
+            Err(failure) => {
+                link.close().await;
+                Err(failure)
+            }
+        }
+    }
+
+    async fn bring(&self, link: &Link, image: &AgentImage) -> Result<Probe, Failure> {
+        let limits = &self.shared.limits;
+        self.transcribe(link).await;
+        self.step(BootStep::Probing).await;
+        let probe = probe(link, image, self.work_dir(), limits.probe).await?;
+        for refused in &probe.refused {
+            self.line(format!("work folder {refused}; using {}", probe.work_dir)).await;
+        }
+        let facts = self.facts(link, &probe);
+        self.shared.tell(Input::Connected { at: self.at, attempt: self.number, facts }).await;
+        if !probe.has_agent {
+            let mut told = None::<Instant>;
+            install(link, image, &probe, limits.install, |sent, total| {
+                if sent == total || told.is_none_or(|told| told.elapsed() >= limits.report_interval) {
+                    told = Some(Instant::now());
+                    let step = BootStep::Pushing { sent, total };
+                    self.shared.mention(Input::Bootstrapping { at: self.at, attempt: self.number, step });
+                }
+            })
+            .await?;
+        }
+        self.step(BootStep::Starting).await;
+        Ok(probe)
+    }
+
+    async fn connect(&self) -> Result<Link, Failure> {
+        match self.route() {
+            None => Ok(Link::Local),
+            Some(route) => Ok(Link::Ssh(Box::new(self.shared.dialer.dial(route).await?))),
+        }
+    }
+
+    /// Makes sure that the agent is gone, over a new connection if need be.
+    async fn clean_up(&self, link: Link, agent: Agent) -> Vec<String> {
+        let limits = &self.shared.limits;
+        if agent.is_gone() {
+            link.close().await;
+            return Vec::new();
+        }
+        let link = if link.is_closed() { self.connect().await } else { Ok(link) };
+        let left = match link {
+            Ok(link) => {
+                let left = end_agent(&link, agent, limits).await;
+                link.close().await;
+                left
+            }
+            Err(failure) => Some(format!("{agent}: not proved gone ({failure})")),
+        };
+        left.into_iter().collect()
+    }
+
+    fn facts(&self, link: &Link, probe: &Probe) -> HostFacts {
+        let (peer, local) = link.addresses();
+        let named = self.route().and_then(|route| route.host.address.parse().ok());
+        HostFacts {
+            address: probe.address.or(peer).or(named).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+            console: probe.console.or(local),
+            system: probe.system.clone(),
+        }
+    }
+
+    fn route(&self) -> Option<&Route> {
+        match self.at {
+            Place::Console => None,
+            Place::Host(id) => self.shared.targets.get(id.as_usize()).map(|target| &target.route),
+        }
+    }
+
+    fn image(&self) -> Arc<AgentImage> {
+        match self.at {
+            Place::Console => self.shared.image.clone(),
+            Place::Host(id) => {
+                self.shared.targets.get(id.as_usize()).map_or_else(|| self.shared.image.clone(), |t| t.image.clone())
+            }
+        }
+    }
+
+    fn work_dir(&self) -> &str {
+        match self.at {
+            Place::Console => &self.shared.work_dir,
+            Place::Host(id) => self.shared.targets.get(id.as_usize()).map_or("", |target| &target.work_dir),
+        }
+    }
+
+    async fn step(&self, step: BootStep) {
+        self.shared.tell(Input::Bootstrapping { at: self.at, attempt: self.number, step }).await;
+    }
+
+    async fn line(&self, line: String) {
+        self.shared.tell(Input::Transcript { at: self.at, attempt: self.number, line }).await;
+    }
+
+    async fn transcribe(&self, link: &Link) {
+        for line in link.take_lines() {
+            self.line(line).await;
+        }
+    }
+}
+
+/// The failure of an attempt that was ended, if it is one.
+pub(super) fn overrun(end: Option<End>) -> Option<Failure> {
+    match end {
+        Some(End::Disconnect) | None => None,
+        Some(End::Overrun) => Some(Failure::ConnectionLost { why: "the agent takes no orders".to_owned() }),
+    }
+}

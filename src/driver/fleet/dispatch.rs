@@ -1,0 +1,191 @@
+//! All attempts under way.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::process::{Resource, getrlimit, setrlimit};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::attempt::Attempt;
+use super::writer::Command;
+use super::{Limits, PushSource, Target};
+use crate::driver::bootstrap::AgentImage;
+use crate::driver::ssh::Dialer;
+use crate::inventory::Place;
+use crate::rollout::{Failure, Input, Output};
+
+/// What a fleet is made of.
+#[derive(Debug)]
+pub struct Setup {
+    /// One a host, by `HostId`.
+    pub targets: Vec<Target>,
+    /// Makes the connections.
+    pub dialer: Dialer,
+    /// The agent for this machine.
+    pub image: Arc<AgentImage>,
+    /// The folder for an agent on this machine.
+    pub work_dir: String,
+    /// What [`Output::Push`] sends, when the payload is on this machine.
+    pub payload: Option<PushSource>,
+    /// How long things may take.
+    pub limits: Limits,
+}
+
+/// Why an attempt has to end.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum End {
+    /// It was told to.
+    Disconnect,
+    /// More orders wait than are kept.
+    Overrun,
+}
+
+/// A place in an order: the console first.
+type Key = (u64, u32);
+
+#[derive(Debug)]
+struct Line {
+    commands: mpsc::Sender<Command>,
+    end: Option<oneshot::Sender<End>>,
+    _alive: mpsc::Sender<()>,
+}
+
+/// What all attempts share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) targets: Vec<Arc<Target>>,
+    pub(super) dialer: Dialer,
+    pub(super) image: Arc<AgentImage>,
+    pub(super) work_dir: String,
+    pub(super) payload: Option<PushSource>,
+    pub(super) limits: Limits,
+    inputs: mpsc::Sender<Input>,
+    lines: Mutex<BTreeMap<Key, Line>>,
+}
+
+impl Shared {
+    /// Tells the rollout, and waits until there is room.
+    pub(super) async fn tell(&self, input: Input) {
+        // Nobody listens any more: the run is over.
+        self.inputs.send(input).await.ok();
+    }
+
+    /// Tells the rollout if there is room: for what comes again.
+    pub(super) fn mention(&self, input: Input) {
+        self.inputs.try_send(input).ok();
+    }
+
+    fn lines(&self) -> MutexGuard<'_, BTreeMap<Key, Line>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Carries out outputs of a rollout.
+#[derive(Debug)]
+pub struct Fleet {
+    shared: Arc<Shared>,
+    runtime: Handle,
+    alive: mpsc::Sender<()>,
+    gone: mpsc::Receiver<()>,
+}
+
+impl Fleet {
+    /// A fleet that runs on `runtime`, and the inputs for the rollout. The soft limit of open files is raised to the hard
+    /// one.
+    pub fn new(setup: Setup, runtime: Handle) -> (Self, mpsc::Receiver<Input>) {
+        raise_file_limit();
+        let (inputs, heard) = mpsc::channel(setup.limits.inputs_max);
+        let (alive, gone) = mpsc::channel(1);
+        let shared = Shared {
+            targets: setup.targets.into_iter().map(Arc::new).collect(),
+            dialer: setup.dialer,
+            image: setup.image,
+            work_dir: setup.work_dir,
+            payload: setup.payload,
+            limits: setup.limits,
+            inputs,
+            lines: Mutex::default(),
+        };
+        (Self { shared: Arc::new(shared), runtime, alive, gone }, heard)
+    }
+
+    /// Begins to do what the rollout says; never waits. [`Output::Notice`] and [`Output::Ended`] are not for here.
+    pub fn execute(&self, output: Output) {
+        match output {
+            Output::Connect { at, attempt } => self.connect(at, attempt),
+            Output::Order { at, attempt, order } => self.command(at, attempt, Command::Order(order)),
+            Output::Push { at, attempt, have } => self.command(at, attempt, Command::Push(have)),
+            Output::Disconnect { at, attempt } => self.end(at, attempt, End::Disconnect),
+            Output::Notice(_) | Output::Ended(_) => {}
+        }
+    }
+
+    /// How many attempts are under way.
+    pub fn active(&self) -> usize {
+        self.shared.lines().len()
+    }
+
+    /// Ends every attempt that is still under way, and waits for them, but no longer than `after`.
+    pub async fn finish(mut self, after: Duration) {
+        for line in self.shared.lines().values_mut() {
+            line.end.take().map(|end| end.send(End::Disconnect));
+        }
+        drop(self.alive);
+        timeout(after, self.gone.recv()).await.ok();
+    }
+
+    fn connect(&self, at: Place, attempt: u32) {
+        let (commands, orders) = mpsc::channel(self.shared.limits.orders_max);
+        let (end, ended) = oneshot::channel();
+        let line = Line { commands, end: Some(end), _alive: self.alive.clone() };
+        let key = key(at, attempt);
+        match self.shared.lines().entry(key) {
+            Entry::Occupied(_) => return,
+            Entry::Vacant(place) => place.insert(line),
+        };
+        let shared = self.shared.clone();
+        self.runtime.spawn(async move {
+            let attempt_task = Attempt::new(at, attempt, shared.clone()).run(orders, ended);
+            // A broken invariant in one attempt must end that attempt, not the run.
+            let (failure, left_behind) = tokio::spawn(attempt_task).await.unwrap_or_else(|error| {
+                (Some(Failure::Ssh { why: format!("this is a fault of Rookery: {error}") }), Vec::new())
+            });
+            shared.tell(Input::Ended { at, attempt, failure, left_behind }).await;
+            shared.lines().remove(&key);
+        });
+    }
+
+    fn command(&self, at: Place, attempt: u32, command: Command) {
+        let sent = match self.shared.lines().get(&key(at, attempt)) {
+            Some(line) => line.commands.try_send(command),
+            None => return,
+        };
+        if let Err(mpsc::error::TrySendError::Full(_)) = sent {
+            self.end(at, attempt, End::Overrun);
+        }
+    }
+
+    fn end(&self, at: Place, attempt: u32, why: End) {
+        let end = self.shared.lines().get_mut(&key(at, attempt)).and_then(|line| line.end.take());
+        // An attempt that has ended by itself has said so.
+        end.map(|end| end.send(why));
+    }
+}
+
+fn key(at: Place, attempt: u32) -> Key {
+    match at {
+        Place::Console => (0, attempt),
+        Place::Host(id) => (u64::from(id.0) + 1, attempt),
+    }
+}
+
+fn raise_file_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // A system that does not let us has its reasons; a fleet that needs more will say which connection failed.
+    setrlimit(Resource::Nofile, limit).ok();
+}
