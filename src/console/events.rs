@@ -1,0 +1,130 @@
+//! What happened, newest last: a bounded memory of notices, and of nothing about a host that the rollout knows.
+
+use std::collections::VecDeque;
+
+use crate::base::Instant;
+use crate::inventory::{HostId, Place};
+use crate::rollout::{Notice, StateName};
+
+/// What kind of event it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A host came to this state.
+    State(StateName),
+    /// Something to know.
+    Note,
+    /// Something to look at.
+    Warning,
+    /// The operator did it.
+    Operator,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Event {
+    pub(super) at: Instant,
+    pub(super) kind: Kind,
+    pub(super) host: Option<HostId>,
+    pub(super) text: String,
+}
+
+/// The last events of the run.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Events {
+    ring: VecDeque<Event>,
+    forgotten: u64,
+    swarm: Option<(bool, bool)>,
+}
+
+impl Events {
+    /// Events kept; the journal keeps all.
+    pub(super) const MAX: usize = 5000;
+
+    pub(super) const fn all(&self) -> &VecDeque<Event> {
+        &self.ring
+    }
+
+    /// How many are no longer here.
+    pub(super) const fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
+    pub(super) fn push(&mut self, at: Instant, kind: Kind, host: Option<HostId>, text: String) {
+        if self.ring.len() == Self::MAX {
+            self.ring.pop_front();
+            self.forgotten += 1;
+        }
+        self.ring.push_back(Event { at, kind, host, text });
+    }
+
+    /// Remembers a notice, if it is one that people want to read.
+    pub(super) fn record(&mut self, at: Instant, notice: &Notice) {
+        match notice {
+            Notice::HostState { host, state, attempt, reason, .. } => {
+                let reason = reason.as_deref().unwrap_or_default();
+                let text = match (reason.is_empty(), *attempt > 1) {
+                    (true, false) => String::new(),
+                    (true, true) => format!("attempt {attempt}"),
+                    (false, false) => reason.to_owned(),
+                    (false, true) => format!("{reason} (attempt {attempt})"),
+                };
+                self.push(at, Kind::State(*state), Some(*host), text);
+            }
+            Notice::HostProgress { .. } => {}
+            Notice::Swarm { tracker, seeder, .. } => {
+                let now = (*tracker, *seeder);
+                let before = self.swarm.replace(now).unwrap_or((false, false));
+                for (was, is, who) in [(before.0, now.0, "tracker"), (before.1, now.1, "seeder")] {
+                    match (was, is) {
+                        (false, true) => self.push(at, Kind::Note, None, format!("the {who} is up")),
+                        (true, false) => self.push(at, Kind::Warning, None, format!("the {who} is gone")),
+                        (true, true) | (false, false) => {}
+                    }
+                }
+            }
+            Notice::Payload { payload } => {
+                let size = crate::base::ByteCount(payload.layout.total());
+                let text = format!("the payload is {size} in {} pieces", payload.layout.piece_count());
+                self.push(at, Kind::Note, None, text);
+            }
+            Notice::Note { at: place, text } => {
+                let host = match place {
+                    Place::Host(host) => Some(*host),
+                    Place::Console => None,
+                };
+                self.push(at, Kind::Note, host, text.clone());
+            }
+            Notice::Action { verb, hosts, detail } => {
+                let host = if let [only] = hosts.as_slice() { Some(*only) } else { None };
+                let count = if hosts.len() > 1 { format!(" {} hosts", hosts.len()) } else { String::new() };
+                let text = if detail.is_empty() { format!("{verb}{count}") } else { format!("{verb}{count}: {detail}") };
+                self.push(at, Kind::Operator, host, text);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memory_is_bounded_and_says_what_it_forgot() {
+        let mut events = Events::default();
+        for number in 0..Events::MAX + 3 {
+            events.push(Instant::ZERO, Kind::Note, None, number.to_string());
+        }
+        assert_eq!((events.all().len(), events.forgotten()), (Events::MAX, 3));
+        assert_eq!(events.all()[0].text, "3");
+    }
+
+    #[test]
+    fn the_swarm_is_an_event_when_it_changes() {
+        let mut events = Events::default();
+        for tracker in [true, true, false] {
+            events.record(Instant::ZERO, &Notice::Swarm { tracker, seeder: true, rarest: 1 });
+        }
+        let texts: Vec<_> = events.all().iter().map(|event| event.text.as_str()).collect();
+        assert_eq!(texts, ["the tracker is up", "the seeder is up", "the tracker is gone"]);
+    }
+}

@@ -1,0 +1,228 @@
+//! Which hosts the operator wants to see: the text after `/`.
+//!
+//! Words are all required, alternatives are joined by commas, `!` turns a word round:
+//! `failed,unreachable !web* rack=r7`. A word is a state, `marked`, `label=value` (with `*`), `cause=host-key-changed`, a
+//! host pattern (`web[001-010].dc1`, `*.dc2`), or a part of a name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::inventory::{Host, HostId, HostPattern};
+use crate::rollout::{HostRecord, StateName};
+
+/// The labels of hosts: their tags, and `group` for each group they are in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Labels(BTreeMap<HostId, Vec<(String, String)>>);
+
+impl Labels {
+    /// Remembers what the inventory says about a host.
+    pub fn describe(&mut self, id: HostId, host: &Host) {
+        let groups = host.groups.iter().map(|group| ("group".to_owned(), group.clone()));
+        let tags = host.tags.iter().map(|(key, value)| (key.clone(), value.clone()));
+        self.0.insert(id, groups.chain(tags).collect());
+    }
+
+    /// The labels of a host.
+    pub fn of(&self, id: HostId) -> &[(String, String)] {
+        self.0.get(&id).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What a filter looks at.
+pub(super) struct Subject<'a> {
+    pub(super) record: &'a HostRecord,
+    pub(super) name: &'a str,
+    pub(super) labels: &'a [(String, String)],
+    pub(super) marked: bool,
+}
+
+/// A filter, parsed. Any text is one: what is nothing else is a part of a name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Filter {
+    text: String,
+    words: Vec<Word>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Word {
+    inverse: bool,
+    any: Vec<Term>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Term {
+    State(StateName),
+    Marked,
+    Cause(String),
+    Label(String, String),
+    Names(BTreeSet<String>),
+    Glob(String),
+    Part(String),
+}
+
+impl Filter {
+    /// Characters of a filter.
+    pub(super) const LENGTH_MAX: usize = 200;
+    /// Names a bracket pattern in a filter stands for, at most; with more it is read as a part of a name.
+    const NAMES_MAX: u64 = 20_000;
+
+    pub(super) fn parse(text: &str) -> Self {
+        let text: String = text.chars().take(Self::LENGTH_MAX).collect();
+        let words = text
+            .split_whitespace()
+            .filter_map(|word| {
+                let (inverse, rest) = word.strip_prefix('!').map_or((false, word), |rest| (true, rest));
+                let any: Vec<_> = alternatives(rest).into_iter().filter(|term| !term.is_empty()).map(term).collect();
+                (!any.is_empty()).then_some(Word { inverse, any })
+            })
+            .collect();
+        Self { text: text.trim().to_owned(), words }
+    }
+
+    /// Hosts that failed for this cause.
+    pub(super) fn of_cause(cause: &str) -> Self {
+        Self::parse(&format!("cause={}", dashed(cause)))
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
+    pub(super) fn matches(&self, subject: &Subject<'_>) -> bool {
+        self.words.iter().all(|word| word.any.iter().any(|term| term.matches(subject)) != word.inverse)
+    }
+}
+
+impl Term {
+    fn matches(&self, subject: &Subject<'_>) -> bool {
+        match self {
+            Self::State(state) => subject.record.state.name() == *state,
+            Self::Marked => subject.marked,
+            Self::Cause(cause) => {
+                subject.record.state.failure().is_some_and(|failure| glob(cause, &dashed(failure.cause())))
+            }
+            Self::Label(label, value) => subject.labels.iter().any(|(key, own)| key == label && glob(value, own)),
+            Self::Names(names) => names.contains(subject.name),
+            Self::Glob(pattern) => glob(pattern, subject.name),
+            Self::Part(part) => subject.name.contains(part.as_str()),
+        }
+    }
+}
+
+/// Splits at commas that are not in brackets.
+fn alternatives(word: &str) -> Vec<&str> {
+    let mut depth = 0_usize;
+    word.split(|c: char| {
+        match c {
+            '[' => depth += 1,
+            ']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        c == ',' && depth == 0
+    })
+    .collect()
+}
+
+fn term(text: &str) -> Term {
+    if let Some(state) = StateName::ALL.into_iter().find(|state| state.as_str() == text) {
+        return Term::State(state);
+    }
+    if text == "marked" {
+        return Term::Marked;
+    }
+    if let Some((label, value)) = text.split_once('=') {
+        return match (label, StateName::ALL.into_iter().find(|state| state.as_str() == value)) {
+            ("cause", _) => Term::Cause(value.to_owned()),
+            ("state", Some(state)) => Term::State(state),
+            _ => Term::Label(label.to_owned(), value.to_owned()),
+        };
+    }
+    if text.contains('[')
+        && let Ok(pattern) = text.parse::<HostPattern>()
+        && pattern.count() <= Filter::NAMES_MAX
+    {
+        return Term::Names(pattern.iter().collect());
+    }
+    if text.contains(['*', '?']) { Term::Glob(text.to_owned()) } else { Term::Part(text.to_owned()) }
+}
+
+fn dashed(cause: &str) -> String {
+    cause.replace(' ', "-")
+}
+
+/// Matches a whole text against a pattern with `*` and `?`, in time pattern times text.
+fn glob(pattern: &str, text: &str) -> bool {
+    let text: Vec<char> = text.chars().collect();
+    let mut reached = vec![false; text.len() + 1];
+    reached[0] = true;
+    for wanted in pattern.chars() {
+        if wanted == '*' {
+            let first = reached.iter().position(|at| *at).unwrap_or(reached.len());
+            reached[first..].fill(true);
+            continue;
+        }
+        for at in (0..text.len()).rev() {
+            reached[at + 1] = reached[at] && (wanted == '?' || wanted == text[at]);
+        }
+        reached[0] = false;
+    }
+    reached[text.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rollout::{Failure, HostState};
+
+    fn matches(filter: &str, name: &str, state: HostState) -> bool {
+        let record = HostRecord { state, ..HostRecord::new(HostId(0)) };
+        let labels = [("rack".to_owned(), "r7".to_owned()), ("group".to_owned(), "web".to_owned())];
+        Filter::parse(filter).matches(&Subject { record: &record, name, labels: &labels, marked: false })
+    }
+
+    #[test]
+    fn words_are_all_required_and_commas_are_choices() {
+        let failed = || HostState::Failed {
+            failure: Failure::HostKeyRevoked { fingerprint: String::new(), revoked_at: String::new() },
+        };
+        for (filter, expected) in [
+            ("", true),
+            ("failed", true),
+            ("failed,done", true),
+            ("done", false),
+            ("!done", true),
+            ("failed rack=r7", true),
+            ("failed rack=r8", false),
+            ("rack=r*", true),
+            ("group=web", true),
+            ("state=failed", true),
+            ("cause=host-key-revoked", true),
+            ("cause=host-key-*", true),
+            ("web[001-009]", true),
+            ("web[001,007]", true),
+            ("web[001-006]", false),
+            ("!web[001-006]", true),
+            ("*7", true),
+            ("web00?", true),
+            ("eb0", true),
+            ("db", false),
+            ("marked", false),
+            ("!", true),
+            ("[", false),
+        ] {
+            assert_eq!(matches(filter, "web007", failed()), expected, "{filter}");
+        }
+    }
+
+    #[test]
+    fn globs_match_the_whole_text() {
+        for (pattern, text, expected) in
+            [("*", "", true), ("a*c", "abbc", true), ("a*c", "abcd", false), ("**b?", "aabc", true), ("?", "", false)]
+        {
+            assert_eq!(glob(pattern, text), expected, "{pattern} {text}");
+        }
+    }
+}

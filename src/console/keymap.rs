@@ -1,0 +1,258 @@
+//! One table of keys: what they do is looked up here, and help and `docs/keys.md` are printed from it.
+
+use super::io::{Key, KeyError};
+
+/// What a key does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the table says what each does, in words for the operator")]
+pub enum Verb {
+    Up,
+    Down,
+    Left,
+    Right,
+    HalfUp,
+    HalfDown,
+    Top,
+    Bottom,
+    NextFailed,
+    PreviousFailed,
+    NextView,
+    PreviousView,
+    ShowGrid,
+    ShowTable,
+    ShowFailures,
+    ShowEvents,
+    ShowHost,
+    Open,
+    Back,
+    Filter,
+    Density,
+    Sort,
+    Reverse,
+    Freeze,
+    Theme,
+    Mark,
+    Range,
+    Invert,
+    Retry,
+    RetryAll,
+    Abort,
+    AbortRun,
+    Pause,
+    CapUp,
+    CapDown,
+    Report,
+    Help,
+    Redraw,
+    Quit,
+}
+
+/// Verbs that belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Section {
+    /// The cursor.
+    Move,
+    /// What is shown.
+    Look,
+    /// Which hosts.
+    Select,
+    /// What happens to them.
+    Act,
+    /// The program.
+    Program,
+}
+
+impl Section {
+    /// Every section, in the order of the help.
+    pub const ALL: [Self; 5] = [Self::Act, Self::Select, Self::Move, Self::Look, Self::Program];
+
+    /// Its heading.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Move => "Move",
+            Self::Look => "Look",
+            Self::Select => "Select",
+            Self::Act => "Act",
+            Self::Program => "Program",
+        }
+    }
+}
+
+/// A line of the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binding {
+    /// What it does.
+    pub verb: Verb,
+    /// Its name in settings.
+    pub name: &'static str,
+    /// Where it belongs.
+    pub section: Section,
+    /// What it does, in words for the operator.
+    pub does: &'static str,
+    /// The keys, each a sequence of one or two.
+    pub keys: Vec<Vec<Key>>,
+}
+
+/// What a key means after those that came before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// This.
+    Verb(Verb),
+    /// The beginning of a sequence.
+    Prefix,
+    /// Nothing.
+    Nothing,
+}
+
+/// The keys in use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keymap {
+    bindings: Vec<Binding>,
+}
+
+type Row = (Verb, &'static str, Section, &'static [&'static str], &'static str);
+
+const TABLE: [Row; 39] = [
+    (Verb::Retry, "retry", Section::Act, &["r"], "retry the host, or the marked hosts, at once"),
+    (Verb::RetryAll, "retry-all", Section::Act, &["R"], "retry every failed and unreachable host (in the filter)"),
+    (Verb::Abort, "abort", Section::Act, &["a"], "abort the host, or the marked hosts (asks)"),
+    (Verb::AbortRun, "abort-run", Section::Act, &["A"], "abort the whole run (asks for the release's name)"),
+    (Verb::Pause, "pause", Section::Act, &["p"], "pause or resume: launch no more hosts"),
+    (Verb::CapUp, "cap-up", Section::Act, &["+", "="], "raise the rate cap of every host"),
+    (Verb::CapDown, "cap-down", Section::Act, &["-"], "lower the rate cap of every host"),
+    (Verb::Report, "report", Section::Act, &["w"], "write a report of the run as it is"),
+    (Verb::Filter, "filter", Section::Select, &["/"], "filter: state, label=value, host pattern; ! inverts"),
+    (Verb::Mark, "mark", Section::Select, &["space"], "mark the host, or unmark it"),
+    (Verb::Range, "range", Section::Select, &["v"], "begin a range; v again marks it"),
+    (Verb::Invert, "invert", Section::Select, &["*"], "mark what is not marked, and the other way round"),
+    (Verb::NextFailed, "next-failed", Section::Move, &["n"], "next failed host"),
+    (Verb::PreviousFailed, "previous-failed", Section::Move, &["N"], "previous failed host"),
+    (Verb::Up, "up", Section::Move, &["k", "up"], "up"),
+    (Verb::Down, "down", Section::Move, &["j", "down"], "down"),
+    (Verb::Left, "left", Section::Move, &["h", "left"], "left"),
+    (Verb::Right, "right", Section::Move, &["l", "right"], "right"),
+    (Verb::HalfUp, "half-up", Section::Move, &["ctrl-u", "pgup"], "half a page up"),
+    (Verb::HalfDown, "half-down", Section::Move, &["ctrl-d", "pgdn"], "half a page down"),
+    (Verb::Top, "top", Section::Move, &["g g", "home"], "first"),
+    (Verb::Bottom, "bottom", Section::Move, &["G", "end"], "last"),
+    (Verb::Open, "open", Section::Look, &["enter"], "open the host; for a cause: its hosts"),
+    (Verb::Back, "back", Section::Look, &["esc"], "back; then clear range, filter, marks (never quits)"),
+    (Verb::NextView, "next-view", Section::Look, &["tab"], "next view"),
+    (Verb::PreviousView, "previous-view", Section::Look, &["shift-tab"], "previous view"),
+    (Verb::ShowGrid, "show-grid", Section::Look, &["1"], "grid: the fleet as a map"),
+    (Verb::ShowTable, "show-table", Section::Look, &["2"], "table: worst first"),
+    (Verb::ShowFailures, "show-failures", Section::Look, &["3"], "failures, by cause"),
+    (Verb::ShowEvents, "show-events", Section::Look, &["4"], "events"),
+    (Verb::ShowHost, "show-host", Section::Look, &["5"], "the host under the cursor"),
+    (Verb::Density, "density", Section::Look, &["T"], "level of detail of the grid"),
+    (Verb::Sort, "sort", Section::Look, &["s"], "sort the table by the next column"),
+    (Verb::Reverse, "reverse", Section::Look, &["S"], "turn the order of the table round"),
+    (Verb::Freeze, "freeze", Section::Look, &["f"], "freeze the display; the run goes on"),
+    (Verb::Theme, "theme", Section::Look, &["t"], "next theme"),
+    (Verb::Help, "help", Section::Program, &["?", "f1"], "these keys"),
+    (Verb::Redraw, "redraw", Section::Program, &["ctrl-l"], "draw the screen again"),
+    (Verb::Quit, "quit", Section::Program, &["q", "ctrl-c"], "quit (asks while the run is on)"),
+];
+
+impl Default for Keymap {
+    fn default() -> Self {
+        let binding = |(verb, name, section, keys, does): Row| Binding {
+            verb,
+            name,
+            section,
+            does,
+            keys: keys.iter().map(|keys| sequence(keys).expect("the table holds keys: a test reads it")).collect(),
+        };
+        Self { bindings: TABLE.into_iter().map(binding).collect() }
+    }
+}
+
+impl Keymap {
+    /// Every line of the table.
+    pub fn bindings(&self) -> &[Binding] {
+        &self.bindings
+    }
+
+    /// The keys of a verb as the operator reads them: `g g`, or nothing when it has none.
+    pub fn key_of(&self, verb: Verb) -> String {
+        self.find(verb).and_then(|binding| binding.keys.first()).map_or_else(String::new, |keys| spell(keys))
+    }
+
+    /// The table as a page of the documentation.
+    pub fn markdown(&self) -> String {
+        let mut page = String::from(
+            "# Keys\n\nPrinted by `rookery keys`. Esc never quits, and nothing is aborted without an answer to a question.\n",
+        );
+        for section in Section::ALL {
+            page.push_str(&format!("\n## {}\n\n| key | does | action |\n| --- | --- | --- |\n", section.title()));
+            for binding in self.bindings.iter().filter(|binding| binding.section == section) {
+                let keys: Vec<_> = binding.keys.iter().map(|keys| format!("`{}`", spell(keys))).collect();
+                page.push_str(&format!("| {} | {} | `{}` |\n", keys.join(" "), binding.does, binding.name));
+            }
+        }
+        page
+    }
+
+    /// What the keys pressed so far mean, the newest last.
+    pub(super) fn lookup(&self, pressed: &[Key]) -> Found {
+        let sequences = || self.bindings.iter().flat_map(|binding| binding.keys.iter().map(move |keys| (keys, binding)));
+        if let Some((_, binding)) = sequences().find(|(keys, _)| keys.as_slice() == pressed) {
+            Found::Verb(binding.verb)
+        } else if sequences().any(|(keys, _)| keys.starts_with(pressed)) {
+            Found::Prefix
+        } else {
+            Found::Nothing
+        }
+    }
+
+    fn find(&self, verb: Verb) -> Option<&Binding> {
+        self.bindings.iter().find(|binding| binding.verb == verb)
+    }
+}
+
+fn sequence(text: &str) -> Result<Vec<Key>, KeyError> {
+    text.split(' ').map(str::parse).collect()
+}
+
+/// A sequence as the operator reads it.
+pub(super) fn spell(keys: &[Key]) -> String {
+    keys.iter().map(Key::to_string).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_means_one_thing() {
+        let map = Keymap::default();
+        let all: Vec<_> = map.bindings().iter().flat_map(|binding| &binding.keys).collect();
+        for keys in &all {
+            let clashes = all.iter().filter(|other| other.starts_with(keys)).count();
+            assert_eq!(clashes, 1, "{} is also the beginning of something else", spell(keys));
+        }
+        let mut verbs: Vec<_> = map.bindings().iter().map(|binding| binding.verb).collect();
+        verbs.sort_unstable();
+        verbs.dedup();
+        assert_eq!(verbs.len(), TABLE.len());
+    }
+
+    #[test]
+    fn sequences_wait_for_their_second_key() {
+        let map = Keymap::default();
+        assert_eq!(map.lookup(&[Key::char('g')]), Found::Prefix);
+        assert_eq!(map.lookup(&[Key::char('g'), Key::char('g')]), Found::Verb(Verb::Top));
+        assert_eq!(map.lookup(&[Key::char('g'), Key::char('x')]), Found::Nothing);
+    }
+
+    #[test]
+    fn the_page_of_keys_is_current() {
+        let page = Keymap::default().markdown();
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/keys.md");
+        if std::env::var_os("INSTA_UPDATE").is_some_and(|value| value == "always") {
+            std::fs::write(path, &page).expect("docs/keys.md can be written");
+        }
+        let written = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(written == page, "docs/keys.md is not current: run `rookery keys --markdown > docs/keys.md`");
+    }
+}
