@@ -97,7 +97,8 @@ impl Events {
             Notice::Action { verb, hosts, detail } => {
                 let host = if let [only] = hosts.as_slice() { Some(*only) } else { None };
                 let count = if hosts.len() > 1 { format!(" {} hosts", hosts.len()) } else { String::new() };
-                let text = if detail.is_empty() { format!("{verb}{count}") } else { format!("{verb}{count}: {detail}") };
+                let text =
+                    if detail.is_empty() { format!("{verb}{count}") } else { format!("{verb}{count}: {detail}") };
                 self.push(at, Kind::Operator, host, text);
             }
         }

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::inventory::HostId;
 use crate::rollout;
 
 /// What happened.
@@ -72,8 +71,11 @@ pub enum Effect {
 pub enum Leave {
     /// The run is over.
     Ended,
-    /// The operator did not wait for the clean-up of these hosts.
-    Uncleaned(Vec<HostId>),
+    /// The operator did not wait for the clean-up.
+    Uncleaned {
+        /// Places that were not proved clean.
+        left: usize,
+    },
     /// A signal said so; the run can be resumed.
     Signal(Signal),
 }
@@ -260,7 +262,8 @@ mod tests {
 
     #[test]
     fn keys_read_as_they_are_written() {
-        for text in ["g", "G", "space", "ctrl-d", "f5", "shift-tab", "-", "ctrl-minus", "alt-x", "pgdn", "+", "?", "f"] {
+        for text in ["g", "G", "space", "ctrl-d", "f5", "shift-tab", "-", "ctrl-minus", "alt-x", "pgdn", "+", "?", "f"]
+        {
             assert_eq!(text.parse::<Key>().expect(text).to_string(), text);
         }
         assert!("hyper-x".parse::<Key>().is_err() && "".parse::<Key>().is_err());

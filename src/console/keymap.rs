@@ -195,7 +195,8 @@ impl Keymap {
 
     /// What the keys pressed so far mean, the newest last.
     pub(super) fn lookup(&self, pressed: &[Key]) -> Found {
-        let sequences = || self.bindings.iter().flat_map(|binding| binding.keys.iter().map(move |keys| (keys, binding)));
+        let sequences =
+            || self.bindings.iter().flat_map(|binding| binding.keys.iter().map(move |keys| (keys, binding)));
         if let Some((_, binding)) = sequences().find(|(keys, _)| keys.as_slice() == pressed) {
             Found::Verb(binding.verb)
         } else if sequences().any(|(keys, _)| keys.starts_with(pressed)) {

@@ -1,10 +1,25 @@
-//! What the operator sees and presses: `update` takes a message, `view` draws the model.
+//! What the operator sees and presses: [`update`] takes a message, [`view`](fn@view) draws the model.
 //!
 //! Pure: it reads no clock and no file, opens no terminal, and knows no key but its own [`Key`]. What is true about a
 //! host is in the [`Rollout`](crate::rollout::Rollout) inside the [`Model`], once.
 
+mod actions;
+mod dialog;
+mod events;
+mod filter;
 mod io;
+mod keymap;
+mod model;
+mod motion;
+mod order;
 mod theme;
+mod update;
+mod view;
 
+pub use filter::Labels;
 pub use io::{Effect, Key, KeyCode, KeyError, Leave, Msg, Signal};
+pub use keymap::{Binding, Keymap, Section, Verb};
+pub use model::{Density, Model, Setup, Sort, View};
 pub use theme::{BUILTIN, ColorChoice, ColorDepth, Glyphs, Scope, TerminalEnv, Theme};
+pub use update::update;
+pub use view::view;

@@ -290,7 +290,8 @@ mod tests {
     fn mistakes_are_named_with_line_and_column() {
         let text = "inherits = \"nowhere\"\n[state.faild]\nfg = \"red\"\n[ui.text]\nfg = \"rde\"\nmods = [\"bald\"]\n";
         let report = Theme::parse("mine.toml", text, &|_| None).expect_err("four mistakes").to_string();
-        for part in ["mine.toml:1:12", "mine.toml:2:8", "`failed`", "mine.toml:5:6", "`red`", "mine.toml:6:9", "`bold`"] {
+        for part in ["mine.toml:1:12", "mine.toml:2:8", "`failed`", "mine.toml:5:6", "`red`", "mine.toml:6:9", "`bold`"]
+        {
             assert!(report.contains(part), "{part} is not in:\n{report}");
         }
         let broken = Theme::parse("mine.toml", "[state\n", &|_| None).expect_err("no TOML").to_string();

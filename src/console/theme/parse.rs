@@ -81,7 +81,10 @@ impl Reader<'_> {
     ) -> Result<(), Diagnostics> {
         let Some(name) = self.string(parent) else { return Ok(()) };
         if depth >= INHERITS_MAX {
-            self.report(&parent.span(), format!("theme `{name}` inherits from itself, or more than {INHERITS_MAX} deep"));
+            self.report(
+                &parent.span(),
+                format!("theme `{name}` inherits from itself, or more than {INHERITS_MAX} deep"),
+            );
         } else if let Some(text) = lookup(&name) {
             apply_at(theme, &name, &text, lookup, depth + 1)?;
         } else {
@@ -103,18 +106,17 @@ impl Reader<'_> {
                 "state" => self.states(theme, value),
                 "ui" => self.scopes(theme, value),
                 "ramp" => self.ramps(theme, value),
-                other => self.unknown(&key.span(), other, &["inherits", "name", "variant", "palette", "state", "ui", "ramp"]),
+                other => {
+                    self.unknown(&key.span(), other, &["inherits", "name", "variant", "palette", "state", "ui", "ramp"])
+                }
             }
         }
     }
 
     fn read_palette(&mut self, palette: &Table<'_>) {
         for (key, value) in palette {
-            let paint = if let Some(forms) = value.get_ref().as_table() {
-                self.forms(value, forms)
-            } else {
-                self.paint(value)
-            };
+            let paint =
+                if let Some(forms) = value.get_ref().as_table() { self.forms(value, forms) } else { self.paint(value) };
             if let Some(paint) = paint {
                 self.palette.insert(key.get_ref().to_string(), paint);
             }
@@ -188,7 +190,9 @@ impl Reader<'_> {
                     ("colors", Some(colors)) if colors.len() <= RAMP_MAX => {
                         theme.transfer = colors.iter().filter_map(|color| self.paint(color)).collect();
                     }
-                    ("colors", _) => self.report(&value.span(), format!("expected a list of at most {RAMP_MAX} colours")),
+                    ("colors", _) => {
+                        self.report(&value.span(), format!("expected a list of at most {RAMP_MAX} colours"))
+                    }
                     (other, _) => self.unknown(&key.span(), other, &["colors"]),
                 }
             }
@@ -227,7 +231,8 @@ impl Reader<'_> {
         if paint.is_none() {
             let own: Vec<_> = self.palette.keys().cloned().collect();
             let known = own.iter().map(String::as_str).chain(COLORS);
-            let hint = nearest(&text, known).map_or_else(|| "use `#rrggbb`, 0 to 255, or a name".to_owned(), did_you_mean);
+            let hint =
+                nearest(&text, known).map_or_else(|| "use `#rrggbb`, 0 to 255, or a name".to_owned(), did_you_mean);
             self.report(&value.span(), format!("no colour `{text}`; {hint}"));
         }
         paint

@@ -1,0 +1,219 @@
+//! What the operator can do to the run, when it can be done, and what asks first.
+
+use super::dialog::{CONFIRM_ABOVE, Dialog, Question};
+use super::keymap::Verb;
+use super::model::{Model, Urgency, View, can_retry, is_failure};
+use crate::base::ByteRate;
+use crate::inventory::HostId;
+use crate::rollout::{Action, Caps, Stage, StateName};
+
+/// What a verb comes to.
+pub(super) enum Decision {
+    /// The rollout is told.
+    Tell(Action),
+    /// It is asked first.
+    Ask(Question),
+    /// It cannot be done now: why.
+    Refuse(String),
+}
+
+/// Why a verb cannot be used now, in words for the operator; `None` when it can.
+pub(super) fn refusal(model: &Model, verb: Verb) -> Option<String> {
+    match verb {
+        Verb::Retry | Verb::RetryAll | Verb::Abort | Verb::AbortRun | Verb::Pause | Verb::CapUp | Verb::CapDown => {
+            match decide(model, verb) {
+                Decision::Refuse(why) => Some(why),
+                Decision::Tell(_) | Decision::Ask(_) => None,
+            }
+        }
+        Verb::NextFailed | Verb::PreviousFailed => {
+            let counts = model.rollout.counts();
+            let none = counts.of(StateName::Failed) + counts.of(StateName::Unreachable) == 0;
+            none.then(|| "no host has failed".to_owned())
+        }
+        Verb::Sort | Verb::Reverse => {
+            (model.view != View::Table).then(|| "only the table is sorted: 2 shows it".into())
+        }
+        Verb::Density => (model.view != View::Grid).then(|| "only the grid has levels of detail: 1 shows it".into()),
+        Verb::Mark | Verb::Range | Verb::Invert => {
+            (!has_hosts(model.view)).then(|| "hosts are marked in the grid and in the table".into())
+        }
+        Verb::Theme => (model.setup.themes.len() < 2).then(|| "there is one theme only".into()),
+        Verb::Up
+        | Verb::Down
+        | Verb::Left
+        | Verb::Right
+        | Verb::HalfUp
+        | Verb::HalfDown
+        | Verb::Top
+        | Verb::Bottom
+        | Verb::NextView
+        | Verb::PreviousView
+        | Verb::ShowGrid
+        | Verb::ShowTable
+        | Verb::ShowFailures
+        | Verb::ShowEvents
+        | Verb::ShowHost
+        | Verb::Open
+        | Verb::Back
+        | Verb::Filter
+        | Verb::Freeze
+        | Verb::Report
+        | Verb::Help
+        | Verb::Redraw
+        | Verb::Quit => None,
+    }
+}
+
+/// What a verb that acts on the run comes to now.
+pub(super) fn decide(model: &Model, verb: Verb) -> Decision {
+    let stage = model.rollout.stage();
+    match stage {
+        Stage::Finishing { .. } => {
+            return Decision::Refuse("the run is being cleaned up; `rookery resume` takes it up again".to_owned());
+        }
+        Stage::Ended(_) => {
+            return Decision::Refuse("the run is over; `rookery resume` takes it up again".to_owned());
+        }
+        Stage::Preparing { .. } | Stage::Distributing | Stage::Settled => {}
+    }
+    match verb {
+        Verb::Retry => retry(model, model.targets()),
+        Verb::RetryAll => retry_all(model),
+        Verb::Abort => abort(model),
+        Verb::AbortRun if *stage == Stage::Settled => {
+            Decision::Refuse("no host is under way: q ends the run and cleans up".to_owned())
+        }
+        Verb::AbortRun => Decision::Ask(Question::AbortRun),
+        Verb::Pause if model.rollout.is_paused() => Decision::Tell(Action::Resume),
+        Verb::Pause => Decision::Tell(Action::Pause),
+        Verb::CapUp | Verb::CapDown => cap(model, verb == Verb::CapUp),
+        _ => Decision::Refuse("that does nothing to the run".to_owned()),
+    }
+}
+
+/// What happens when a question is answered with yes; hosts that moved on meanwhile are left alone.
+pub(super) fn confirmed(model: &Model, question: &Question) -> Option<Action> {
+    match question {
+        Question::Retry(hosts) => still(model, hosts, can_retry).map(Action::Retry),
+        Question::Abort(hosts) => still(model, hosts, |state| !state.is_settled()).map(Action::Abort),
+        Question::AbortRun | Question::Quit => Some(Action::AbortRun),
+        Question::LeaveUncleaned => None,
+    }
+}
+
+/// Opens the question.
+pub(super) fn ask(model: &mut Model, question: Question) {
+    let release = model.release();
+    model.dialog = Some(Dialog::new(question, &release, model.now));
+}
+
+/// Tells the operator what an action did.
+pub(super) fn acknowledge(model: &mut Model, action: &Action) {
+    let text = match action {
+        Action::Retry(hosts) => format!("retrying {}", count(hosts.len())),
+        Action::Abort(hosts) => format!("aborting {}", count(hosts.len())),
+        Action::AbortRun => "aborting the run: every agent is stopped and cleaned up".to_owned(),
+        Action::Pause => "paused: no more hosts are launched, those under way go on (p resumes)".to_owned(),
+        Action::Resume => "resumed".to_owned(),
+        Action::Caps(caps) => match caps.upload.cap() {
+            Some(_) => format!("cap: {} per host, each way", caps.upload),
+            None => "cap: none".to_owned(),
+        },
+        Action::Finish => "ending the run: agents are stopped and cleaned up".to_owned(),
+        Action::Watch(_) => return,
+    };
+    model.say(Urgency::Info, text);
+}
+
+pub(super) fn count(hosts: usize) -> String {
+    if hosts == 1 { "1 host".to_owned() } else { format!("{hosts} hosts") }
+}
+
+/// Whether hosts are picked in the view.
+pub(super) const fn has_hosts(view: View) -> bool {
+    match view {
+        View::Grid | View::Table => true,
+        View::Failures | View::Events | View::Host => false,
+    }
+}
+
+fn still(model: &Model, hosts: &[HostId], applies: fn(StateName) -> bool) -> Option<Vec<HostId>> {
+    let holds = |host: &HostId| model.rollout.host(*host).is_some_and(|host| applies(host.state.name()));
+    let hosts: Vec<_> = hosts.iter().copied().filter(holds).collect();
+    (!hosts.is_empty()).then_some(hosts)
+}
+
+fn retry(model: &Model, targets: Vec<HostId>) -> Decision {
+    let Some(hosts) = still(model, &targets, can_retry) else {
+        let what = if targets.len() == 1 { "this host has" } else { "none of these hosts has" };
+        return Decision::Refuse(format!("{what} failed, been aborted or been skipped"));
+    };
+    let unseen = hosts.iter().any(|host| model.rollout.host(*host).is_some_and(|host| !model.passes(host)));
+    if hosts.len() > CONFIRM_ABOVE || unseen {
+        Decision::Ask(Question::Retry(hosts))
+    } else {
+        Decision::Tell(Action::Retry(hosts))
+    }
+}
+
+fn retry_all(model: &Model) -> Decision {
+    let failed = model.rollout.hosts().iter().filter(|host| is_failure(host.state.name()));
+    let hosts: Vec<_> = failed.filter(|host| model.passes(host)).map(|host| host.id).collect();
+    if hosts.is_empty() {
+        let inside = if model.filter.is_empty() { "" } else { " in the filter" };
+        return Decision::Refuse(format!("no host{inside} has failed"));
+    }
+    retry(model, hosts)
+}
+
+fn abort(model: &Model) -> Decision {
+    let targets = model.targets();
+    match still(model, &targets, |state| !state.is_settled()) {
+        Some(hosts) => Decision::Ask(Question::Abort(hosts)),
+        None if targets.len() == 1 => Decision::Refuse("this host is settled: there is nothing to abort".to_owned()),
+        None => Decision::Refuse("these hosts are settled: there is nothing to abort".to_owned()),
+    }
+}
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+
+/// The steps of the cap; beyond the last there is none.
+const STEPS: [u64; 13] = [
+    256 * KIB,
+    512 * KIB,
+    MIB,
+    2 * MIB,
+    5 * MIB,
+    10 * MIB,
+    20 * MIB,
+    50 * MIB,
+    100 * MIB,
+    200 * MIB,
+    500 * MIB,
+    1000 * MIB,
+    2000 * MIB,
+];
+
+fn cap(model: &Model, up: bool) -> Decision {
+    let caps = model.rollout.caps();
+    let current = caps.upload.cap().into_iter().chain(caps.download.cap()).min();
+    let next = match (up, current) {
+        (true, None) => return Decision::Refuse("there is no cap to raise".to_owned()),
+        (true, Some(cap)) => STEPS.into_iter().find(|step| *step > cap).unwrap_or(0),
+        (false, Some(cap)) => match STEPS.into_iter().rev().find(|step| *step < cap) {
+            Some(step) => step,
+            None => return Decision::Refuse(format!("{} is the lowest cap; p pauses", ByteRate(cap))),
+        },
+        (false, None) => below_fastest(model),
+    };
+    Decision::Tell(Action::Caps(Caps { upload: ByteRate(next), download: ByteRate(next) }))
+}
+
+/// A first cap that is felt: the step below what the fastest host does now.
+fn below_fastest(model: &Model) -> u64 {
+    let rates = model.rollout.hosts().iter().map(|host| host.progress.rate_up.max(host.progress.rate_down).0);
+    let fastest = rates.max().filter(|rate| *rate > 0).unwrap_or(200 * MIB);
+    STEPS.into_iter().rev().find(|step| *step < fastest).unwrap_or(STEPS[0])
+}

@@ -1,0 +1,205 @@
+//! The cursor: always on a host by its id, never on a place of the screen.
+
+use ratatui::layout::Rect;
+
+use super::keymap::Verb;
+use super::model::{Model, View, is_failure, severity};
+use super::order;
+use super::view::{Grid, Parts};
+use crate::inventory::HostId;
+
+/// Moves the cursor, or scrolls where there is nothing to move between.
+pub(super) fn travel(model: &mut Model, verb: Verb) {
+    if model.help.is_some() {
+        let first = model.help.unwrap_or(0);
+        model.help = Some(scrolled(model, first, verb));
+        return;
+    }
+    match model.view {
+        View::Grid => across(model, verb),
+        View::Table => along(model, verb),
+        View::Failures => causes(model, verb),
+        View::Events => {
+            // The newest is at the bottom: up is away from it.
+            let turned = match verb {
+                Verb::Up => Verb::Down,
+                Verb::Down => Verb::Up,
+                Verb::HalfUp => Verb::HalfDown,
+                Verb::HalfDown => Verb::HalfUp,
+                Verb::Top => Verb::Bottom,
+                Verb::Bottom => Verb::Top,
+                other => other,
+            };
+            model.scroll = scrolled(model, model.scroll, turned);
+        }
+        View::Host => match verb {
+            Verb::Left | Verb::Right => {
+                model.scroll = 0;
+                step(model, if verb == Verb::Left { -1 } else { 1 });
+            }
+            other => model.scroll = scrolled(model, model.scroll, other),
+        },
+    }
+}
+
+/// Puts the cursor on the next or previous failed host of the fleet that passes the filter.
+pub(super) fn to_failed(model: &mut Model, forward: bool) -> bool {
+    let hosts = order::hosts(model);
+    let at = model.cursor.and_then(|cursor| hosts.iter().position(|host| *host == cursor)).unwrap_or(0);
+    let failed = |host: &HostId| model.shown().host(*host).is_some_and(|host| is_failure(host.state.name()));
+    let (before, after) = hosts.split_at((at + usize::from(forward)).min(hosts.len()));
+    let found = if forward {
+        after.iter().chain(before).copied().find(failed)
+    } else {
+        before.iter().rev().chain(after.iter().rev()).copied().find(failed)
+    };
+    if found.is_some() {
+        model.cursor = found;
+    }
+    found.is_some()
+}
+
+/// Puts the cursor on a host that is shown, when it is on one that is not.
+pub(super) fn settle(model: &mut Model) {
+    let shown = model.cursor.and_then(|cursor| model.shown().host(cursor)).is_some_and(|host| model.passes(host));
+    if !shown && let Some(first) = order::hosts(model).first() {
+        model.cursor = Some(*first);
+    }
+}
+
+/// The parts of the screen as the terminal is now.
+pub(super) fn parts(model: &Model) -> Parts {
+    Parts::of(Rect::new(0, 0, model.setup.columns, model.setup.rows), model.view)
+}
+
+fn page(model: &Model) -> usize {
+    usize::from(parts(model).body.height / 2).max(1)
+}
+
+fn scrolled(model: &Model, from: usize, verb: Verb) -> usize {
+    /// More lines than any view has; drawing stops at the last.
+    const LAST: usize = 1 << 20;
+    match verb {
+        Verb::Up => from.saturating_sub(1),
+        Verb::Down => (from + 1).min(LAST),
+        Verb::HalfUp => from.saturating_sub(page(model)),
+        Verb::HalfDown => (from + page(model)).min(LAST),
+        Verb::Top => 0,
+        Verb::Bottom => LAST,
+        _ => from,
+    }
+}
+
+/// One host on or back in the order of the view.
+fn step(model: &mut Model, by: isize) {
+    let hosts = order::hosts(model);
+    if hosts.is_empty() {
+        return;
+    }
+    let at = model.cursor.and_then(|cursor| hosts.iter().position(|host| *host == cursor));
+    let to = at.map_or(0, |at| at.saturating_add_signed(by).min(hosts.len() - 1));
+    model.cursor = Some(hosts[to]);
+}
+
+/// In the table.
+fn along(model: &mut Model, verb: Verb) {
+    let far = isize::MAX / 2;
+    let page = page(model).cast_signed();
+    match verb {
+        Verb::Up | Verb::Left => step(model, -1),
+        Verb::Down | Verb::Right => step(model, 1),
+        Verb::HalfUp => step(model, -page),
+        Verb::HalfDown => step(model, page),
+        Verb::Top => step(model, -far),
+        Verb::Bottom => step(model, far),
+        _ => {}
+    }
+}
+
+fn causes(model: &mut Model, verb: Verb) {
+    let groups = model.shown().failures();
+    if groups.is_empty() {
+        return;
+    }
+    let at = groups.iter().position(|group| Some(group.cause) == model.cause).unwrap_or(0);
+    let last = groups.len() - 1;
+    let to = match verb {
+        Verb::Up | Verb::Left => at.saturating_sub(1),
+        Verb::Down | Verb::Right => (at + 1).min(last),
+        Verb::HalfUp => at.saturating_sub(4),
+        Verb::HalfDown => (at + 4).min(last),
+        Verb::Top => 0,
+        Verb::Bottom => last,
+        _ => at,
+    };
+    model.cause = Some(groups[to].cause);
+}
+
+/// A host that can be moved to, and where it is.
+struct Stop {
+    host: HostId,
+    row: usize,
+    column: usize,
+}
+
+/// In the grid: by cells, over those the filter leaves blank.
+fn across(model: &mut Model, verb: Verb) {
+    let grid = Grid::of(model, parts(model).body);
+    let stops = stops(model, &grid);
+    let Some(cursor) = model.cursor else { return };
+    let Some(index) = model.shown().hosts().iter().position(|host| host.id == cursor) else { return };
+    let (row, column) = grid.place(index);
+    let here = stops.iter().position(|stop| (stop.row, stop.column) >= (row, column));
+    let at = here.unwrap_or(stops.len().saturating_sub(1));
+    let half = (grid.rows / 2).max(1);
+    let target = match verb {
+        Verb::Left => at.checked_sub(1),
+        Verb::Right => Some(at + 1),
+        Verb::Top => Some(0),
+        Verb::Bottom => stops.len().checked_sub(1),
+        Verb::Up => vertical(&stops, row.checked_sub(1), 0, column),
+        Verb::Down => vertical(&stops, Some(row + 1), usize::MAX, column),
+        Verb::HalfUp => vertical(&stops, Some(row.saturating_sub(half)), 0, column),
+        Verb::HalfDown => {
+            let last = stops.last().map_or(row, |stop| stop.row);
+            vertical(&stops, Some((row + half).min(last)), usize::MAX, column)
+        }
+        _ => None,
+    };
+    if let Some(stop) = target.and_then(|target| stops.get(target)) {
+        model.cursor = Some(stop.host);
+    }
+}
+
+/// The stop nearest to `column` in the first row that has one, from `row` towards `end`.
+fn vertical(stops: &[Stop], row: Option<usize>, end: usize, column: usize) -> Option<usize> {
+    let row = row?;
+    let (low, high) = (row.min(end), row.max(end));
+    let inside = stops.iter().enumerate().filter(|(_, stop)| (low..=high).contains(&stop.row));
+    inside.min_by_key(|(_, stop)| (stop.row.abs_diff(row), stop.column.abs_diff(column))).map(|(at, _)| at)
+}
+
+/// The worst host of each cell that has one which passes the filter.
+fn stops(model: &Model, grid: &Grid) -> Vec<Stop> {
+    let mut stops: Vec<Stop> = Vec::new();
+    let mut worst = 0;
+    for (index, host) in model.shown().hosts().iter().enumerate() {
+        if !model.passes(host) {
+            continue;
+        }
+        let (row, column) = grid.place(index);
+        let bad = severity(host.state.name());
+        match stops.last_mut() {
+            Some(stop) if (stop.row, stop.column) == (row, column) => {
+                if bad > worst {
+                    (stop.host, worst) = (host.id, bad);
+                }
+            }
+            Some(_) | None => {
+                worst = bad;
+                stops.push(Stop { host: host.id, row, column });
+            }
+        }
+    }
+    stops
+}
