@@ -3,7 +3,7 @@
 use crate::base::{Bitfield, PieceIndex};
 
 /// Copies of every piece among the agents in the swarm, with the rarest at hand.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Availability {
     copies: Vec<u32>,
     /// How many pieces have that many copies.

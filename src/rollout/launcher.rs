@@ -19,7 +19,7 @@ pub(super) enum Rank {
 }
 
 /// Hosts that are ready to be launched.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Launcher {
     ready: BTreeSet<(Rank, Slot)>,
     admitted: usize,

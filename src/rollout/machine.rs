@@ -21,7 +21,7 @@ use crate::inventory::{HostId, Place};
 const SWARM_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Carries a run through the fleet.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Rollout {
     pub(super) plan: Plan,
     pub(super) config: Config,
@@ -58,7 +58,7 @@ pub struct Rollout {
 }
 
 /// The seeder's part of the run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Seeder {
     pub(super) slot: Slot,
     /// It was in the swarm at least once: peers may start.
@@ -72,7 +72,7 @@ pub(super) struct Seeder {
 }
 
 /// The tracker's part of the run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Tracker {
     pub(super) slot: Slot,
     pub(super) alive: bool,

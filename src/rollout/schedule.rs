@@ -21,7 +21,7 @@ pub(super) enum Timer {
 }
 
 /// At most one moment for each timer.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Schedule {
     due: BTreeMap<Timer, Instant>,
     order: BTreeSet<(Instant, Timer)>,

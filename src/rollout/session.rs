@@ -37,7 +37,7 @@ pub(super) enum Purpose {
 }
 
 /// One place: its attempt and what it was told.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one thing that was or was not said to the agent")]
 pub(super) struct Session {
     pub(super) place: Place,
