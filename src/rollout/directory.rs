@@ -9,7 +9,7 @@ use super::session::Slot;
 const FRESH_MAX: usize = 16;
 
 /// Every address of the fleet that is known, and the hosts that listen.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Directory {
     addresses: Vec<IpAddr>,
     known: BTreeSet<IpAddr>,

@@ -16,7 +16,7 @@ const LEFT_BEHIND_MAX: usize = 32;
 const SLOWEST_MAX: usize = 5;
 
 /// What is left to do before a run is over.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Ending {
     /// The operator ended the run.
     pub(super) aborted: bool,
