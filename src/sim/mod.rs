@@ -1,1 +1,20 @@
-//! To be written.
+//! The machines of a fleet with no world around them: a seeded, single-threaded simulation of hosts, network and tracker.
+//!
+//! [`Scenario`] says what there is and what goes wrong, [`World`] runs it, [`Report`] says how it went. The very `Swarm`
+//! and `Tracker` that run on hosts run here, thousands of them, faster than time; checkers watch every step. The same
+//! seed gives the same run.
+//!
+//! It does **not** wait, open a socket or touch a file, and moves no payload: blocks are slices of one page of zeroes.
+
+mod checks;
+mod events;
+mod host;
+mod network;
+mod report;
+mod scenario;
+mod world;
+
+pub use checks::Violation;
+pub use report::{HostReport, Report};
+pub use scenario::{Fault, HostSpec, Scenario, ScenarioError, Trouble};
+pub use world::World;

@@ -52,22 +52,24 @@ pub struct Config {
     pub request_timeout: Duration,
     /// A peer that owes us blocks, and sends none for this long while others do, is dropped.
     pub snubbed_after: Duration,
-    /// With every block asked for, one unanswered for this long is asked of an idle peer as well (endgame).
+    /// With every block asked for, one unanswered for this long, and twice as long as usual, is asked of an idle peer
+    /// as well (endgame).
     pub endgame_after: Duration,
-    /// The same before the endgame: an idle peer helps out a slow one.
+    /// The same before the endgame, and four times as long as usual: an idle peer helps out a slow one.
     pub assist_after: Duration,
     /// How long a peer that refused a block is left alone.
     pub refused_pause: Duration,
     /// A connection that was of no use for this long may be closed in favour of another.
     pub useless_after: Duration,
 
-    /// Blocks asked of a peer at once, at first and at least: 128 KiB, enough for a LAN's bandwidth × delay.
+    /// Blocks asked of a peer at once, at first and at least: one on the wire, one that waits.
     pub pipeline_min: usize,
     /// Blocks asked of a peer at once, at most: 8 MiB, 1 GiB/s at 8 ms.
     pub pipeline_max: usize,
-    /// What is asked of a peer lasts this long at its present rate: more than any delay in a fleet.
-    pub pipeline_span: Duration,
-    /// The same under a download cap or when the peer does not say how much it takes (BEP 10 `reqq`).
+    /// Blocks may wait this long at a peer: more than any delay in a fleet, and 6 MiB at a gigabit. What waits longer
+    /// is better asked of somebody else, for it is bound to be there by then.
+    pub pipeline_delay: Duration,
+    /// Blocks asked of a peer at once, at most, when it does not say how much it takes (BEP 10 `reqq`).
     pub pipeline_unknown: usize,
     /// Copies of one block asked for at once, at most, the first included.
     pub copies_max: u8,
@@ -149,12 +151,12 @@ impl Default for Config {
             request_timeout: Duration::from_secs(8),
             snubbed_after: Duration::from_secs(60),
             endgame_after: Duration::from_millis(500),
-            assist_after: Duration::from_secs(3),
+            assist_after: Duration::from_secs(1),
             refused_pause: Duration::from_secs(1),
             useless_after: Duration::from_secs(5),
-            pipeline_min: 8,
+            pipeline_min: 2,
             pipeline_max: 512,
-            pipeline_span: Duration::from_secs(1),
+            pipeline_delay: Duration::from_millis(50),
             pipeline_unknown: 200,
             copies_max: 2,
             under_way_max: 256,

@@ -157,7 +157,11 @@ impl Swarm {
             return None;
         }
         let endgame = !self.picker.any_open() && !self.pieces.any_unasked();
-        let age = if endgame { self.config.endgame_after } else { self.config.assist_after };
+        let age = if endgame {
+            self.config.endgame_after.max(self.usual_wait * 2)
+        } else {
+            self.config.assist_after.max(self.usual_wait * 4)
+        };
         let limits = (now, age, self.config.copies_max);
         self.pieces.overdue(&peer.has, connection, limits, |block| peer.asking.has_asked(block))
     }
@@ -179,7 +183,10 @@ impl Swarm {
             return self.disconnect(now, from, PeerFault::Senseless("a block of the wrong place or length"));
         }
         let settled = peer.asking.settle(block);
-        peer.asking.received(u64::from(length), now, &self.config);
+        let took = settled.map(|asked| now.since(asked.at));
+        peer.asking.meter.add(u64::from(length));
+        peer.asking.received(took, now, &self.config);
+        self.usual_wait = took.map_or(self.usual_wait, |took| (self.usual_wait * 15 + took) / 16);
         if settled.is_none() {
             peer.asking.strays += 1;
             if peer.asking.strays > self.config.strays_max {
@@ -295,7 +302,7 @@ impl Swarm {
 
     /// Requests that ended without their blocks.
     pub(super) fn release_all(&mut self, connection: ConnectionId, asked: VecDeque<Asked>) {
-        for Asked { block, overdue } in asked {
+        for Asked { block, overdue, .. } in asked {
             self.download.give_back(u64::from(block.length));
             if self.pieces.release(block, connection, overdue) {
                 self.picker.reopen(block.piece);

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::announcer::{Announcer, TrackerHealth};
 use super::bucket::Bucket;
@@ -48,6 +49,8 @@ pub struct Swarm {
     pub(super) download: Bucket,
     /// Bytes handed over to be written and not written yet.
     pub(super) unwritten: u64,
+    /// How long blocks take to come of late, on average.
+    pub(super) usual_wait: Duration,
     /// Parts in corrupt pieces, by peer.
     pub(super) suspicions: BTreeMap<PeerId, u32>,
     /// Peers that are not taken back before a moment.
@@ -126,6 +129,7 @@ impl Swarm {
             greetings: BTreeMap::new(),
             peers: BTreeMap::new(),
             unwritten: 0,
+            usual_wait: Duration::ZERO,
             suspicions: BTreeMap::new(),
             bans: BTreeMap::new(),
             totals: Totals::default(),
@@ -208,7 +212,7 @@ impl Swarm {
         let connections: Vec<ConnectionId> = self.peers.keys().copied().collect();
         for connection in connections {
             if let Some(peer) = self.peers.get_mut(&connection) {
-                peer.turn(&self.config);
+                peer.turn();
             }
             self.look_after(now, connection);
             self.expire_requests(now, connection);
@@ -251,7 +255,7 @@ impl Swarm {
         self.say(Output::Announce(announcement));
     }
 
-    fn announced(&mut self, now: Instant, interval: std::time::Duration, peers: Vec<SocketAddr>) {
+    fn announced(&mut self, now: Instant, interval: Duration, peers: Vec<SocketAddr>) {
         let (complete, fed) = (self.have.is_full(), self.peers.values().any(|peer| peer.useful > 0));
         let after = match (complete, fed) {
             (true, _) => interval.max(self.config.announce_every_complete),

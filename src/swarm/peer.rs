@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::meter::Meter;
 use super::pieces::{Overdue, Sender};
 use super::{Config, ConnectionId};
-use crate::base::{BLOCK_LENGTH, Bitfield, Block, ByteCount, ByteRate, Instant, PeerId, PieceIndex};
+use crate::base::{Bitfield, Block, ByteCount, ByteRate, Instant, PeerId, PieceIndex};
 use crate::wire::Handshake;
 
 /// Pieces a peer may suggest or allow, at most: more is of no use.
@@ -61,6 +61,7 @@ pub(super) enum Told {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked {
     pub(super) block: Block,
+    pub(super) at: Instant,
     pub(super) overdue: Overdue,
 }
 
@@ -81,8 +82,8 @@ pub(super) struct Asking {
     pub(super) quiet_until: Instant,
     /// Requests to have out.
     pipeline: usize,
-    /// Whether the pipeline still doubles, and the rate a tick ago.
-    opening: Option<ByteRate>,
+    /// The shortest time a block took to come, of late.
+    quickest: Duration,
     /// Requests it takes at once.
     pub(super) requests_max: usize,
     pub(super) strays: u32,
@@ -189,7 +190,7 @@ impl Peer {
             last_block: now,
             quiet_until: Instant::ZERO,
             pipeline: config.pipeline_min,
-            opening: Some(ByteRate(0)),
+            quickest: Duration::MAX,
             requests_max: config.pipeline_unknown,
             strays: 0,
             meter: Meter::default(),
@@ -246,8 +247,8 @@ impl Peer {
     }
 
     /// The end of a tick.
-    pub(super) fn turn(&mut self, config: &Config) {
-        self.asking.turn(config);
+    pub(super) fn turn(&mut self) {
+        self.asking.turn();
         self.serving.meter.turn();
     }
 
@@ -294,7 +295,7 @@ impl Asking {
         if self.asked.is_empty() {
             self.last_block = now;
         }
-        self.asked.push_back(Asked { block, overdue: Overdue::No });
+        self.asked.push_back(Asked { block, at: now, overdue: Overdue::No });
     }
 
     /// Takes a request off the list.
@@ -303,29 +304,21 @@ impl Asking {
         self.asked.remove(at)
     }
 
-    /// A block has come.
-    pub(super) fn received(&mut self, length: u64, now: Instant, config: &Config) {
-        self.meter.add(length);
+    /// A block has come, so long after it was asked for. One more is asked for as long as that does not make them wait
+    /// at the peer, one less when it does: what waits there could be had from somebody else meanwhile.
+    pub(super) fn received(&mut self, took: Option<Duration>, now: Instant, config: &Config) {
         self.last_block = now;
-        if self.opening.is_some() {
-            self.pipeline = (self.pipeline + 1).min(config.pipeline_max);
-        }
+        let Some(took) = took else { return };
+        self.quickest = self.quickest.min(took);
+        let waits = took.saturating_sub(self.quickest) > config.pipeline_delay;
+        let pipeline = if waits { self.pipeline.saturating_sub(1) } else { self.pipeline + 1 };
+        self.pipeline = pipeline.clamp(config.pipeline_min, config.pipeline_max);
     }
 
-    /// The pipeline doubles each round trip until the rate grows no more; then it follows the rate.
-    fn turn(&mut self, config: &Config) {
+    /// The end of a tick: what was quickest is forgotten little by little, for conditions change.
+    fn turn(&mut self) {
         self.meter.turn();
-        let rate = self.meter.rate(config.tick);
-        match self.opening {
-            Some(before) if rate.0 == 0 || rate.0 > before.0 + before.0 / 8 => self.opening = Some(rate),
-            Some(_) | None => {
-                self.opening = None;
-                let span = u64::try_from(config.pipeline_span.as_micros()).unwrap_or(u64::MAX);
-                let blocks = rate.0.saturating_mul(span) / 1_000_000 / u64::from(BLOCK_LENGTH);
-                let blocks = usize::try_from(blocks).unwrap_or(usize::MAX);
-                self.pipeline = blocks.saturating_add(config.pipeline_min).min(config.pipeline_max);
-            }
-        }
+        self.quickest = self.quickest.saturating_add(self.quickest / 64);
     }
 }
 
@@ -335,6 +328,14 @@ impl Serving {
         let span = u64::try_from(config.send_queue_span.as_micros()).unwrap_or(u64::MAX);
         let worth = self.meter.rate(config.tick).0.saturating_mul(span) / 1_000_000;
         worth.clamp(config.send_queue_min, config.send_queue_max)
+    }
+
+    /// Whether it is being served a piece: it asks for more of it, or may be about to.
+    pub(super) fn holds_slot(&self, now: Instant, config: &Config) -> bool {
+        let asks = |piece| self.requests.iter().any(|request| request.piece == piece);
+        let recent = now.since(self.served_at) <= config.slot_patience;
+        self.is_taking(now, config)
+            && self.slot.is_some_and(|piece| asks(piece) || (recent && self.requests.is_empty()))
     }
 
     /// Whether it takes what it is given.

@@ -105,19 +105,21 @@ impl Swarm {
     }
 
     fn choose(&self, now: Instant) -> Option<ConnectionId> {
-        let holds = |peer: &&Peer| peer.serving.slot.is_some() && peer.serving.is_taking(now, &self.config);
-        let held = self.peers.values().filter(holds).count();
+        let held = self.peers.values().filter(|peer| peer.serving.holds_slot(now, &self.config)).count();
         let candidates = self.peers.iter().filter_map(|(id, peer)| self.candidate(now, *id, peer));
-        choker::choose(candidates, self.config.upload_slots.saturating_sub(held), self.config.serve_patience)
+        let queued: u64 = self.peers.values().map(|peer| peer.serving.queued).sum();
+        let idle = usize::from(queued < self.config.send_queue_min);
+        let free = self.config.upload_slots.saturating_sub(held).max(idle);
+        choker::choose(candidates, free, self.config.serve_patience)
     }
 
     fn candidate(&self, now: Instant, connection: ConnectionId, peer: &Peer) -> Option<Candidate> {
         let serving = &peer.serving;
         let next = serving.requests.front()?;
         let room = serving.queued == 0 || serving.queued + u64::from(next.length) <= serving.queue_max(&self.config);
-        let standing = match (serving.is_taking(now, &self.config), serving.slot) {
-            (true, Some(_)) => Standing::Served,
-            (true, None) => Standing::Waiting,
+        let standing = match (serving.is_taking(now, &self.config), serving.holds_slot(now, &self.config)) {
+            (true, true) => Standing::Served,
+            (true, false) => Standing::Waiting,
             (false, _) => Standing::Slow,
         };
         let copies = match standing {
@@ -136,14 +138,15 @@ impl Swarm {
 
     fn serve_block(&mut self, now: Instant, connection: ConnectionId) {
         let Some(peer) = self.peers.get(&connection) else { return };
-        let begun = peer.serving.slot;
+        let asks = |piece: &PieceIndex| peer.serving.requests.iter().any(|request| request.piece == *piece);
+        let begun = peer.serving.slot.filter(asks);
         let piece = begun.or_else(|| self.rarest_wanted(peer).map(|(_, piece)| piece));
         let Some(peer) = self.peers.get_mut(&connection) else { return };
         let serving = &mut peer.serving;
         let at = serving.requests.iter().position(|block| Some(block.piece) == piece).unwrap_or(0);
         let Some(block) = serving.requests.remove(at) else { return };
-        let more = serving.requests.iter().any(|request| request.piece == block.piece);
-        serving.slot = more.then_some(block.piece);
+        let last = block.begin + block.length == self.layout.piece_length(block.piece);
+        serving.slot = if last { None } else { Some(block.piece) };
         serving.served_at = now;
         if serving.queued == 0 {
             serving.taken_at = now;

@@ -1,0 +1,261 @@
+//! Scenario: what hosts there are, what network joins them, and what goes wrong.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, de};
+
+use crate::base::{ByteCount, ByteRate, Layout, LayoutError};
+
+/// Why a text is no scenario.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ScenarioError {
+    /// Not the format.
+    #[error("{0}")]
+    Format(String),
+    /// Pieces that cannot be.
+    #[error("pieces: {0}")]
+    Layout(#[from] LayoutError),
+    /// A fault at a host that is not there.
+    #[error("host {host} of a fault does not exist; there are {hosts}, from 0")]
+    NoSuchHost {
+        /// The host.
+        host: u32,
+        /// Number of hosts.
+        hosts: u32,
+    },
+    /// More than can be simulated.
+    #[error("{0} hosts are more than the {max} that can be simulated", max = Scenario::HOSTS_MAX)]
+    TooManyHosts(u32),
+}
+
+/// What is simulated. Host 0 has the payload from the start; all others want it.
+///
+/// ```
+/// use rookery::sim::{Scenario, World};
+/// let scenario = Scenario::parse("hosts = 5\npieces = 8\npiece_length = '16KiB'").expect("a scenario");
+/// assert_eq!(World::new(&scenario).run().expect("no violation").complete, 5);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Decides everything that is left to chance.
+    #[serde(default)]
+    pub seed: u64,
+    /// Number of hosts, the seeder included.
+    pub hosts: u32,
+    /// Pieces of the payload.
+    pub pieces: u32,
+    /// Length of each.
+    #[serde(default = "piece_length", deserialize_with = "size")]
+    pub piece_length: ByteCount,
+    /// Connections of a host at most.
+    #[serde(default = "connections")]
+    pub connections: usize,
+    /// What every host is like.
+    #[serde(default)]
+    pub host: HostSpec,
+    /// When the tracker goes, if it does.
+    #[serde(default, deserialize_with = "some_time")]
+    pub tracker_gone_after: Option<Duration>,
+    /// Hosts start within this of each other.
+    #[serde(default, deserialize_with = "time")]
+    pub start_within: Duration,
+    /// The run ends then, whoever is complete.
+    #[serde(default = "limit", deserialize_with = "time")]
+    pub limit: Duration,
+    /// What goes wrong.
+    #[serde(default, rename = "fault")]
+    pub faults: Vec<Fault>,
+}
+
+/// A host's place in the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HostSpec {
+    /// What it can send.
+    #[serde(deserialize_with = "rate")]
+    pub up: ByteRate,
+    /// What it can receive.
+    #[serde(deserialize_with = "rate")]
+    pub down: ByteRate,
+    /// One way to the middle of the network.
+    #[serde(deserialize_with = "time")]
+    pub latency: Duration,
+    /// Its own upload cap; 0 is none.
+    #[serde(deserialize_with = "rate")]
+    pub max_upload: ByteRate,
+    /// Its own download cap; 0 is none.
+    #[serde(deserialize_with = "rate")]
+    pub max_download: ByteRate,
+}
+
+impl Default for HostSpec {
+    fn default() -> Self {
+        let gigabit = ByteRate(125_000_000);
+        Self {
+            up: gigabit,
+            down: gigabit,
+            latency: Duration::from_micros(100),
+            max_upload: ByteRate::UNLIMITED,
+            max_download: ByteRate::UNLIMITED,
+        }
+    }
+}
+
+/// Something wrong with one host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Fault {
+    /// The host.
+    pub host: u32,
+    /// What is wrong with it.
+    #[serde(flatten)]
+    pub trouble: Trouble,
+}
+
+/// What can be wrong with a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(tag = "trouble", rename_all = "kebab-case")]
+pub enum Trouble {
+    /// It sends and receives no more than this.
+    Slow {
+        /// Both ways.
+        #[serde(deserialize_with = "rate")]
+        rate: ByteRate,
+    },
+    /// Every block it sends is wrong.
+    Corrupt,
+    /// Its process dies; connections are closed.
+    Killed {
+        /// When it has that many pieces.
+        pieces: u32,
+        /// It starts again after this, with what it had.
+        #[serde(default, deserialize_with = "some_time")]
+        restart_after: Option<Duration>,
+    },
+    /// It dies when every piece is on another host as well.
+    KilledAfterOneCopy,
+    /// It stops answering without a word; connections stay open.
+    Frozen {
+        /// When it has that many pieces.
+        pieces: u32,
+    },
+    /// It has these pieces from the start: the first so many.
+    Resumed {
+        /// How many.
+        pieces: u32,
+    },
+}
+
+impl Scenario {
+    /// Hosts at most; each takes some 10 KiB and a few hundred events a second.
+    pub const HOSTS_MAX: u32 = 20_000;
+
+    /// Reads TOML.
+    pub fn parse(text: &str) -> Result<Self, ScenarioError> {
+        let scenario: Self = toml::from_str(text).map_err(|error| ScenarioError::Format(error.to_string()))?;
+        scenario.layout()?;
+        if scenario.hosts > Self::HOSTS_MAX {
+            return Err(ScenarioError::TooManyHosts(scenario.hosts));
+        }
+        let missing = scenario.faults.iter().find(|fault| fault.host >= scenario.hosts);
+        match missing {
+            Some(fault) => Err(ScenarioError::NoSuchHost { host: fault.host, hosts: scenario.hosts }),
+            None => Ok(scenario),
+        }
+    }
+
+    /// Hosts and pieces of 16 KiB, and nothing wrong.
+    pub fn of(hosts: u32, pieces: u32) -> Self {
+        Self {
+            seed: 0,
+            hosts,
+            pieces,
+            piece_length: piece_length(),
+            connections: connections(),
+            host: HostSpec::default(),
+            tracker_gone_after: None,
+            start_within: Duration::ZERO,
+            limit: limit(),
+            faults: Vec::new(),
+        }
+    }
+
+    /// How the payload is cut.
+    pub fn layout(&self) -> Result<Layout, LayoutError> {
+        let length = u32::try_from(self.piece_length.0).unwrap_or(u32::MAX);
+        Layout::new(u64::from(self.pieces) * u64::from(length), length)
+    }
+}
+
+const fn piece_length() -> ByteCount {
+    ByteCount(16 << 10)
+}
+
+const fn connections() -> usize {
+    64
+}
+
+const fn limit() -> Duration {
+    Duration::from_secs(600)
+}
+
+fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteCount, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+}
+
+fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteRate, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+}
+
+fn some_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    time(deserializer).map(Some)
+}
+
+fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let units = [("us", 1), ("ms", 1000), ("s", 1_000_000), ("m", 60_000_000)];
+    let micros = units
+        .iter()
+        .find_map(|(unit, micros)| text.strip_suffix(unit)?.trim().parse::<u64>().ok()?.checked_mul(*micros));
+    micros
+        .map(Duration::from_micros)
+        .ok_or_else(|| de::Error::custom(format!("expected a time such as `20ms`, found `{text}`")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scenario_reads_as_it_is_written() {
+        let text = "
+            hosts = 10
+            pieces = 20
+            limit = '90s'
+            [host]
+            up = '10M/s'
+            latency = '250us'
+            [[fault]]
+            host = 3
+            trouble = 'slow'
+            rate = '100K'
+            [[fault]]
+            host = 4
+            trouble = 'killed'
+            pieces = 7
+        ";
+        let scenario = Scenario::parse(text).unwrap();
+        assert_eq!(scenario.limit, Duration::from_secs(90));
+        assert_eq!(scenario.host.up, ByteRate(10 << 20));
+        assert_eq!(scenario.faults[0], Fault { host: 3, trouble: Trouble::Slow { rate: ByteRate(100 << 10) } });
+        assert_eq!(scenario.faults[1].trouble, Trouble::Killed { pieces: 7, restart_after: None });
+    }
+
+    #[test]
+    fn impossible_scenarios_are_refused() {
+        let fault = "hosts = 2\npieces = 1\n[[fault]]\nhost = 2\ntrouble = 'corrupt'";
+        assert_eq!(Scenario::parse(fault), Err(ScenarioError::NoSuchHost { host: 2, hosts: 2 }));
+        assert!(matches!(Scenario::parse("hosts = 2\npieces = 0"), Err(ScenarioError::Layout(_))));
+        assert!(matches!(Scenario::parse("hosts = 2\npiece = 1"), Err(ScenarioError::Format(_))));
+    }
+}

@@ -1,0 +1,445 @@
+//! World: hosts, network, tracker and time, one event after the other.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::events::{Event, Events, Parcel};
+use super::host::{Content, Host, Life, address_of, host_at};
+use super::network::{Fate, Network};
+use super::report::{HostReport, Report};
+use super::{HostSpec, Scenario, Trouble, Violation, checks};
+use crate::announce::AnnounceRequest;
+use crate::base::{BLOCK_LENGTH, Block, InfoHash, Instant, Layout, PeerId, PieceIndex};
+use crate::swarm::{Announcement, Config, ConnectionId, Input, Output, PeerFault, Swarm};
+use crate::tracker::{self, RequestId, Tracker, TrackerConfig};
+use crate::wire::Message;
+
+/// How long hashing a piece takes.
+const VERIFY_TAKES: Duration = Duration::from_millis(1);
+
+/// How long it takes to learn that nobody is there.
+const REFUSAL_TAKES: Duration = Duration::from_millis(1);
+
+/// Timers of one moment, at most, for each host: a machine that wants more is spinning.
+const SPINS_MAX: u32 = 100;
+
+const INFO_HASH: InfoHash = InfoHash::new([7; 20]);
+
+static RIGHT: [u8; BLOCK_LENGTH as usize] = [0; BLOCK_LENGTH as usize];
+static WRONG: [u8; BLOCK_LENGTH as usize] = [0xff; BLOCK_LENGTH as usize];
+
+/// A fleet, and everything around it.
+#[derive(Debug)]
+pub struct World {
+    scenario: Scenario,
+    layout: Layout,
+    hosts: Vec<Host>,
+    network: Network,
+    tracker: Tracker,
+    events: Events,
+    now: Instant,
+    /// Hosts other than the seeder that have each piece.
+    copies: Vec<u32>,
+    /// Hosts that may still become complete, and are not.
+    unfinished: usize,
+    spins: u32,
+    report: Report,
+}
+
+impl World {
+    /// Sets the scene: nothing has happened yet.
+    ///
+    /// # Panics
+    ///
+    /// When the scenario has no pieces; [`Scenario::parse`] lets none of these through.
+    pub fn new(scenario: &Scenario) -> Self {
+        let layout = scenario.layout().expect("a scenario has pieces");
+        let mut rng = fastrand::Rng::with_seed(scenario.seed);
+        let hosts: Vec<Host> =
+            (0..scenario.hosts as usize).map(|index| Host::new(index, layout, &scenario.faults)).collect();
+        let mut events = Events::default();
+        for host in &hosts {
+            let window = u64::try_from(scenario.start_within.as_micros()).unwrap_or(u64::MAX);
+            let start = if host.index == 0 { 0 } else { rng.u64(0..=window) };
+            events.push(Instant::from_micros(start), Event::Start(host.index));
+        }
+        let mut copies = vec![0; layout.piece_count() as usize];
+        for host in hosts.iter().skip(1) {
+            host.disk.verified().iter().for_each(|piece| copies[piece.as_usize()] += 1);
+        }
+        Self {
+            unfinished: hosts.iter().filter(|host| host.awaited).count(),
+            network: Network::new(hosts.iter().map(|host| spec_of(host, scenario.host))),
+            tracker: Tracker::new(TrackerConfig::open(), scenario.seed),
+            scenario: scenario.clone(),
+            layout,
+            hosts,
+            events,
+            now: Instant::ZERO,
+            copies,
+            spins: 0,
+            report: Report::default(),
+        }
+    }
+
+    /// Lets everything happen until every host is complete, dead, or out of time.
+    pub fn run(mut self) -> Result<Report, Violation> {
+        let limit = Instant::after(self.scenario.limit);
+        while self.unfinished > 0 {
+            let Some((at, event)) = self.events.pop().filter(|(at, _)| *at <= limit) else { break };
+            if at > self.now {
+                (self.now, self.spins) = (at, 0);
+            }
+            self.report.events += 1;
+            self.report.stir(at.as_micros());
+            self.happen(event)?;
+            checks::balanced(self.network.ledger, at)?;
+        }
+        Ok(self.finish())
+    }
+
+    fn finish(mut self) -> Report {
+        for host in &self.hosts {
+            let swarm = host.swarm();
+            let complete = host.disk.verified().is_full();
+            self.report.alive += usize::from(swarm.is_some());
+            self.report.complete += usize::from(swarm.is_some() && complete);
+            self.report.hosts.push(HostReport {
+                alive: swarm.is_some(),
+                pieces: host.disk.verified().count(),
+                complete_at: host.complete_at,
+                totals: swarm.map(Swarm::totals).unwrap_or_default(),
+            });
+        }
+        self.report.ended = self.now;
+        self.report.sent = self.network.ledger.sent;
+        self.report.lost = self.network.ledger.lost;
+        self.report
+    }
+
+    fn happen(&mut self, event: Event) -> Result<(), Violation> {
+        match event {
+            Event::Start(index) => self.start(index),
+            Event::Timer(index) => {
+                if self.hosts[index].timer == Some(self.now) {
+                    self.hosts[index].timer = None;
+                    self.feed(index, Input::Elapsed)?;
+                }
+                Ok(())
+            }
+            Event::Arrived { to, connection, parcel } => self.arrive(to, connection, parcel),
+            Event::Knock { from, life, address } => self.knock(from, life, address),
+            Event::Tell { to, life, input } => {
+                if self.hosts[to].life_number == life {
+                    self.feed(to, input)?;
+                }
+                Ok(())
+            }
+            Event::Ask { from, life, announcement } => {
+                self.ask(from, life, announcement);
+                Ok(())
+            }
+        }
+    }
+
+    fn start(&mut self, index: usize) -> Result<(), Violation> {
+        let host = &mut self.hosts[index];
+        host.life_number += 1;
+        let spec = self.scenario.host;
+        let config = Config {
+            listen_port: address_of(index).port(),
+            max_upload: spec.max_upload,
+            max_download: spec.max_download,
+            connections_max: self.scenario.connections,
+            connections_wanted: self.scenario.connections.div_ceil(2),
+            ..Config::default()
+        };
+        let seed = self.scenario.seed ^ (index as u64) << 32 ^ u64::from(host.life_number);
+        let peer_id = peer_id(index, host.life_number);
+        let have = host.disk.verified().clone();
+        host.life = Life::Up(Box::new(Swarm::new(config, seed, self.layout, peer_id, INFO_HASH, have)));
+        self.suffer(index);
+        self.feed(index, Input::Elapsed)
+    }
+
+    /// Tells a machine something, does what it says, and what follows from that at once.
+    fn feed(&mut self, index: usize, input: Input) -> Result<(), Violation> {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            let Some(swarm) = self.hosts[index].swarm_mut() else { return Ok(()) };
+            swarm.handle_input(self.now, input);
+            while let Some(output) = self.hosts[index].swarm_mut().and_then(Swarm::poll_output) {
+                inputs.extend(self.act(index, output)?);
+            }
+        }
+        self.rearm(index)
+    }
+
+    fn rearm(&mut self, index: usize) -> Result<(), Violation> {
+        let Some(deadline) = self.hosts[index].swarm().and_then(Swarm::deadline) else { return Ok(()) };
+        let at = deadline.max(self.now);
+        if at == self.now {
+            self.spins += 1;
+        }
+        if self.spins > SPINS_MAX.saturating_mul(self.scenario.hosts) {
+            return Err(Violation::Spinning { at, host: index });
+        }
+        if self.hosts[index].timer.is_none_or(|timer| at < timer) {
+            self.hosts[index].timer = Some(at);
+            self.events.push(at, Event::Timer(index));
+        }
+        Ok(())
+    }
+
+    /// Does what a machine says; returns what it is to be told at once.
+    fn act(&mut self, index: usize, output: Output) -> Result<Option<Input>, Violation> {
+        match output {
+            Output::Dial(address) => self.dial(index, address),
+            Output::Greet { connection, handshake } => self.send(index, connection, Parcel::Handshake(handshake)),
+            Output::Send { connection, message } => self.send(index, connection, Parcel::Message(message)),
+            Output::Disconnect { connection, fault } => self.disconnect(index, connection, fault),
+            Output::Read { connection, block } => return self.read(index, connection, block).map(Some),
+            Output::Write { block, data } => {
+                let content = if data.first() == WRONG.first() { Content::Wrong } else { Content::Right };
+                self.hosts[index].disk.write(block, content);
+                return Ok(Some(Input::Written { block }));
+            }
+            Output::Verify(piece) => {
+                let intact = self.hosts[index].disk.verify(piece) == Content::Right;
+                self.tell(index, VERIFY_TAKES, Input::Verified { piece, intact });
+            }
+            Output::Announce(announcement) => {
+                let at = self.network.to_middle(index, self.now);
+                let life = self.hosts[index].life_number;
+                self.events.push(at, Event::Ask { from: index, life, announcement });
+            }
+            Output::PieceDone(piece) => self.piece_done(index, piece)?,
+            Output::Complete => {
+                checks::completed(&self.hosts[index], self.now)?;
+                self.hosts[index].complete_at = Some(self.now);
+                self.await_no_more(index);
+            }
+            Output::Note(note) => self.report.note(index, self.now, note),
+        }
+        Ok(None)
+    }
+
+    fn dial(&mut self, from: usize, address: SocketAddr) {
+        let life = self.hosts[from].life_number;
+        let at =
+            host_at(address).filter(|to| *to < self.hosts.len()).map(|to| self.network.arrival(from, to, self.now));
+        self.events.push(at.unwrap_or(self.now + REFUSAL_TAKES), Event::Knock { from, life, address });
+    }
+
+    fn knock(&mut self, from: usize, life: u32, address: SocketAddr) -> Result<(), Violation> {
+        if self.hosts[from].life_number != life || self.hosts[from].swarm().is_none() {
+            return Ok(());
+        }
+        let to = host_at(address).filter(|to| self.hosts.get(*to).is_some_and(Host::is_there));
+        let Some(to) = to else {
+            self.tell(from, REFUSAL_TAKES, Input::DialFailed { address });
+            return Ok(());
+        };
+        let connection = self.network.connect(from, to);
+        self.send(to, connection, Parcel::Dialed(address));
+        let mut source = address_of(from);
+        source.set_port(50_000);
+        self.feed(to, Input::Accepted { address: source, connection })
+    }
+
+    fn send(&mut self, from: usize, connection: ConnectionId, parcel: Parcel) {
+        let Some(to) = self.network.other_end(connection, from) else { return };
+        if let Some(at) = self.network.carry(connection, from, weight(&parcel), self.now) {
+            self.events.push(at, Event::Arrived { to, connection, parcel });
+        }
+    }
+
+    fn arrive(&mut self, to: usize, connection: ConnectionId, parcel: Parcel) -> Result<(), Violation> {
+        let payload = weight(&parcel);
+        let input = match parcel {
+            Parcel::Closed => return self.feed(to, Input::Closed { connection }),
+            Parcel::Dialed(address) => Input::Dialed { address, connection },
+            Parcel::Handshake(handshake) => Input::Handshaken { connection, handshake },
+            Parcel::Message(message) => Input::Received { connection, message },
+        };
+        let from = self.network.other_end(connection, to).filter(|_| self.hosts[to].swarm().is_some());
+        let fate = if from.is_some() { Fate::Received } else { Fate::Lost };
+        self.network.arrived(payload, fate);
+        let Some(from) = from else { return Ok(()) };
+        self.feed(to, input)?;
+        if payload > 0 {
+            self.feed(from, Input::Sent { connection, payload })?;
+        }
+        Ok(())
+    }
+
+    fn disconnect(&mut self, from: usize, connection: ConnectionId, fault: PeerFault) {
+        if let Some(to) = self.hang_up(from, connection) {
+            self.report.fault(from, to, fault);
+        }
+    }
+
+    /// Ends a connection; the other end hears of it, if it is there.
+    fn hang_up(&mut self, from: usize, connection: ConnectionId) -> Option<usize> {
+        let (to, at) = self.network.close(connection, from, self.now)?;
+        self.events.push(at, Event::Arrived { to, connection, parcel: Parcel::Closed });
+        Some(to)
+    }
+
+    fn read(&self, index: usize, connection: ConnectionId, block: Block) -> Result<Input, Violation> {
+        checks::served(&self.hosts[index], block, self.now)?;
+        let page = match self.hosts[index].gives() {
+            Content::Right => &RIGHT,
+            Content::Wrong => &WRONG,
+        };
+        let data = page.get(..block.length as usize).map(Bytes::from_static);
+        Ok(Input::Read { connection, block, data })
+    }
+
+    fn tell(&mut self, to: usize, after: Duration, input: Input) {
+        let life = self.hosts[to].life_number;
+        self.events.push(self.now + after, Event::Tell { to, life, input });
+    }
+
+    fn ask(&mut self, from: usize, life: u32, announcement: Announcement) {
+        let address = address_of(from);
+        let gone = self.scenario.tracker_gone_after.is_some_and(|gone| self.now >= Instant::after(gone));
+        let answer = if gone { None } else { self.ask_tracker(from, life, announcement, address) };
+        let input = answer.unwrap_or_else(|| Input::AnnounceFailed { why: "connection refused".to_owned() });
+        let at = self.network.to_middle(from, self.now);
+        self.events.push(at, Event::Tell { to: from, life, input });
+    }
+
+    fn ask_tracker(&mut self, from: usize, life: u32, said: Announcement, address: SocketAddr) -> Option<Input> {
+        let request = AnnounceRequest {
+            uploaded: said.uploaded,
+            downloaded: said.downloaded,
+            left: said.left,
+            event: said.event,
+            numwant: Some(said.wanted),
+            ..AnnounceRequest::new(INFO_HASH, peer_id(from, life), address.port())
+        };
+        let announce = tracker::Input::Announce { id: RequestId(from as u64), from: address.ip(), request };
+        self.tracker.handle_input(self.now, announce);
+        match self.tracker.poll_output()? {
+            tracker::Output::Announced { answer: Ok((response, _)), .. } => {
+                let peers = response.peers.iter().map(|peer| peer.address).collect();
+                Some(Input::Announced { interval: response.interval, peers })
+            }
+            tracker::Output::Announced { answer: Err(refusal), .. } => {
+                Some(Input::AnnounceFailed { why: refusal.to_string() })
+            }
+            tracker::Output::Scraped { .. } => None,
+        }
+    }
+
+    fn piece_done(&mut self, index: usize, piece: PieceIndex) -> Result<(), Violation> {
+        checks::announced(&self.hosts[index], piece, self.now)?;
+        self.report.stir((index as u64) << 32 | u64::from(piece.0));
+        self.copies[piece.as_usize()] += 1;
+        self.suffer(index);
+        if self.copies.iter().all(|copies| *copies > 0) {
+            let doomed = |host: &Host| host.is_there() && host.troubles.contains(&Trouble::KilledAfterOneCopy);
+            let doomed: Vec<usize> = self.hosts.iter().filter(|host| doomed(host)).map(|host| host.index).collect();
+            for index in doomed {
+                self.kill(index, None);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets what is wrong with a host happen, if it is time.
+    fn suffer(&mut self, index: usize) {
+        let host = &self.hosts[index];
+        let count = host.disk.verified().count();
+        for trouble in host.troubles.clone() {
+            match trouble {
+                Trouble::Killed { pieces, restart_after } if count >= pieces && self.hosts[index].life_number == 1 => {
+                    self.kill(index, restart_after);
+                }
+                Trouble::Frozen { pieces } if count >= pieces => self.freeze(index),
+                Trouble::Killed { .. }
+                | Trouble::Frozen { .. }
+                | Trouble::Slow { .. }
+                | Trouble::Corrupt
+                | Trouble::KilledAfterOneCopy
+                | Trouble::Resumed { .. } => {}
+            }
+        }
+    }
+
+    fn kill(&mut self, index: usize, restart_after: Option<Duration>) {
+        self.give_up_on(index, restart_after);
+        self.hosts[index].life = Life::Down;
+        for connection in self.network.links_of(index) {
+            self.hang_up(index, connection);
+        }
+    }
+
+    fn freeze(&mut self, index: usize) {
+        self.give_up_on(index, None);
+        self.hosts[index].life = Life::Frozen;
+    }
+
+    fn give_up_on(&mut self, index: usize, restart_after: Option<Duration>) {
+        let host = &mut self.hosts[index];
+        host.timer = None;
+        match restart_after {
+            Some(after) => self.events.push(self.now + after, Event::Start(index)),
+            None => self.await_no_more(index),
+        }
+    }
+
+    fn await_no_more(&mut self, index: usize) {
+        self.unfinished -= usize::from(std::mem::take(&mut self.hosts[index].awaited));
+    }
+}
+
+fn spec_of(host: &Host, spec: HostSpec) -> HostSpec {
+    host.troubles.iter().fold(spec, |spec, trouble| match trouble {
+        Trouble::Slow { rate } => HostSpec { up: *rate, down: *rate, ..spec },
+        Trouble::Corrupt
+        | Trouble::Killed { .. }
+        | Trouble::KilledAfterOneCopy
+        | Trouble::Frozen { .. }
+        | Trouble::Resumed { .. } => spec,
+    })
+}
+
+fn peer_id(index: usize, life: u32) -> PeerId {
+    let mut bytes = *b"-RK0100-            ";
+    bytes[8..16].copy_from_slice(&(index as u64).to_be_bytes());
+    bytes[16..].copy_from_slice(&life.to_be_bytes());
+    PeerId::new(bytes)
+}
+
+/// What a parcel weighs on the wire: payload; the rest is latency.
+fn weight(parcel: &Parcel) -> u64 {
+    match parcel {
+        Parcel::Message(Message::Piece { data, .. }) => data.len() as u64,
+        Parcel::Message(
+            Message::KeepAlive
+            | Message::Choke
+            | Message::Unchoke
+            | Message::Interested
+            | Message::NotInterested
+            | Message::Have(_)
+            | Message::Bitfield(_)
+            | Message::Request(_)
+            | Message::Cancel(_)
+            | Message::Port(_)
+            | Message::Suggest(_)
+            | Message::HaveAll
+            | Message::HaveNone
+            | Message::Reject(_)
+            | Message::AllowedFast(_)
+            | Message::Extended { .. },
+        )
+        | Parcel::Dialed(_)
+        | Parcel::Handshake(_)
+        | Parcel::Closed => 0,
+    }
+}
