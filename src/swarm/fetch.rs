@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 
-use super::peer::{Asked, Gate, Interest, Peer, Told};
+use super::peer::{Asked, Gate, Interest, Peer};
 use super::picker::Asker;
 use super::pieces::{Overdue, Receipt};
 use super::{ConnectionId, Note, Output, PeerFault, Swarm};
@@ -76,7 +76,6 @@ impl Swarm {
             return self.disconnect(now, connection, PeerFault::Senseless("a piece that does not exist"));
         }
         let Some(peer) = self.peers.get_mut(&connection) else { return };
-        peer.told = Told::Something;
         if !peer.has.insert(piece) {
             return;
         }

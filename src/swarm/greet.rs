@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::machine::{Fault, PayloadOrigin};
-use super::peer::{Greeting, Interest, Origin, Peer, Told};
+use super::peer::{Greeting, Interest, Origin, Peer};
 use super::{ConnectionId, Output, PeerFault, Swarm};
 use crate::base::{Bitfield, Instant, PeerId};
 use crate::wire::{EXTENSION_HANDSHAKE_ID, ExtensionHandshake, Handshake, Message};
@@ -166,16 +166,13 @@ impl Swarm {
         }
     }
 
-    /// The peer says what it has, all at once.
+    /// The peer says what it has, all at once. Some clients (aria2) sum up many a `have` in another bitfield; a piece
+    /// that is missing there is not lost.
     pub(super) fn told(&mut self, now: Instant, connection: ConnectionId, has: Bitfield) {
         let Some(peer) = self.peers.get_mut(&connection) else { return };
-        if peer.told == Told::Something {
-            return self.disconnect(now, connection, PeerFault::Senseless("a second bitfield"));
-        }
-        peer.told = Told::Something;
-        peer.useful = self.have.lacks_of(&has).count() as u32;
-        self.picker.gain_all(&has);
-        peer.has = has;
+        peer.has.lacks_of(&has).for_each(|piece| self.picker.gain(piece));
+        peer.has.union_with(&has);
+        peer.useful = self.have.lacks_of(&peer.has).count() as u32;
         self.part_if_redundant(now, connection);
         self.heed(now, connection);
     }

@@ -48,15 +48,6 @@ pub(super) enum Interest {
     None,
 }
 
-/// What is known of the pieces a peer has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Told {
-    /// Nothing was said: it may still send a bitfield.
-    Nothing,
-    /// Something was.
-    Something,
-}
-
 /// A request we made.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked {
@@ -126,7 +117,6 @@ pub(super) struct Peer {
     pub(super) client: Option<String>,
     /// Where it listens, as far as known.
     pub(super) listening: Option<SocketAddr>,
-    pub(super) told: Told,
     pub(super) has: Bitfield,
     /// How many of these we lack.
     pub(super) useful: u32,
@@ -218,7 +208,6 @@ impl Peer {
             extensions: handshake.has_extensions(),
             client: None,
             listening,
-            told: Told::Nothing,
             has: Bitfield::empty(pieces),
             useful: 0,
             allowed_fast: BTreeSet::new(),

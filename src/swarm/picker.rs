@@ -62,11 +62,6 @@ impl Picker {
         }
     }
 
-    /// A connected peer has all these pieces.
-    pub(super) fn gain_all(&mut self, has: &Bitfield) {
-        has.iter().for_each(|piece| self.gain(piece));
-    }
-
     /// A peer is gone, and what it has with it.
     pub(super) fn lose_all(&mut self, has: &Bitfield) {
         for piece in has.iter() {
