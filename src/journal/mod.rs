@@ -1,1 +1,14 @@
-//! To be written.
+//! What happened in a run, in order: one JSON object a line, on disk and on stdout.
+//!
+//! [`Scribe`] makes numbered [`Event`]s of what a rollout says, [`Writer`] appends them to the run's journal, and a
+//! [`Story`] is a journal read back. It decides nothing, and is told the time.
+
+mod event;
+mod reader;
+mod scribe;
+mod writer;
+
+pub use event::{Event, FailedHost, Happening, LeftBehind, PayloadFields, SCHEMA, SlowHost};
+pub use reader::{LastState, ReadError, Story, newest, read, read_run, runs};
+pub use scribe::Scribe;
+pub use writer::{Writer, journal_path};

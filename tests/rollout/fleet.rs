@@ -1,4 +1,9 @@
 //! A fleet in virtual time: answers a rollout's outputs as hosts and agents would, faults included.
+#![expect(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a world that does not fit together fails its test, and looks at the few variants it is about"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};

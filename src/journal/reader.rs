@@ -1,0 +1,224 @@
+//! A run, rebuilt from its journal.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::event::{Event, Happening, LeftBehind, PayloadFields};
+use super::journal_path;
+use crate::control::{RunId, Tag};
+use crate::rollout::{Outcome, StateName};
+
+/// Longest line that is read; the first names every host.
+const LINE_MAX: u64 = 16 << 20;
+
+/// Why there is no run to be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file cannot be read.
+    #[error("cannot read the journal {path}: {error}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's words.
+        error: io::Error,
+    },
+    /// No line of it says that a run began.
+    #[error("the journal {0} holds no run; `rookery runs` lists those that can be read")]
+    Empty(PathBuf),
+}
+
+/// What is last known of a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastState {
+    /// Its state.
+    pub state: StateName,
+    /// Its attempt.
+    pub attempt: u32,
+    /// Why, for states that have a reason.
+    pub reason: Option<String>,
+    /// The cause that groups it with others, for failures.
+    pub cause: Option<String>,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// A run as its journal tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Story {
+    /// The run.
+    pub run: RunId,
+    /// The release's name.
+    pub tag: Option<Tag>,
+    /// What was distributed.
+    pub source: String,
+    /// Who started it.
+    pub operator: String,
+    /// The fleet, in its order.
+    pub hosts: Vec<String>,
+    /// What is last known of each.
+    pub states: BTreeMap<String, LastState>,
+    /// The payload.
+    pub payload: Option<PayloadFields>,
+    /// When it began.
+    pub started: Timestamp,
+    /// When something was last heard of it.
+    pub last: Timestamp,
+    /// How it ended; `None` when its console ended before it did, or has not ended yet.
+    pub outcome: Option<Outcome>,
+    /// What could not be proved gone.
+    pub left_behind: Vec<LeftBehind>,
+    /// The last event's number.
+    pub seq: u64,
+    /// Lines that could not be read: one that a crash cut off is not unusual.
+    pub damaged: usize,
+}
+
+impl Story {
+    /// The hosts in one of `states`, in fleet order.
+    pub fn hosts_in<'a>(&'a self, states: &'a [StateName]) -> impl Iterator<Item = &'a str> {
+        self.hosts.iter().map(String::as_str).filter(|host| states.contains(&self.state(host)))
+    }
+
+    /// The selector `@failed`: hosts that failed or could not be reached.
+    pub fn failed(&self) -> impl Iterator<Item = &str> {
+        self.hosts_in(&[StateName::Failed, StateName::Unreachable])
+    }
+
+    /// The selector `@unreachable`.
+    pub fn unreachable(&self) -> impl Iterator<Item = &str> {
+        self.hosts_in(&[StateName::Unreachable])
+    }
+
+    /// Hosts that are not done: what a resumed run has to carry on with.
+    pub fn pending(&self) -> impl Iterator<Item = &str> {
+        self.hosts.iter().map(String::as_str).filter(|host| self.state(host) != StateName::Done)
+    }
+
+    /// Hosts by state; states without hosts are left out.
+    pub fn counts(&self) -> BTreeMap<StateName, u32> {
+        let mut counts = BTreeMap::new();
+        for host in &self.hosts {
+            *counts.entry(self.state(host)).or_default() += 1;
+        }
+        counts
+    }
+
+    fn state(&self, host: &str) -> StateName {
+        self.states.get(host).map_or(StateName::Waiting, |last| last.state)
+    }
+
+    fn begin(event: Event) -> Option<Self> {
+        let Happening::RunStart { tag, source, hosts, payload, operator, .. } = event.what else { return None };
+        Some(Self {
+            run: event.run,
+            tag,
+            source,
+            operator,
+            hosts,
+            states: BTreeMap::new(),
+            payload,
+            started: event.time,
+            last: event.time,
+            outcome: None,
+            left_behind: Vec::new(),
+            seq: event.seq,
+            damaged: 0,
+        })
+    }
+
+    fn take(&mut self, event: Event) {
+        self.seq = self.seq.max(event.seq);
+        self.last = event.time;
+        match event.what {
+            Happening::HostState { host, state, attempt, reason, cause, .. } => {
+                self.states.insert(host, LastState { state, attempt, reason, cause, since: event.time });
+            }
+            Happening::Payload { tag, payload } => {
+                self.tag = tag.or_else(|| self.tag.take());
+                self.payload = Some(payload);
+            }
+            Happening::RunEnd { outcome, left_behind, .. } => {
+                self.outcome = Some(outcome);
+                self.left_behind = left_behind;
+            }
+            Happening::RunStart { .. } => self.outcome = None,
+            Happening::HostProgress { .. }
+            | Happening::Swarm { .. }
+            | Happening::Note { .. }
+            | Happening::Action { .. }
+            | Happening::Unknown => {}
+        }
+    }
+}
+
+/// Reads a journal; `None` when no line says that a run began. Lines that make no sense are counted and skipped.
+///
+/// # Errors
+///
+/// What the source says.
+pub fn read(mut source: impl BufRead) -> io::Result<Option<Story>> {
+    let (mut story, mut damaged) = (None::<Story>, 0);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        if source.by_ref().take(LINE_MAX).read_until(b'\n', &mut line)? == 0 {
+            break;
+        }
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        match (serde_json::from_slice::<Event>(&line), &mut story) {
+            (Ok(event), Some(story)) => story.take(event),
+            (Ok(event), None) => story = Story::begin(event),
+            (Err(_), _) => damaged += 1,
+        }
+    }
+    Ok(story.map(|story| Story { damaged, ..story }))
+}
+
+/// Reads the journal of a run.
+///
+/// # Errors
+///
+/// When the file cannot be read, or holds no run.
+pub fn read_run(state: &Path, run: &RunId) -> Result<Story, ReadError> {
+    let path = journal_path(state, run);
+    let failed = |error| ReadError::Io { path: path.clone(), error };
+    let story = File::open(&path).map_err(failed).and_then(|file| read(BufReader::new(file)).map_err(failed))?;
+    story.ok_or(ReadError::Empty(path))
+}
+
+/// Every run with a journal, the one that was last written to first.
+///
+/// # Errors
+///
+/// When the folder of runs cannot be listed. That there is none is no error: there was no run yet.
+pub fn runs(state: &Path) -> io::Result<Vec<RunId>> {
+    let entries = match std::fs::read_dir(state.join("runs")) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let Some(run) = entry?.file_name().to_str().and_then(|name| name.parse::<RunId>().ok()) else { continue };
+        if let Ok(written) = journal_path(state, &run).metadata().and_then(|file| file.modified()) {
+            found.push((written, run));
+        }
+    }
+    found.sort_unstable();
+    Ok(found.into_iter().rev().map(|(_, run)| run).collect())
+}
+
+/// The newest run that can be read: the one that `@failed` and `@unreachable` mean.
+///
+/// # Errors
+///
+/// As [`runs`].
+pub fn newest(state: &Path) -> io::Result<Option<Story>> {
+    Ok(runs(state)?.iter().find_map(|run| read_run(state, run).ok()))
+}

@@ -1,0 +1,141 @@
+//! Turns what a rollout says into events.
+
+use jiff::Timestamp;
+
+use super::event::{Event, FailedHost, Happening, LeftBehind, PayloadFields, SCHEMA, SlowHost};
+use crate::control::RunId;
+use crate::inventory::{HostId, Place};
+use crate::rollout::{Notice, Payload, Plan, Rollout, Source, Summary};
+
+/// Numbers the events of one run and gives hosts their names.
+#[derive(Debug)]
+pub struct Scribe {
+    run: RunId,
+    operator: String,
+    seq: u64,
+}
+
+impl Scribe {
+    /// For a run and who started it; `seq` is the last number that was given, 0 for a new run.
+    pub const fn new(run: RunId, operator: String, seq: u64) -> Self {
+        Self { run, operator, seq }
+    }
+
+    /// The run begins.
+    pub fn start(&mut self, time: Timestamp, plan: &Plan) -> Event {
+        let (source, payload) = match &plan.source {
+            Source::Packed(payload) => (plan.source_name.clone(), Some(payload)),
+            Source::OnSeeder(order) => (order.source.clone(), None),
+        };
+        let place = |place| match place {
+            Place::Console => "console".to_owned(),
+            Place::Host(id) => {
+                let host = plan.hosts.iter().chain(&plan.helpers).find(|host| host.id == id);
+                host.map_or_else(String::new, |host| host.name.clone())
+            }
+        };
+        self.event(
+            time,
+            Happening::RunStart {
+                tag: plan.tag.clone().or_else(|| payload.map(|payload| plan.tag_for(&payload.facts))),
+                source,
+                hosts: plan.hosts.iter().map(|host| host.name.clone()).collect(),
+                seeder: place(plan.seeder),
+                tracker: place(plan.tracker),
+                payload: payload.map(fields),
+                operator: self.operator.clone(),
+            },
+        )
+    }
+
+    /// The rollout said something.
+    pub fn notice(&mut self, time: Timestamp, rollout: &Rollout, notice: &Notice) -> Event {
+        let name = |host: &HostId| rollout.name(*host).to_owned();
+        let what = match notice {
+            Notice::HostState { host, state, from, attempt, reason, cause } => Happening::HostState {
+                host: name(host),
+                state: *state,
+                from: *from,
+                attempt: *attempt,
+                reason: reason.clone(),
+                cause: cause.map(str::to_owned),
+            },
+            Notice::HostProgress { host, progress, pieces_total } => Happening::HostProgress {
+                host: name(host),
+                pieces: progress.pieces,
+                pieces_total: *pieces_total,
+                bytes_down: progress.bytes_down,
+                bytes_up: progress.bytes_up,
+                rate_down: progress.rate_down,
+                rate_up: progress.rate_up,
+                peers: progress.peers,
+            },
+            Notice::Swarm { tracker, seeder, rarest } => {
+                Happening::Swarm { tracker: *tracker, seeder: *seeder, rarest: *rarest }
+            }
+            Notice::Payload { payload } => Happening::Payload { tag: rollout.tag().cloned(), payload: fields(payload) },
+            Notice::Note { at, text } => Happening::Note { place: place_name(rollout, *at), text: text.clone() },
+            Notice::Action { verb, hosts, detail } => Happening::Action {
+                operator: self.operator.clone(),
+                verb: (*verb).to_owned(),
+                hosts: hosts.iter().map(name).collect(),
+                detail: detail.clone(),
+            },
+        };
+        self.event(time, what)
+    }
+
+    /// The run is over.
+    pub fn end(&mut self, time: Timestamp, rollout: &Rollout, summary: &Summary) -> Event {
+        let name = |host: HostId| rollout.name(host).to_owned();
+        let slow = summary.slowest.iter();
+        let left = summary.left_behind.iter();
+        let failed = summary.failed.iter();
+        let what = Happening::RunEnd {
+            outcome: summary.outcome,
+            counts: summary.counts.iter().filter(|(_, count)| *count > 0).collect(),
+            elapsed_ms: millis(summary.elapsed),
+            bytes_from_seeder: summary.bytes_from_seeder,
+            bytes_from_peers: summary.bytes_from_peers,
+            slowest: slow.map(|(host, took)| SlowHost { host: name(*host), elapsed_ms: millis(*took) }).collect(),
+            left_behind: left
+                .map(|(place, what)| LeftBehind { place: place_name(rollout, *place), what: what.clone() })
+                .collect(),
+            healed: summary.healed.iter().map(|host| name(*host)).collect(),
+            failed: failed
+                .map(|(host, failure)| FailedHost {
+                    host: name(*host),
+                    cause: failure.cause().to_owned(),
+                    reason: failure.to_string(),
+                })
+                .collect(),
+        };
+        self.event(time, what)
+    }
+
+    fn event(&mut self, time: Timestamp, what: Happening) -> Event {
+        self.seq += 1;
+        Event { schema: SCHEMA, seq: self.seq, time, run: self.run.clone(), what }
+    }
+}
+
+fn place_name(rollout: &Rollout, place: Place) -> String {
+    match place {
+        Place::Console => "console".to_owned(),
+        Place::Host(host) => rollout.name(host).to_owned(),
+    }
+}
+
+fn fields(payload: &Payload) -> PayloadFields {
+    PayloadFields {
+        payload_bytes: payload.layout.total(),
+        sha256: payload.facts.sha256,
+        pieces: payload.layout.piece_count(),
+        piece_length: payload.layout.nominal_piece_length(),
+        info_hash: payload.info_hash,
+    }
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
