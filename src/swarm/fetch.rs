@@ -27,7 +27,7 @@ impl Swarm {
             Message::NotInterested => self.wanted(now, connection, Interest::None),
             Message::Have(piece) => self.has(now, connection, piece),
             Message::Bitfield(bytes) => match Bitfield::from_bytes(&bytes, pieces) {
-                Ok(has) => self.told(now, connection, has),
+                Ok(has) => self.told(now, connection, &has),
                 Err(error) => self.disconnect(now, connection, PeerFault::Garbled(error.to_string())),
             },
             Message::Request(block) => self.requested(now, connection, block),
@@ -43,8 +43,8 @@ impl Swarm {
             {
                 self.disconnect(now, connection, PeerFault::Senseless("of an extension it does not speak"));
             }
-            Message::HaveAll => self.told(now, connection, Bitfield::full(pieces)),
-            Message::HaveNone => self.told(now, connection, Bitfield::empty(pieces)),
+            Message::HaveAll => self.told(now, connection, &Bitfield::full(pieces)),
+            Message::HaveNone => self.told(now, connection, &Bitfield::empty(pieces)),
             Message::Suggest(piece) => Peer::offer(&mut peer.suggested, piece),
             Message::AllowedFast(piece) => {
                 Peer::offer(&mut peer.allowed_fast, piece);

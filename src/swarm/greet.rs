@@ -168,10 +168,10 @@ impl Swarm {
 
     /// The peer says what it has, all at once. Some clients (aria2) sum up many a `have` in another bitfield; a piece
     /// that is missing there is not lost.
-    pub(super) fn told(&mut self, now: Instant, connection: ConnectionId, has: Bitfield) {
+    pub(super) fn told(&mut self, now: Instant, connection: ConnectionId, has: &Bitfield) {
         let Some(peer) = self.peers.get_mut(&connection) else { return };
-        peer.has.lacks_of(&has).for_each(|piece| self.picker.gain(piece));
-        peer.has.union_with(&has);
+        peer.has.lacks_of(has).for_each(|piece| self.picker.gain(piece));
+        peer.has.union_with(has);
         peer.useful = self.have.lacks_of(&peer.has).count() as u32;
         self.part_if_redundant(now, connection);
         self.heed(now, connection);
