@@ -1,6 +1,7 @@
 //! Trackers, seeders and peers by hand: real processes, real TCP, on addresses of 127.0.0.0/8.
 
 #![cfg(feature = "agent")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test looks for one status among all")]
 
 mod support;
 
@@ -53,9 +54,9 @@ fn what_is_wrong_in_a_partial_file_is_fetched_again_and_the_rest_is_kept() {
     let torrent = payload.torrent(port);
     let copy = payload.copy("copy");
     fs::copy(&payload.path, part_of(&copy)).unwrap();
-    let part = fs::File::options().write(true).open(part_of(&copy)).unwrap();
-    part.write_all_at(b"not what it was", 3 * u64::from(PIECE_LENGTH) + 7).unwrap();
-    part.set_len(length(&payload) / 2).unwrap();
+    let partial = fs::File::options().write(true).open(part_of(&copy)).unwrap();
+    partial.write_all_at(b"not what it was", 3 * u64::from(PIECE_LENGTH) + 7).unwrap();
+    partial.set_len(length(&payload) / 2).unwrap();
     let (_seeder, _) = Agent::seeder(&torrent, &payload.path, "127.0.0.2", "");
     let mut peer = Agent::peer(&torrent, &copy, "127.0.0.3", "--seed-for 1s");
     let progress = wait_for_progress(&peer, |progress| progress.pieces == pieces(&payload));
