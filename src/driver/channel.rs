@@ -49,6 +49,9 @@ pub enum Exit {
 impl std::fmt::Display for Exit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            // What a shell makes of a signal.
+            Self::Status(137) => write!(f, "exit status 137, killed by SIGKILL"),
+            Self::Status(143) => write!(f, "exit status 143, killed by SIGTERM"),
             Self::Status(status) => write!(f, "exit status {status}"),
             Self::Signal(signal) => write!(f, "killed by SIG{signal}"),
             Self::Lost(why) => write!(f, "connection lost: {why}"),

@@ -1,11 +1,13 @@
 //! A command on this machine, as a [`Channel`].
 
 use std::io;
+use std::pin::Pin;
 use std::process::{ExitStatus, Stdio};
+use std::task::{Context, Poll};
 
 use rustix::process::{Pid, Signal as UnixSignal, kill_process_group};
-use tokio::io::AsyncReadExt;
-use tokio::process::{Child, ChildStderr, Command};
+use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::process::{Child, ChildStderr, ChildStdin, Command};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::driver::channel::{Channel, Exit, LINES_MAX, Lines, Signal};
@@ -14,7 +16,7 @@ use crate::driver::channel::{Channel, Exit, LINES_MAX, Lines, Signal};
 pub(super) fn exec(command: &str) -> io::Result<Channel> {
     let mut child = Command::new("/bin/sh")
         .arg("-c")
-        .arg(format!("exec {command}"))
+        .arg(format!("exec {}", command.strip_prefix("exec ").unwrap_or(command)))
         .env_remove("SSH_CONNECTION")
         .process_group(0)
         .stdin(Stdio::piped())
@@ -32,7 +34,28 @@ pub(super) fn exec(command: &str) -> io::Result<Channel> {
     tokio::spawn(async move {
         exit_in.send(wait(child, signals_out).await).ok();
     });
-    Ok(Channel { input: Box::new(input), output: Box::new(output), lines, exit, signals })
+    Ok(Channel { input: Box::new(Stdin(Some(input))), output: Box::new(output), lines, exit, signals })
+}
+
+/// Stdin of a child. Shutting it down closes it: tokio's own stays open until it is dropped.
+struct Stdin(Option<ChildStdin>);
+
+impl AsyncWrite for Stdin {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.0.as_mut() {
+            Some(pipe) => Pin::new(pipe).poll_write(context, bytes),
+            None => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.as_mut().map_or(Poll::Ready(Ok(())), |pipe| Pin::new(pipe).poll_flush(context))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0 = None;
+        Poll::Ready(Ok(()))
+    }
 }
 
 async fn read_lines(mut stderr: ChildStderr, lines: mpsc::Sender<String>) {

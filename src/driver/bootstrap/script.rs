@@ -50,9 +50,10 @@ pub(super) const INSTALL: &str = concat!(
     "then say stored; else rm -f \"$t\"; say bad \"digest $f, $how ended with $r\"; exit 9; fi'",
 );
 
-/// Becomes the agent. Stdin: the work folder, the agent's SHA-256, then orders.
+/// Becomes the agent, in place of the login shell too: who waits for it is told how it really ended. Stdin: the work
+/// folder, the agent's SHA-256, then orders.
 pub(super) const START: &str = concat!(
-    "/bin/sh -c 'umask 077; IFS= read -r d; IFS= read -r sum; ",
+    "exec /bin/sh -c 'umask 077; IFS= read -r d; IFS= read -r sum; ",
     "exec \"$d/agents/$sum/rookery-agent\" serve'",
 );
 
@@ -73,6 +74,7 @@ mod tests {
     #[test]
     fn a_command_is_safe_in_any_login_shell() {
         for command in [PROBE, INSTALL, START, END] {
+            let command = command.strip_prefix("exec ").unwrap_or(command);
             let inside = command.strip_prefix("/bin/sh -c '").and_then(|rest| rest.strip_suffix('\'')).unwrap();
             assert!(!inside.contains(['\'', '!', '\\', '\n', '\r']), "{command}");
             assert!(inside.is_ascii() && command.len() < 4096);

@@ -1,0 +1,31 @@
+//! What can be wrong with a demo host.
+
+use std::time::Duration;
+
+/// Something to practise on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Its disk is full until the first retry: files of the first agent cannot grow past a size.
+    DiskFull,
+    /// Its key is not the one in `known_hosts`.
+    KeyChanged,
+    /// Its first agent is killed this long after its start.
+    AgentDies(Duration),
+    /// It fetches at a fraction of the others' rate.
+    Slow,
+}
+
+impl Fault {
+    /// What it is called where hosts are listed.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::DiskFull => "disk full until retried",
+            Self::KeyChanged => "host key changed",
+            Self::AgentDies(_) => "agent dies half-way",
+            Self::Slow => "slow",
+        }
+    }
+}
+
+/// Put before a command whose files may not grow past 1 MiB. A process that ignores the signal gets `EFBIG`.
+pub(super) const FULL_DISK: &str = "trap \"\" XFSZ; ulimit -f 2048; ";
