@@ -1,3 +1,7 @@
-//! The console and command line, on the operator's jump box.
+//! The console and command line, on the operator's jump box: hands over to `cli`, and returns the exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    rookery::cli::main()
+}

@@ -21,10 +21,14 @@ pub mod bootstrap;
 #[cfg(feature = "console")]
 pub mod channel;
 #[cfg(feature = "console")]
+pub mod conduct;
+#[cfg(feature = "console")]
 pub mod fleet;
 #[cfg(feature = "console")]
 pub mod known_hosts;
 #[cfg(feature = "console")]
 pub mod ssh;
+#[cfg(feature = "console")]
+pub mod terminal;
 
 pub use clock::Clock;

@@ -1,0 +1,255 @@
+//! The arguments, as clap reads them.
+
+use std::path::PathBuf;
+
+use clap::builder::styling::Styles;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::base::{ByteCount, ByteRate};
+use crate::control::Tag;
+
+/// Deploys files to a whole fleet of servers by BitTorrent, over SSH.
+#[derive(Debug, Parser)]
+#[command(name = "rookery", version, styles = Styles::plain(), max_term_width = 100)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Take a directory or file to every host: package, swarm, verify, unpack to DIR/TAG.
+    Run(Box<RunArgs>),
+    /// The main job on 24 hosts of its own: real SSH servers on loopback, no set-up, no root.
+    Demo(DemoArgs),
+    /// Show what a selector means.
+    Hosts(HostsArgs),
+    /// Show earlier runs.
+    Runs(RunsArgs),
+    /// Make and show .torrent files, for any client.
+    Torrent(TorrentArgs),
+    /// List and show themes.
+    Theme(ThemeArgs),
+    /// Print the keys of the console.
+    Keys,
+    /// Print a completion script.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Print the manual page.
+    Man,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// A directory or file of this machine, or HOST:/path when it already lies on the seeder's host.
+    pub(super) source: String,
+    #[command(flatten)]
+    pub(super) fleet: FleetArgs,
+    /// The release's name [default: the source's name and 12 digits of the payload's SHA-256].
+    #[arg(long, env = "ROOKERY_TAG")]
+    pub(super) tag: Option<Tag>,
+    /// The folder releases land in on the hosts [default: `to` of the inventory].
+    #[arg(long, value_name = "DIR", env = "ROOKERY_TO")]
+    pub(super) to: Option<String>,
+    /// Leave out hosts.
+    #[arg(long, value_name = "SELECTOR")]
+    pub(super) exclude: Option<String>,
+    /// Leave paths out of the payload; may be given several times.
+    #[arg(long, value_name = "GLOB")]
+    pub(super) exclude_path: Vec<String>,
+    /// Whether a directory is compressed.
+    #[arg(long, value_enum, default_value_t = CompressArg::Auto, env = "ROOKERY_COMPRESS")]
+    pub(super) compress: CompressArg,
+    /// Piece length, a power of two from 16 KiB to 16 MiB [default: from the size].
+    #[arg(long, value_name = "SIZE")]
+    pub(super) piece_length: Option<ByteCount>,
+    #[command(flatten)]
+    pub(super) pace: PaceArgs,
+    /// Show hosts, roles, payload and pieces; touch no host.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Do not ask before the run starts.
+    #[arg(long, short = 'y')]
+    pub(super) yes: bool,
+    #[command(flatten)]
+    pub(super) show: ShowArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FleetArgs {
+    /// The inventory [default: ./inventory.toml, then the user's config folder].
+    #[arg(long, short = 'i', value_name = "FILE", env = "ROOKERY_INVENTORY")]
+    pub(super) inventory: Option<PathBuf>,
+    /// Only these hosts: `web,db`, `@web & @dc1`, `web[001-010].dc1`, `rack=r1`, `10%`, `@failed` …
+    #[arg(long, value_name = "SELECTOR")]
+    pub(super) limit: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PaceArgs {
+    /// Upload cap of each host, such as 20M; 0 is none [default: the inventory's].
+    #[arg(long, value_name = "RATE", env = "ROOKERY_MAX_UPLOAD")]
+    pub(super) max_upload: Option<ByteRate>,
+    /// Download cap of each host; 0 is none [default: the inventory's].
+    #[arg(long, value_name = "RATE", env = "ROOKERY_MAX_DOWNLOAD")]
+    pub(super) max_download: Option<ByteRate>,
+    /// SSH sessions being set up at once [default: the inventory's, else 64].
+    #[arg(long, value_name = "N", env = "ROOKERY_FANOUT", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub(super) fanout: Option<u16>,
+    /// Automatic retries of a host whose agent failed for a reason that may heal.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub(super) retries: u32,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShowArgs {
+    /// A line a change instead of the console.
+    #[arg(long)]
+    pub(super) plain: bool,
+    /// One JSON object a line on stdout, and nothing else there.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Only failures and the end.
+    #[arg(long, short = 'q')]
+    pub(super) quiet: bool,
+    /// Colours and glyphs; `rookery theme list` shows them.
+    #[arg(long, value_name = "NAME", env = "ROOKERY_THEME")]
+    pub(super) theme: Option<String>,
+    /// How many colours.
+    #[arg(long, value_enum, default_value_t = ColorArg::Auto, env = "ROOKERY_COLOR")]
+    pub(super) color: ColorArg,
+    /// No character beyond ASCII [default: from the locale].
+    #[arg(long)]
+    pub(super) ascii: bool,
+    /// Frames a second at most.
+    #[arg(long, value_name = "N", default_value_t = 15, env = "ROOKERY_FPS", value_parser = clap::value_parser!(u16).range(1..=60))]
+    pub(super) fps: u16,
+    /// Where diagnostics go [default: the run's folder].
+    #[arg(long, value_name = "FILE", env = "ROOKERY_LOG_FILE")]
+    pub(super) log_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {
+    /// How many hosts.
+    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=200))]
+    pub(super) hosts: u16,
+    /// The same seed makes the same payload and faults.
+    #[arg(long, default_value_t = 1)]
+    pub(super) seed: u64,
+    /// Nothing goes wrong.
+    #[arg(long)]
+    pub(super) no_faults: bool,
+    #[command(flatten)]
+    pub(super) show: ShowArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HostsArgs {
+    /// Which hosts [default: all].
+    pub(super) selector: Option<String>,
+    /// The inventory [default: ./inventory.toml, then the user's config folder].
+    #[arg(long, short = 'i', value_name = "FILE", env = "ROOKERY_INVENTORY")]
+    pub(super) inventory: Option<PathBuf>,
+    /// One name a line.
+    #[arg(long, conflicts_with = "json")]
+    pub(super) list: bool,
+    /// One JSON array, with everything known of each host.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunsArgs {
+    #[command(subcommand)]
+    pub(super) command: Option<RunsCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RunsCommand {
+    /// Every event of a run, a line each.
+    Show {
+        /// The run [default: the last].
+        run: Option<String>,
+    },
+    /// How a run ended, host by host.
+    Report {
+        /// The run [default: the last].
+        run: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TorrentArgs {
+    #[command(subcommand)]
+    pub(super) command: TorrentCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TorrentCommand {
+    /// Make a .torrent of one file.
+    Create {
+        /// The file.
+        path: PathBuf,
+        /// The tracker: http://ADDRESS:PORT/announce.
+        #[arg(long, value_name = "URL")]
+        announce: String,
+        /// Where the .torrent goes.
+        #[arg(long, short = 'o', value_name = "FILE")]
+        output: PathBuf,
+        /// Piece length, a power of two from 16 KiB to 16 MiB [default: from the size].
+        #[arg(long, value_name = "SIZE")]
+        piece_length: Option<ByteCount>,
+    },
+    /// Show what is in a .torrent.
+    Show {
+        /// The .torrent.
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ThemeArgs {
+    #[command(subcommand)]
+    pub(super) command: ThemeCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ThemeCommand {
+    /// The themes there are.
+    List,
+    /// A swatch of every state.
+    Show {
+        /// The theme.
+        name: String,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum CompressArg {
+    /// When it pays.
+    Auto,
+    /// Never.
+    None,
+    /// Always.
+    Zstd,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ColorArg {
+    /// As many as the terminal has.
+    Auto,
+    /// None.
+    Never,
+    /// The terminal's own 16.
+    #[value(name = "16")]
+    Ansi16,
+    /// 256.
+    #[value(name = "256")]
+    Ansi256,
+    /// 16 million.
+    Truecolor,
+}

@@ -1,0 +1,32 @@
+//! `rookery hosts`: what a selector means.
+
+use serde_json::json;
+
+use super::args::HostsArgs;
+use super::exit::{Ended, Exit};
+use super::fleet_file;
+use crate::inventory::fold;
+
+/// Shows the hosts of a selector.
+pub(super) fn main(args: &HostsArgs) -> Ended {
+    let inventory = fleet_file::load(args.inventory.as_deref())?;
+    let hosts = fleet_file::select(&inventory, args.selector.as_deref())?;
+    let chosen = hosts.iter().map(|id| &inventory.hosts[id.as_usize()]);
+    if args.json {
+        let all: Vec<_> = chosen
+            .map(|host| {
+                json!({
+                    "name": host.name, "address": host.address, "port": host.port, "user": host.user,
+                    "jump": host.jump, "to": host.to, "work_dir": host.work_dir,
+                    "groups": host.groups, "tags": host.tags,
+                })
+            })
+            .collect();
+        println!("{}", serde_json::Value::from(all));
+    } else if args.list {
+        chosen.for_each(|host| println!("{}", host.name));
+    } else {
+        println!("{}", fold(chosen.map(|host| &host.name)));
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,79 @@
+//! What a run needs to reach its hosts: keys, known hosts, the agent.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::Receiver;
+
+use super::exit::{Ending, Exit, Or};
+use super::plan::Draft;
+use crate::base::Layout;
+use crate::driver::bootstrap::AgentImage;
+use crate::driver::fleet::{Fleet, Limits, PushSource, Setup, Surroundings, Targets};
+use crate::driver::ssh::{Credentials, Deadlines, Dialer, Passphrase};
+use crate::rollout::Input;
+
+/// A fleet, ready to be told what to do, and what it will say.
+pub(super) type Outfit = (Fleet, Receiver<Input>);
+
+/// Reads keys and known hosts, asks for passphrases, and makes the fleet. `payload` is what may have to be pushed.
+pub(super) fn outfit(
+    draft: &Draft,
+    payload: Option<(&Path, Layout)>,
+    work_dir: &Path,
+    runtime: &Handle,
+) -> Result<Outfit, Ending> {
+    let image = Arc::new(AgentImage::carried());
+    let surroundings = Surroundings::of_process();
+    let made = Targets::new(&draft.inventory.hosts, &surroundings, &image).or_exit(Exit::Invalid)?;
+    made.warnings.iter().for_each(|warning| eprintln!("rookery: {warning}"));
+    let needed = needed_identities(draft, &surroundings);
+    let socket = env::var_os("SSH_AUTH_SOCK").filter(|socket| !socket.is_empty()).map(PathBuf::from);
+    let mut prompt = ask;
+    let credentials = runtime.block_on(Credentials::load(socket, &needed, surroundings.home.as_deref(), &mut prompt));
+    credentials.problems().iter().for_each(|problem| eprintln!("rookery: key not used: {problem}"));
+    if credentials.is_empty() {
+        let why = "no key to log in with: name one in `identity` of the inventory, or load one into ssh-agent";
+        return Err(Ending::new(Exit::Invalid, why));
+    }
+    let setup = Setup {
+        targets: made.targets,
+        dialer: Dialer::new(credentials, Deadlines::default()),
+        image,
+        work_dir: work_dir.display().to_string(),
+        payload: payload.map(|(path, layout)| PushSource { path: path.to_owned(), layout }),
+        limits: Limits::default(),
+    };
+    Ok(Fleet::new(setup, runtime.clone()))
+}
+
+/// The key files of the hosts of this run and of their jump hosts, and no others: a passphrase is asked for what is used.
+fn needed_identities(draft: &Draft, surroundings: &Surroundings) -> Vec<PathBuf> {
+    let hosts: Vec<_> = draft.selected.iter().chain(draft.helpers()).collect();
+    let jumps = hosts.iter().flat_map(|id| &draft.host(*id).jump);
+    let jumps = jumps.filter_map(|jump| draft.inventory.find(jump.rsplit('@').next().unwrap_or(jump)));
+    let all: BTreeSet<_> = hosts.iter().copied().chain(jumps).collect();
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for path in all.into_iter().flat_map(|id| &draft.host(id).identity).map(|path| surroundings.path(path)) {
+        if !paths.contains(&path) {
+            paths.push(path);
+        }
+    }
+    paths
+}
+
+/// Asks for a passphrase on the terminal.
+fn ask(key: &Path, try_number: u32) -> Option<Passphrase> {
+    if !std::io::stderr().is_terminal() {
+        return None;
+    }
+    let again = if try_number > 1 { "wrong passphrase; again, " } else { "" };
+    rpassword::prompt_password(format!("{again}passphrase of {} (empty to do without): ", key.display()))
+        .ok()
+        .filter(|text| !text.is_empty())
+        .map(Passphrase)
+}

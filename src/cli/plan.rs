@@ -1,0 +1,178 @@
+//! Inventory, selection and options become a plan.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use super::args::RunArgs;
+use super::exit::{Ending, Exit};
+use super::fleet_file;
+use super::package::{base_name, piece_length};
+use crate::control::{PackOrder, PortRange, RunId};
+use crate::inventory::{Host, HostId, HostSet, Inventory, Place};
+use crate::rollout::{Caps, Config, Finish, Payload, Plan, PlannedHost, Source};
+
+/// Where a source lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// On this machine.
+    Here(std::path::PathBuf),
+    /// On a host, which seeds.
+    There(HostId, String),
+}
+
+/// Everything of a run that is known before its payload.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) inventory: Inventory,
+    pub(super) selected: HostSet,
+    pub(super) origin: Origin,
+    pub(super) seeder: Place,
+    pub(super) tracker: Place,
+}
+
+impl Draft {
+    /// Resolves hosts, origin and roles.
+    pub(super) fn new(args: &RunArgs) -> Result<Self, Ending> {
+        let inventory = fleet_file::load(args.fleet.inventory.as_deref())?;
+        let mut selected = fleet_file::select(&inventory, args.fleet.limit.as_deref())?;
+        if let Some(excluded) = &args.exclude {
+            selected = selected.minus(&fleet_file::select(&inventory, Some(excluded))?);
+            if selected.is_empty() {
+                return Err(Ending::new(Exit::NoHost, format!("no host is left: --exclude {excluded} takes all")));
+            }
+        }
+        let origin = origin(&args.source, &inventory)?;
+        let seeder = seeder(&origin, &inventory, &selected)?;
+        let tracker = inventory.roles.tracker.unwrap_or(seeder);
+        Ok(Self { inventory, selected, origin, seeder, tracker })
+    }
+
+    /// The host of an id.
+    pub(super) fn host(&self, id: HostId) -> &Host {
+        &self.inventory.hosts[id.as_usize()]
+    }
+
+    /// What a place is called.
+    pub(super) fn place_name(&self, place: Place) -> &str {
+        match place {
+            Place::Console => "console (this machine)",
+            Place::Host(id) => &self.host(id).name,
+        }
+    }
+
+    /// Seeder and tracker hosts that get no release.
+    pub(super) fn helpers(&self) -> BTreeSet<HostId> {
+        let host = |place| match place {
+            Place::Console => None,
+            Place::Host(id) => Some(id),
+        };
+        [self.seeder, self.tracker].into_iter().filter_map(host).filter(|id| !self.selected.contains(*id)).collect()
+    }
+
+    /// The plan of a run. `payload` is what was packaged here, with the file it lies in.
+    pub(super) fn plan(&self, args: &RunArgs, run: RunId, payload: Option<(Payload, &Path)>) -> Result<Plan, Ending> {
+        let hosts = self.selected.iter().map(|id| self.planned(args, id)).collect::<Result<Vec<_>, _>>()?;
+        let helpers = self.helpers().into_iter().map(|id| self.planned(args, id)).collect::<Result<Vec<_>, _>>()?;
+        let local = payload.as_ref().map(|(_, path)| path.display().to_string());
+        let source = match (payload, &self.origin) {
+            (Some((payload, _)), _) => Source::Packed(payload),
+            (None, Origin::There(_, path)) => Source::OnSeeder(self.pack_order(args, path)?),
+            (None, Origin::Here(path)) => {
+                return Err(Ending::new(Exit::Unexpected, format!("{} is not packaged yet", path.display())));
+            }
+        };
+        let (first, last) = self.inventory.swarm.port;
+        Ok(Plan {
+            run,
+            tag: args.tag.clone(),
+            source_name: self.source_name(),
+            hosts,
+            helpers,
+            seeder: self.seeder,
+            tracker: self.tracker,
+            tracker_port: self.inventory.swarm.tracker_port,
+            ports: PortRange { first, last },
+            source,
+            local_payload: local.filter(|_| self.seeder == Place::Console),
+        })
+    }
+
+    /// The first half of a default tag.
+    pub(super) fn source_name(&self) -> String {
+        match &self.origin {
+            Origin::Here(path) => base_name(path),
+            Origin::There(_, path) => base_name(Path::new(path)),
+        }
+    }
+
+    fn pack_order(&self, args: &RunArgs, path: &str) -> Result<PackOrder, Ending> {
+        Ok(PackOrder {
+            source: path.to_owned(),
+            exclude: args.exclude_path.clone(),
+            compress: format!("{:?}", args.compress).to_lowercase(),
+            piece_length: piece_length(args.piece_length)?,
+        })
+    }
+
+    fn planned(&self, args: &RunArgs, id: HostId) -> Result<PlannedHost, Ending> {
+        let (host, swarm) = (self.host(id), &self.inventory.swarm);
+        let destination = args.to.clone().or_else(|| host.to.clone()).ok_or_else(|| {
+            let why = format!("no folder for releases on {}: give --to DIR, or `to` in the inventory", host.name);
+            Ending::new(Exit::Invalid, why)
+        })?;
+        if !destination.starts_with('/') && !destination.starts_with("~/") {
+            let why = format!("`{destination}` on {} is no absolute path; start it with / or ~/", host.name);
+            return Err(Ending::new(Exit::Invalid, why));
+        }
+        let caps = Caps {
+            upload: args.pace.max_upload.or(host.max_upload).unwrap_or(swarm.max_upload),
+            download: args.pace.max_download.or(host.max_download).unwrap_or(swarm.max_download),
+        };
+        let swarm_address = host.swarm_address.or_else(|| host.address.parse().ok());
+        Ok(PlannedHost { id, name: host.name.clone(), destination, swarm_address, caps })
+    }
+}
+
+/// The rollout's limits, from the options.
+pub(super) fn config(args: &RunArgs, inventory: &Inventory, interactive: bool) -> Config {
+    Config {
+        fanout: usize::from(args.pace.fanout.unwrap_or(inventory.swarm.fanout)),
+        work_attempts: args.pace.retries + 1,
+        backoff_min: Duration::from_secs(1),
+        finish: if interactive { Finish::WhenAllDone } else { Finish::AtOnce },
+        ..Config::default()
+    }
+}
+
+fn origin(source: &str, inventory: &Inventory) -> Result<Origin, Ending> {
+    let here = std::path::PathBuf::from(source);
+    if here.exists() {
+        return Ok(Origin::Here(here));
+    }
+    match source.split_once(':') {
+        Some((name, path)) if path.starts_with('/') => {
+            let found = (0..).map(HostId).zip(&inventory.hosts).find(|(_, host)| host.name == name);
+            let (id, _) = found.ok_or_else(|| {
+                let why = format!("`{name}` in `{source}` is no host of {}", inventory.path.display());
+                Ending::new(Exit::NoHost, why)
+            })?;
+            Ok(Origin::There(id, path.to_owned()))
+        }
+        Some(_) | None => {
+            let why = format!("{source} does not exist here; write HOST:/path for a source on the seeder's host");
+            Err(Ending::new(Exit::Usage, why))
+        }
+    }
+}
+
+fn seeder(origin: &Origin, inventory: &Inventory, selected: &HostSet) -> Result<Place, Ending> {
+    match origin {
+        Origin::There(id, _) => Ok(Place::Host(*id)),
+        Origin::Here(_) => inventory
+            .roles
+            .seeder
+            .or_else(|| selected.iter().next().map(Place::Host))
+            .ok_or_else(|| Ending::new(Exit::NoHost, "no host is selected to seed")),
+    }
+}

@@ -1,0 +1,314 @@
+//! What a run says: its journal, its lines, its report, its last words.
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::args::ShowArgs;
+use super::exit::{Ending, Exit, Or};
+use super::plan::Draft;
+use super::run::signal_exit;
+use crate::base::{ByteCount, ByteRate, Instant};
+use crate::control::RunId;
+use crate::driver::Clock;
+use crate::driver::conduct::{Finished, Watcher};
+use crate::inventory::{HostId, Place, fold};
+use crate::journal::{Event, Scribe, Writer};
+use crate::rollout::{Notice, Outcome, Plan, Rollout, Source, Stage, StateName, Summary};
+
+/// Between two lines that sum up.
+const SUM_INTERVAL_MICROS: u64 = 5_000_000;
+
+/// Names shown of a longer list.
+const NAMES_SHOWN: usize = 10;
+
+/// Writes the journal, and events or lines on stdout.
+pub(super) struct Report {
+    folder: PathBuf,
+    scribe: Scribe,
+    journal: Writer<File>,
+    clock: Clock,
+    tongue: Tongue,
+    summed: Instant,
+    /// Nobody reads stdout any more, or the journal's disk is full; said once.
+    broken: bool,
+}
+
+/// What stdout gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tongue {
+    Silent,
+    Json,
+    Quiet,
+    Lines,
+}
+
+impl Report {
+    /// Begins the journal of a run in `folder`.
+    pub(super) fn create(
+        state: &Path,
+        folder: &Path,
+        plan: &Plan,
+        show: &ShowArgs,
+        lines: bool,
+    ) -> Result<Self, Ending> {
+        let journal = Writer::open(state, &plan.run).or_unexpected("begin the run's journal")?;
+        let tongue = match (lines, show.json, show.quiet) {
+            (_, true, _) => Tongue::Json,
+            (true, false, true) => Tongue::Quiet,
+            (true, false, false) => Tongue::Lines,
+            (false, false, _) => Tongue::Silent,
+        };
+        let mut report = Self {
+            folder: folder.to_owned(),
+            scribe: Scribe::new(plan.run.clone(), operator(), 0),
+            journal,
+            clock: Clock::start(),
+            tongue,
+            summed: Instant::ZERO,
+            broken: false,
+        };
+        let start = report.scribe.start(now(), plan);
+        report.take(&start);
+        Ok(report)
+    }
+
+    /// The run's folder.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn take(&mut self, event: &Event) {
+        if let Err(error) = self.journal.write(event)
+            && !std::mem::replace(&mut self.broken, true)
+        {
+            tracing::error!(%error, "the journal cannot be written");
+        }
+        if self.tongue == Tongue::Json {
+            self.say(event.to_line().trim_end());
+        }
+    }
+
+    fn say(&mut self, line: &str) {
+        // A reader that went away (`| head`) does not end the run; its journal goes on.
+        let mut out = io::stdout().lock();
+        if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
+            self.tongue = Tongue::Silent;
+        }
+    }
+
+    fn line(&mut self, rollout: &Rollout, notice: &Notice) {
+        let elapsed = clock(self.clock.now());
+        match notice {
+            Notice::HostState { host, state, attempt, reason, .. } => {
+                let failed = matches!(state, StateName::Failed | StateName::Unreachable);
+                if self.tongue == Tongue::Quiet && !failed {
+                    return;
+                }
+                let mut line = format!("{elapsed} {:<20} {state}", rollout.name(*host));
+                if *attempt > 1 {
+                    let _ = write!(line, " (attempt {attempt})");
+                }
+                if let Some(reason) = reason {
+                    let _ = write!(line, ": {reason}");
+                }
+                self.say(&line);
+            }
+            Notice::Note { at, text } => {
+                if self.tongue == Tongue::Lines {
+                    self.say(&format!("{elapsed} {:<20} note: {text}", place(rollout, *at)));
+                }
+            }
+            Notice::Action { verb, detail, .. } => self.say(&format!("{elapsed} {:<20} {verb} {detail}", "operator")),
+            Notice::Payload { payload } => {
+                if self.tongue == Tongue::Lines {
+                    let size = ByteCount(payload.layout.total());
+                    self.say(&format!("{elapsed} {:<20} {size} in {} pieces", "payload", payload.layout.piece_count()));
+                }
+            }
+            Notice::HostProgress { .. } | Notice::Swarm { .. } => self.sum(rollout),
+        }
+    }
+
+    fn sum(&mut self, rollout: &Rollout) {
+        let now = self.clock.now();
+        if self.tongue != Tongue::Lines || now.as_micros() < self.summed.as_micros() + SUM_INTERVAL_MICROS {
+            return;
+        }
+        self.summed = now;
+        let totals = rollout.totals(now);
+        let counts: Vec<String> = shown_counts(rollout.counts().iter());
+        let rate = totals.rate_down;
+        self.say(&format!(
+            "{} {:<20} {}; {rate}, seeder {}",
+            clock(now),
+            "fleet",
+            counts.join(", "),
+            totals.seeder_rate_up
+        ));
+    }
+}
+
+impl Watcher for Report {
+    fn notice(&mut self, rollout: &Rollout, notice: &Notice) {
+        let event = self.scribe.notice(now(), rollout, notice);
+        self.take(&event);
+        match self.tongue {
+            Tongue::Lines | Tongue::Quiet => self.line(rollout, notice),
+            Tongue::Silent | Tongue::Json => {}
+        }
+    }
+
+    fn ended(&mut self, rollout: &Rollout, summary: &Summary) {
+        let event = self.scribe.end(now(), rollout, summary);
+        self.take(&event);
+        if let Err(error) = write(rollout, &self.folder) {
+            tracing::error!(error, "the report cannot be written");
+        }
+        if matches!(self.tongue, Tongue::Lines | Tongue::Quiet) {
+            let text = text(rollout, summary);
+            self.say(text.trim_end());
+        }
+    }
+}
+
+/// What stays on the terminal when a run is over, and the exit code.
+pub(super) fn last_words(finished: &Finished, run: &RunId, show: &ShowArgs) -> Exit {
+    if !show.quiet && !show.json {
+        eprintln!("run {run}: `rookery runs report {run}` tells it again");
+    }
+    match (&finished.summary, finished.signal) {
+        (Some(summary), Some(crate::console::Signal::Hangup)) => Exit::of(summary),
+        (_, Some(signal)) => signal_exit(signal),
+        (Some(summary), None) => Exit::of(summary),
+        (None, None) => Exit::Unexpected,
+    }
+}
+
+/// Writes the report of a run as it is to its folder, and says where.
+pub(super) fn write(rollout: &Rollout, folder: &Path) -> Result<String, String> {
+    let path = folder.join("report.txt");
+    let text = match rollout.stage() {
+        Stage::Ended(summary) => text(rollout, summary),
+        Stage::Preparing { .. } | Stage::Distributing | Stage::Settled | Stage::Finishing { .. } => so_far(rollout),
+    };
+    fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(path.display().to_string())
+}
+
+/// Says what a run would do.
+pub(super) fn dry_run(draft: &Draft, plan: &Plan) {
+    let names = |ids: &mut dyn Iterator<Item = HostId>| fold(ids.map(|id| draft.host(id).name.clone()));
+    println!("hosts        {}", names(&mut draft.selected.iter()));
+    println!("seeder       {}", draft.place_name(plan.seeder));
+    println!("tracker      {}", draft.place_name(plan.tracker));
+    println!("waves        1: all hosts, as fast as the fan-out lets them");
+    let mut folders: Vec<&str> = plan.hosts.iter().map(|host| host.destination.as_str()).collect();
+    folders.sort_unstable();
+    folders.dedup();
+    let tag = |payload: Option<&crate::rollout::Payload>| match (&plan.tag, payload) {
+        (Some(tag), _) => tag.to_string(),
+        (None, Some(payload)) => plan.tag_for(&payload.facts).to_string(),
+        (None, None) => format!("{}-<12 digits of the payload's SHA-256>", plan.source_name),
+    };
+    match &plan.source {
+        Source::Packed(payload) => {
+            let (layout, facts) = (payload.layout, &payload.facts);
+            println!(
+                "payload      {} in {} pieces of {}",
+                ByteCount(layout.total()),
+                layout.piece_count(),
+                ByteCount(u64::from(layout.nominal_piece_length()))
+            );
+            println!("unpacked     {} in {} entries", facts.unpacked_bytes, facts.unpacked_entries);
+            println!("sha256       {}", facts.sha256);
+            println!("info-hash    {}", payload.info_hash);
+            println!("release      {}", tag(Some(payload)));
+        }
+        Source::OnSeeder(order) => {
+            println!("payload      {} on the seeder, packaged there when the run starts", order.source);
+            println!("release      {}", tag(None));
+        }
+    }
+    println!("lands in     {}", folders.join(", "));
+    println!("nothing was touched: this was a dry run");
+}
+
+/// The report of a run that is over.
+fn text(rollout: &Rollout, summary: &Summary) -> String {
+    let mut text = String::new();
+    let word = match summary.outcome {
+        Outcome::Complete => "complete",
+        Outcome::Partial => "partial",
+        Outcome::Aborted => "aborted",
+        Outcome::Failed => "failed",
+    };
+    let release = rollout.tag().map_or_else(|| rollout.plan().source_name.clone(), ToString::to_string);
+    let counts = shown_counts(summary.counts.iter());
+    let _ = writeln!(text, "{release}: {word} in {}: {}", clock(Instant::after(summary.elapsed)), counts.join(", "));
+    let moved = summary.bytes_from_seeder + summary.bytes_from_peers;
+    if moved > ByteCount(0) {
+        let rate = ByteRate::over(moved, summary.elapsed);
+        let _ = writeln!(
+            text,
+            "moved {moved} ({rate}): {} from the seeder, {} from peers",
+            summary.bytes_from_seeder, summary.bytes_from_peers
+        );
+    }
+    for (host, took) in &summary.slowest {
+        let _ = writeln!(text, "slow: {} took {:.1} s", rollout.name(*host), took.as_secs_f64());
+    }
+    causes(&mut text, rollout);
+    for (at, what) in &summary.left_behind {
+        let _ = writeln!(text, "LEFT BEHIND on {}: {what}", place(rollout, *at));
+    }
+    text
+}
+
+fn so_far(rollout: &Rollout) -> String {
+    let mut text = format!("run {} so far: {}\n", rollout.plan().run, shown_counts(rollout.counts().iter()).join(", "));
+    causes(&mut text, rollout);
+    text
+}
+
+fn causes(text: &mut String, rollout: &Rollout) {
+    for group in rollout.failures() {
+        let names = group.hosts.iter().map(|id| rollout.name(*id).to_owned());
+        let _ = writeln!(text, "{} x {}: {}", group.hosts.len(), group.cause, group.next_step);
+        for id in group.hosts.iter().take(NAMES_SHOWN) {
+            let failure = rollout.host(*id).and_then(|record| record.state.failure());
+            let _ =
+                writeln!(text, "  {}: {}", rollout.name(*id), failure.map_or_else(String::new, ToString::to_string));
+        }
+        if group.hosts.len() > NAMES_SHOWN {
+            let _ = writeln!(text, "  all: {}", fold(names));
+        }
+    }
+}
+
+fn shown_counts(counts: impl Iterator<Item = (StateName, u32)>) -> Vec<String> {
+    counts.filter(|(_, count)| *count > 0).map(|(state, count)| format!("{count} {state}")).collect()
+}
+
+fn place(rollout: &Rollout, at: Place) -> String {
+    match at {
+        Place::Console => "console".to_owned(),
+        Place::Host(id) => rollout.name(id).to_owned(),
+    }
+}
+
+fn clock(moment: Instant) -> String {
+    let seconds = moment.as_micros() / 1_000_000;
+    format!("{:02}:{:02}", seconds / 60, seconds % 60)
+}
+
+/// Who runs this: whoever called sudo, else the user.
+fn operator() -> String {
+    let name = |variable| std::env::var(variable).ok().filter(|name| !name.is_empty());
+    name("SUDO_USER").or_else(|| name("USER")).or_else(|| name("LOGNAME")).unwrap_or_else(|| "unknown".to_owned())
+}
+
+fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
+}

@@ -1,0 +1,125 @@
+//! Themes: those of the program, and the operator's own in `themes/` of the config folder, which win.
+
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+
+use super::args::{ColorArg, ThemeArgs, ThemeCommand};
+use super::exit::{Ended, Ending, Exit};
+use super::paths;
+use crate::console::{BUILTIN, ColorChoice, ColorDepth, Glyphs, TerminalEnv, Theme};
+use crate::rollout::StateName;
+
+/// The theme of a terminal without wishes.
+pub(super) const DEFAULT: &str = "ansi";
+
+/// The largest theme that is read, in bytes.
+const LENGTH_MAX: usize = 256 << 10;
+
+/// Lists or shows themes.
+pub(super) fn main(args: &ThemeArgs) -> Ended {
+    match &args.command {
+        ThemeCommand::List => {
+            names().iter().for_each(|name| println!("{name}"));
+        }
+        ThemeCommand::Show { name } => {
+            let env = terminal();
+            let theme = load(name).map_err(|why| Ending::new(Exit::Invalid, why))?;
+            let theme = theme.shown_on(env.color_depth(ColorChoice::Auto), glyphs(&env, false));
+            for state in StateName::ALL {
+                println!("{}  {state}", swatch(&theme, state));
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Every theme there is, the program's first.
+pub(super) fn names() -> Vec<String> {
+    let mut names: Vec<String> = BUILTIN.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let own = folder().and_then(|folder| fs::read_dir(folder).ok()).into_iter().flatten().filter_map(Result::ok);
+    let mut own: Vec<String> =
+        own.filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".toml").map(str::to_owned)).collect();
+    own.retain(|name| !names.contains(name));
+    own.sort();
+    names.extend(own);
+    names
+}
+
+/// A theme by name: the operator's, else the program's.
+pub(super) fn load(name: &str) -> Result<Theme, String> {
+    match own(name) {
+        Some(text) => Theme::parse(name, &text, &own).map_err(|found| found.to_string()),
+        None => Theme::builtin(name).ok_or_else(|| format!("no theme `{name}`; there are {}", names().join(", "))),
+    }
+}
+
+/// The terminal, as its environment tells.
+pub(super) fn terminal() -> TerminalEnv {
+    TerminalEnv::from_lookup(|name| env::var(name).ok())
+}
+
+/// How a theme is shown here.
+pub(super) fn fit(theme: Theme, (color, ascii): (ColorArg, bool)) -> Theme {
+    let env = terminal();
+    let choice = match color {
+        ColorArg::Auto => ColorChoice::Auto,
+        ColorArg::Never => ColorChoice::Only(ColorDepth::Mono),
+        ColorArg::Ansi16 => ColorChoice::Only(ColorDepth::Ansi16),
+        ColorArg::Ansi256 => ColorChoice::Only(ColorDepth::Ansi256),
+        ColorArg::Truecolor => ColorChoice::Only(ColorDepth::TrueColor),
+    };
+    theme.shown_on(env.color_depth(choice), glyphs(&env, ascii))
+}
+
+fn glyphs(env: &TerminalEnv, ascii: bool) -> Glyphs {
+    if ascii || !env.is_utf8() { Glyphs::Ascii } else { Glyphs::Unicode }
+}
+
+fn folder() -> Option<PathBuf> {
+    paths::config().map(|config| config.join("themes"))
+}
+
+fn own(name: &str) -> Option<String> {
+    let plain = !name.contains(['/', '\0']) && !name.starts_with('.');
+    let path = folder().filter(|_| plain)?.join(format!("{name}.toml"));
+    fs::read_to_string(path).ok().filter(|text| text.len() <= LENGTH_MAX)
+}
+
+/// A state's glyph in its style, as escape sequences.
+fn swatch(theme: &Theme, state: StateName) -> String {
+    let style = theme.state(state);
+    let mut codes: Vec<String> = Vec::new();
+    codes.extend(style.fg.map(|color| color_code(color, 30, 38)));
+    codes.extend(style.bg.map(|color| color_code(color, 40, 48)));
+    let modifiers = style.add_modifier;
+    let named = [("1", "BOLD"), ("2", "DIM"), ("3", "ITALIC"), ("4", "UNDERLINED"), ("7", "REVERSED")];
+    let set: Vec<&str> = modifiers.iter_names().map(|(name, _)| name).collect();
+    codes.extend(named.iter().filter(|(_, name)| set.contains(name)).map(|(code, _)| (*code).to_owned()));
+    format!("\x1b[0;{}m {} \x1b[0m", codes.join(";"), theme.glyph(state))
+}
+
+fn color_code(color: ratatui::style::Color, base: u8, extended: u8) -> String {
+    use ratatui::style::Color;
+    match color {
+        Color::Rgb(red, green, blue) => format!("{extended};2;{red};{green};{blue}"),
+        Color::Indexed(index) => format!("{extended};5;{index}"),
+        Color::Reset => format!("{}", base + 9),
+        Color::Black => format!("{base}"),
+        Color::Red => format!("{}", base + 1),
+        Color::Green => format!("{}", base + 2),
+        Color::Yellow => format!("{}", base + 3),
+        Color::Blue => format!("{}", base + 4),
+        Color::Magenta => format!("{}", base + 5),
+        Color::Cyan => format!("{}", base + 6),
+        Color::Gray => format!("{}", base + 7),
+        Color::DarkGray => format!("{}", base + 60),
+        Color::LightRed => format!("{}", base + 61),
+        Color::LightGreen => format!("{}", base + 62),
+        Color::LightYellow => format!("{}", base + 63),
+        Color::LightBlue => format!("{}", base + 64),
+        Color::LightMagenta => format!("{}", base + 65),
+        Color::LightCyan => format!("{}", base + 66),
+        Color::White => format!("{}", base + 67),
+    }
+}

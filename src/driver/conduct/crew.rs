@@ -1,0 +1,112 @@
+//! What acts during a run.
+
+use std::io;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::mpsc as queue;
+
+use super::signals;
+use crate::base::Instant;
+use crate::console::Msg;
+use crate::driver::Clock;
+use crate::driver::fleet::Fleet;
+use crate::rollout::{Input, Notice, Output, Rollout, Summary};
+
+/// Messages that wait to be handled; who sends more waits.
+const MESSAGES_MAX: usize = 4096;
+
+/// Longest sleep without a deadline.
+const SLEEP_MAX: Duration = Duration::from_secs(1);
+
+/// Somebody who is told everything: the journal, the printer of lines.
+pub trait Watcher {
+    /// Something worth remembering was said.
+    fn notice(&mut self, rollout: &Rollout, notice: &Notice);
+    /// The run is over.
+    fn ended(&mut self, rollout: &Rollout, summary: &Summary);
+}
+
+/// The fleet, the messages it and the operator send, and the watchers.
+pub struct Crew {
+    fleet: Fleet,
+    clock: Clock,
+    messages: Receiver<Msg>,
+    sender: SyncSender<Msg>,
+    watchers: Vec<Box<dyn Watcher>>,
+}
+
+impl std::fmt::Debug for Crew {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Crew").field("fleet", &self.fleet).finish_non_exhaustive()
+    }
+}
+
+impl Crew {
+    /// Listens to the fleet and to signals.
+    ///
+    /// # Errors
+    /// When the operating system gives no thread or takes no signal handler.
+    pub fn new(fleet: Fleet, mut heard: queue::Receiver<Input>, watchers: Vec<Box<dyn Watcher>>) -> io::Result<Self> {
+        let (sender, messages) = mpsc::sync_channel(MESSAGES_MAX);
+        signals::listen(sender.clone())?;
+        let inputs = sender.clone();
+        thread::Builder::new().name("fleet".to_owned()).spawn(move || {
+            while let Some(input) = heard.blocking_recv() {
+                if inputs.send(Msg::Fleet(input)).is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(Self { fleet, clock: Clock::start(), messages, sender, watchers })
+    }
+
+    /// A way to send messages.
+    pub(super) fn sender(&self) -> SyncSender<Msg> {
+        self.sender.clone()
+    }
+
+    /// The moment it is.
+    pub(super) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// Waits for a message until `deadline`, and never long.
+    pub(super) fn next(&self, deadline: Option<Instant>) -> Option<Msg> {
+        let wait = deadline.map_or(SLEEP_MAX, |deadline| deadline.since(self.now())).min(SLEEP_MAX);
+        match self.messages.recv_timeout(wait) {
+            Ok(message) => Some(message),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => unreachable!("the crew holds a sender itself"),
+        }
+    }
+
+    /// A message that is there already.
+    pub(super) fn at_hand(&self) -> Option<Msg> {
+        self.messages.try_recv().ok()
+    }
+
+    /// Carries out one output; the last one is returned.
+    pub(super) fn act(&mut self, rollout: &Rollout, output: Output) -> Option<Summary> {
+        match output {
+            Output::Notice(notice) => {
+                self.watchers.iter_mut().for_each(|watcher| watcher.notice(rollout, &notice));
+                None
+            }
+            Output::Ended(summary) => {
+                self.watchers.iter_mut().for_each(|watcher| watcher.ended(rollout, &summary));
+                Some(summary)
+            }
+            Output::Connect { .. } | Output::Order { .. } | Output::Push { .. } | Output::Disconnect { .. } => {
+                self.fleet.execute(output);
+                None
+            }
+        }
+    }
+
+    /// Gives the fleet back, to be ended.
+    pub fn into_fleet(self) -> Fleet {
+        self.fleet
+    }
+}

@@ -1,0 +1,46 @@
+//! A run without a terminal.
+
+use super::{Crew, Finished};
+use crate::console::{Msg, Signal};
+use crate::rollout::{Action, Input, Rollout, Stage};
+
+/// Carries the rollout to its end. The first signal aborts the run and cleans up; the second leaves at once.
+///
+/// `signal` is one that has come already: a hangup lets the run go on without its terminal, and ends it when every host
+/// is settled.
+pub fn headless(rollout: &mut Rollout, crew: &mut Crew, mut signal: Option<Signal>) -> Finished {
+    let first = match signal {
+        Some(Signal::Interrupt | Signal::Terminate) => Input::Operator(Action::AbortRun),
+        Some(Signal::Hangup) | None => Input::Elapsed,
+    };
+    rollout.handle_input(crew.now(), first);
+    loop {
+        while let Some(output) = rollout.poll_output() {
+            if let Some(summary) = crew.act(rollout, output) {
+                return Finished { summary: Some(summary), signal };
+            }
+        }
+        let unattended = signal == Some(Signal::Hangup);
+        if unattended && matches!(rollout.stage(), Stage::Settled) {
+            rollout.handle_input(crew.now(), Input::Operator(Action::Finish));
+            continue;
+        }
+        match crew.next(rollout.deadline()) {
+            Some(Msg::Fleet(input)) => rollout.handle_input(crew.now(), input),
+            Some(Msg::Signal(Signal::Hangup)) if unattended => {}
+            Some(Msg::Signal(next)) => {
+                if matches!(signal, Some(Signal::Interrupt | Signal::Terminate)) {
+                    return Finished { summary: None, signal };
+                }
+                signal = Some(next);
+                rollout.handle_input(crew.now(), Input::Operator(Action::AbortRun));
+            }
+            Some(_) => {}
+            None => {
+                if rollout.deadline().is_some_and(|deadline| deadline <= crew.now()) {
+                    rollout.handle_input(crew.now(), Input::Elapsed);
+                }
+            }
+        }
+    }
+}

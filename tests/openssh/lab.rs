@@ -1,0 +1,354 @@
+//! Hosts that are real OpenSSH servers on 127.0.0.2 and up, each with folders of its own.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// Longest wait for anything in these tests.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A fleet of sshds. Dropping it ends them.
+pub struct Lab {
+    folder: tempfile::TempDir,
+    pub hosts: Vec<LabHost>,
+}
+
+/// One host.
+pub struct LabHost {
+    pub name: String,
+    pub port: u16,
+    pub folder: PathBuf,
+    sshd: Child,
+}
+
+impl LabHost {
+    pub fn releases(&self) -> PathBuf {
+        self.folder.join("releases")
+    }
+
+    pub fn work_dir(&self) -> PathBuf {
+        self.folder.join("work")
+    }
+
+    /// Processes whose program lies in this host's folders.
+    pub fn agents(&self) -> Vec<u32> {
+        processes_below(&self.folder)
+    }
+
+    pub fn stop_sshd(&mut self) {
+        let _ = self.sshd.kill();
+        let _ = self.sshd.wait();
+    }
+}
+
+impl Lab {
+    /// Starts `count` hosts named `127.0.0.2` and up.
+    pub fn of(count: u8) -> Self {
+        let folder = tempfile::Builder::new().prefix("rk").tempdir().expect("a folder for the lab");
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
+        fs::create_dir_all("/run/sshd").ok();
+        keygen(&folder.path().join("id"));
+        let mut lab = Self { folder, hosts: Vec::new() };
+        for number in 2..2 + count {
+            let host = lab.start_host(number);
+            lab.hosts.push(host);
+        }
+        lab.hosts.iter().for_each(wait_for_banner);
+        let keys: String = lab.hosts.iter().map(|host| lab.known_key(host)).collect();
+        fs::write(lab.path("known_hosts"), keys).expect("the lab's folder takes files");
+        lab.write_inventory("");
+        lab
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A line of known_hosts.
+    pub fn known_key(&self, host: &LabHost) -> String {
+        let key = fs::read_to_string(host.folder.join("hostkey.pub")).expect("the key was made");
+        format!("[{}]:{} {}\n", host.name, host.port, key.trim())
+    }
+
+    /// The inventory, with `extra` TOML behind it.
+    pub fn write_inventory(&self, extra: &str) {
+        let mut text = format!(
+            "version = 1\n[defaults]\nuser = \"{}\"\nidentity = [\"{}\"]\nknown_hosts = [\"{}\"]\nconnect_timeout = \"5s\"\n\
+             [swarm]\nport = \"6881-6999\"\ntracker_port = 0\n[group.all]\nhosts = [{}]\n",
+            user(),
+            self.path("id").display(),
+            self.path("known_hosts").display(),
+            self.hosts.iter().map(|host| format!("\"{}\"", host.name)).collect::<Vec<_>>().join(", "),
+        );
+        for host in &self.hosts {
+            let _ = write!(
+                text,
+                "[host.\"{}\"]\nport = {}\nto = \"{}\"\nwork_dir = \"{}\"\n",
+                host.name,
+                host.port,
+                host.releases().display(),
+                host.work_dir().display()
+            );
+        }
+        fs::write(self.path("inventory.toml"), text + extra).expect("the lab's folder takes files");
+    }
+
+    /// Starts a host's sshd again, with the configuration it has now.
+    pub fn reload(&mut self, index: usize) {
+        self.hosts[index].stop_sshd();
+        let sshd = sshd(&self.hosts[index].folder);
+        self.hosts[index].sshd = sshd;
+        wait_for_banner(&self.hosts[index]);
+    }
+
+    fn start_host(&self, number: u8) -> LabHost {
+        let name = format!("127.0.0.{number}");
+        let folder = self.path(&format!("h{number}"));
+        fs::create_dir_all(folder.join("releases")).expect("the lab's folder takes folders");
+        keygen(&folder.join("hostkey"));
+        let port = free_port(&name);
+        let config = format!(
+            "ListenAddress {name}:{port}\nHostKey {0}/hostkey\nPidFile none\nAuthorizedKeysFile {1}/id.pub\nStrictModes no\n\
+             UsePAM no\nUseDNS no\nPasswordAuthentication no\nPermitRootLogin yes\nMaxStartups 100:30:200\nPrintMotd no\n",
+            folder.display(),
+            self.folder.path().display()
+        );
+        fs::write(folder.join("sshd_config"), config).expect("the lab's folder takes files");
+        let sshd = sshd(&folder);
+        LabHost { name, port, folder, sshd }
+    }
+
+    /// A command of `rookery` in this lab.
+    pub fn rookery(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rookery"));
+        command
+            .args(arguments)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.path("home"))
+            .env("USER", user())
+            .env("ROOKERY_INVENTORY", self.path("inventory.toml"))
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Starts `rookery run SOURCE --json …`; its events are read as they come.
+    pub fn start(&self, source: &Path, arguments: &[&str]) -> Run {
+        let source = source.display().to_string();
+        let all = [&["run", &source, "--json", "--yes"], arguments].concat();
+        let errors = fs::File::create(self.path("stderr")).expect("the lab's folder takes files");
+        let mut child = self.rookery(&all).stdout(Stdio::piped()).stderr(errors).spawn().expect("rookery was built");
+        let output = BufReader::new(child.stdout.take().expect("it is piped"));
+        Run { child, output, events: Vec::new(), stderr: self.path("stderr") }
+    }
+
+    /// Runs to the end.
+    pub fn run(&self, source: &Path, arguments: &[&str]) -> Ended {
+        self.start(source, arguments).finish()
+    }
+
+    /// Every host but `except` has exactly `source` as `tag`, and nothing of ours is left anywhere.
+    pub fn assert_delivered(&self, source: &Path, tag: &str, except: &[usize]) {
+        let expected = tree(source);
+        for (index, host) in self.hosts.iter().enumerate() {
+            let release = host.releases().join(tag);
+            if except.contains(&index) {
+                assert!(!release.exists(), "{} has a release it should not have", host.name);
+            } else {
+                assert_eq!(tree(&release), expected, "the release on {}", host.name);
+            }
+        }
+    }
+
+    /// No process and no file of a run is left on any host (the agent's own file stays: it is the next run's).
+    pub fn assert_clean(&self) {
+        for host in &self.hosts {
+            wait_until(&format!("no agent is left on {}", host.name), || host.agents().is_empty());
+            assert!(!host.releases().join(".rookery").exists(), "{}: .rookery is left", host.name);
+            let runs = fs::read_dir(host.work_dir().join("runs")).map_or(0, Iterator::count);
+            assert_eq!(runs, 0, "{}: a run's folder is left", host.name);
+        }
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        for host in &mut self.hosts {
+            let _ = host.sshd.kill();
+            let _ = host.sshd.wait();
+        }
+        for pid in processes_below(self.folder.path()) {
+            let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).status();
+        }
+    }
+}
+
+/// A run under way.
+pub struct Run {
+    pub child: Child,
+    output: BufReader<ChildStdout>,
+    events: Vec<Value>,
+    stderr: PathBuf,
+}
+
+impl Run {
+    /// Reads events until one satisfies `wanted`.
+    pub fn until(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let Some(event) = self.next() else { panic!("the run ended before {what}\n{}", self.story()) };
+            if wanted(&event) {
+                return event;
+            }
+        }
+    }
+
+    fn next(&mut self) -> Option<Value> {
+        let mut line = String::new();
+        self.output.read_line(&mut line).expect("events are text");
+        if line.is_empty() {
+            return None;
+        }
+        let event: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("not an event: {line}: {error}"));
+        self.events.push(event.clone());
+        Some(event)
+    }
+
+    fn story(&self) -> String {
+        let mut errors = String::new();
+        let _ = fs::File::open(&self.stderr).and_then(|mut file| file.read_to_string(&mut errors));
+        let told = self.events.iter().filter(|event| event["event"] != "host.progress");
+        told.map(|event| format!("{event}\n")).collect::<String>() + &errors
+    }
+
+    /// Reads to the end.
+    pub fn finish(mut self) -> Ended {
+        while self.next().is_some() {}
+        let status = self.child.wait().expect("it was started here");
+        let story = self.story();
+        Ended { code: status.code().unwrap_or(-1), events: self.events, story }
+    }
+}
+
+/// A run that ended.
+pub struct Ended {
+    pub code: i32,
+    pub events: Vec<Value>,
+    /// Events and stderr, to show when a test fails.
+    pub story: String,
+}
+
+impl Ended {
+    pub fn expect_code(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "exit code\n{}", self.story);
+        self
+    }
+
+    /// The reason of the host's last state.
+    pub fn reason(&self, host: &LabHost) -> String {
+        let states =
+            self.events.iter().filter(|event| event["event"] == "host.state" && event["host"] == host.name.as_str());
+        let last = states.last().unwrap_or_else(|| panic!("nothing was told of {}\n{}", host.name, self.story));
+        format!("{}: {}", last["state"].as_str().unwrap_or_default(), last["reason"].as_str().unwrap_or_default())
+    }
+
+    pub fn end(&self) -> &Value {
+        let end = self.events.last().unwrap_or_else(|| panic!("no event at all\n{}", self.story));
+        assert_eq!(end["event"], "run.end", "the last event\n{}", self.story);
+        end
+    }
+}
+
+/// Waits for a condition.
+pub fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < until, "gave up waiting until {what}");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
+/// What is in a folder: path, kind, mode, content.
+pub fn tree(root: &Path) -> Vec<String> {
+    let mut seen = Vec::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+            let path = entry.expect("it can be read").path();
+            let metadata = fs::symlink_metadata(&path).expect("it is there");
+            let name = path.strip_prefix(root).expect("it is below").to_path_buf();
+            let mode = metadata.permissions().mode() & 0o777;
+            if metadata.is_symlink() {
+                seen.push(format!("{name:?} -> {:?}", fs::read_link(&path).expect("it is a link")));
+            } else if metadata.is_dir() {
+                seen.push(format!("{name:?} {mode:o}/"));
+                folders.push(path);
+            } else {
+                seen.push(format!("{name:?} {mode:o} {:?}", checksum(&fs::read(&path).expect("it can be read"))));
+            }
+        }
+    }
+    seen.sort();
+    seen
+}
+
+fn checksum(bytes: &[u8]) -> (usize, u64) {
+    let fnv = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    (bytes.len(), bytes.iter().fold(0xcbf2_9ce4_8422_2325, fnv))
+}
+
+/// Processes whose program lies below `folder`.
+pub fn processes_below(folder: &Path) -> Vec<u32> {
+    let entries = fs::read_dir("/proc").expect("this is Linux").filter_map(Result::ok);
+    let numbered =
+        entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok().map(|pid: u32| (pid, entry.path())));
+    numbered
+        .filter(|(_, path)| fs::read_link(path.join("exe")).is_ok_and(|exe| exe.starts_with(folder)))
+        .map(|(pid, _)| pid)
+        .collect()
+}
+
+fn user() -> String {
+    let id = Command::new("id").arg("-un").output().expect("id is everywhere");
+    String::from_utf8_lossy(&id.stdout).trim().to_owned()
+}
+
+fn sshd(folder: &Path) -> Child {
+    let log = fs::File::create(folder.join("sshd.log")).expect("the lab's folder takes files");
+    Command::new("/usr/sbin/sshd")
+        .args(["-D", "-e", "-f"])
+        .arg(folder.join("sshd_config"))
+        .stdin(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .expect("sshd is installed: apt-get install openssh-server (.ci/run does)")
+}
+
+fn keygen(path: &Path) {
+    let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(path).status();
+    assert!(made.expect("ssh-keygen is installed: apt-get install openssh-client").success());
+}
+
+fn free_port(address: &str) -> u16 {
+    let listener = TcpListener::bind((address, 0)).expect("every 127.x address is ours on Linux");
+    listener.local_addr().expect("it is bound").port()
+}
+
+fn wait_for_banner(host: &LabHost) {
+    wait_until(&format!("sshd on {} speaks", host.name), || {
+        let mut banner = [0; 4];
+        TcpStream::connect((host.name.as_str(), host.port))
+            .and_then(|mut stream| {
+                stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+                stream.read_exact(&mut banner)
+            })
+            .is_ok()
+            && &banner == b"SSH-"
+    });
+}

@@ -1,0 +1,240 @@
+//! The main job on real OpenSSH servers: eight hosts on loopback, and everything that goes wrong with them.
+
+mod lab;
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use lab::{Lab, wait_until};
+
+/// A directory with links, modes and odd names, and `mib` MiB that do not compress.
+fn source(lab: &Lab, mib: usize) -> PathBuf {
+    let root = lab.path("site");
+    fs::create_dir_all(root.join("bin/empty")).expect("the lab's folder takes folders");
+    fs::write(root.join("bin/run me.sh"), "#!/bin/sh\necho hi\n").expect("it takes files");
+    fs::set_permissions(root.join("bin/run me.sh"), fs::Permissions::from_mode(0o755)).expect("it is ours");
+    fs::write(root.join("-rf"), "a name to be careful with").expect("it takes files");
+    fs::write(root.join("new\nline 'quote' \"double\" $HOME `id`"), "odd").expect("it takes files");
+    fs::write(root.join("ünïcode…"), "").expect("it takes files");
+    fs::write(root.join("secret"), "s").expect("it takes files");
+    fs::set_permissions(root.join("secret"), fs::Permissions::from_mode(0o600)).expect("it is ours");
+    symlink("bin/run me.sh", root.join("start")).expect("it takes links");
+    symlink("nowhere", root.join("dangling")).expect("it takes links");
+    fs::create_dir_all(root.join(".git")).expect("it takes folders");
+    fs::write(root.join(".git/config"), "left out").expect("it takes files");
+    fs::write(root.join("data.bin"), noise(mib << 20)).expect("it takes files");
+    root
+}
+
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}
+
+/// `source` without what is never deployed.
+fn deployed(lab: &Lab, source: &Path) -> PathBuf {
+    let copy = lab.path("expected");
+    assert!(Command::new("cp").arg("-a").arg(source).arg(&copy).status().expect("cp is everywhere").success());
+    fs::remove_dir_all(copy.join(".git")).expect("it was copied");
+    copy
+}
+
+fn fetching(event: &serde_json::Value) -> bool {
+    event["event"] == "host.progress" && event["pieces"].as_u64() > Some(0)
+}
+
+#[test]
+fn every_host_ends_with_an_identical_tree() {
+    let lab = Lab::of(8);
+    let source = source(&lab, 8);
+    let ended = lab.run(&source, &["--tag", "v1"]).expect_code(0);
+    assert_eq!(ended.end()["outcome"], "complete");
+    assert_eq!(ended.end()["counts"]["done"], 8);
+    assert_eq!(ended.end()["left_behind"].as_array().map(Vec::len), Some(0), "{}", ended.story);
+    lab.assert_delivered(&deployed(&lab, &source), "v1", &[]);
+    lab.assert_clean();
+
+    let again = lab.run(&source, &["--tag", "v1"]).expect_code(0);
+    assert_eq!(again.end()["bytes_from_seeder"], 0, "what is there is not sent again\n{}", again.story);
+    fs::write(lab.hosts[3].releases().join("v1/secret"), "changed").expect("it is ours");
+    let differs = lab.run(&source, &["--tag", "v1"]).expect_code(3);
+    assert!(differs.reason(&lab.hosts[3]).contains("other content"), "{}", differs.story);
+    assert_eq!(fs::read(lab.hosts[3].releases().join("v1/secret")).expect("nothing was touched"), b"changed");
+    lab.assert_clean();
+}
+
+#[test]
+fn a_file_and_a_source_on_the_seeder_are_deployed_too() {
+    let lab = Lab::of(3);
+    let source = source(&lab, 2);
+    lab.run(&source.join("data.bin"), &["--tag", "one-file"]).expect_code(0);
+    for host in &lab.hosts {
+        assert_eq!(fs::read(host.releases().join("one-file")).expect("it is there"), noise(2 << 20));
+    }
+    let there = format!("127.0.0.3:{}", source.display());
+    lab.run(Path::new(&there), &["--tag", "from-host"]).expect_code(0);
+    lab.assert_delivered(&deployed(&lab, &source), "from-host", &[]);
+    lab.assert_clean();
+}
+
+#[test]
+fn this_machine_can_seed_and_track() {
+    let lab = Lab::of(3);
+    let source = source(&lab, 2);
+    let inventory = fs::read_to_string(lab.path("inventory.toml")).expect("the lab wrote it");
+    fs::write(lab.path("inventory.toml"), inventory + "[roles]\nseeder = \"console\"\n").expect("it takes files");
+    lab.run(&source, &["--tag", "v1"]).expect_code(0);
+    lab.assert_delivered(&deployed(&lab, &source), "v1", &[]);
+    lab.assert_clean();
+    assert!(lab::processes_below(&lab.path("home")).is_empty());
+}
+
+#[test]
+fn an_unreachable_host_and_wrong_keys_fail_alone_and_say_why() {
+    let mut lab = Lab::of(8);
+    let source = source(&lab, 2);
+    lab.hosts[1].stop_sshd();
+    let known: String = lab
+        .hosts
+        .iter()
+        .enumerate()
+        .map(|(index, host)| match index {
+            2 => String::new(),
+            3 => lab.known_key(&lab.hosts[4]).replace(
+                &format!("[{}]:{}", lab.hosts[4].name, lab.hosts[4].port),
+                &format!("[{}]:{}", host.name, host.port),
+            ),
+            _ => lab.known_key(host),
+        })
+        .collect();
+    fs::write(lab.path("known_hosts"), known).expect("it takes files");
+    let config = lab.hosts[5].folder.join("sshd_config");
+    let refusing = fs::read_to_string(&config).expect("the lab wrote it").replace("/id.pub", "/no-such-file");
+    fs::write(&config, refusing).expect("it takes files");
+    lab.reload(5);
+
+    let ended = lab.run(&source, &["--tag", "v1"]).expect_code(3);
+    let why = |index: usize| ended.reason(&lab.hosts[index]);
+    assert!(why(1).starts_with("unreachable: cannot connect"), "{}", why(1));
+    assert!(why(2).starts_with("failed: unknown host key SHA256:"), "{}", why(2));
+    assert!(why(3).starts_with("failed: host key changed: SHA256:"), "{}", why(3));
+    assert!(why(5).starts_with("failed: permission denied for"), "{}", why(5));
+    assert_eq!(ended.end()["counts"]["done"], 4, "{}", ended.story);
+    lab.assert_delivered(&deployed(&lab, &source), "v1", &[1, 2, 3, 5]);
+    lab.assert_clean();
+
+    let all: String = lab.hosts.iter().map(|host| lab.known_key(host)).collect();
+    fs::write(lab.path("known_hosts"), all).expect("it takes files");
+    let healed = lab.run(&source, &["--tag", "v1", "--limit", "@failed ! 127.0.0.[3,7]"]).expect_code(0);
+    assert_eq!(healed.end()["counts"]["done"], 2, "{}", healed.story);
+    lab.assert_delivered(&deployed(&lab, &source), "v1", &[1, 5]);
+}
+
+#[test]
+fn a_killed_agent_fails_alone_and_a_retry_carries_on() {
+    let lab = Lab::of(4);
+    let source = source(&lab, 8);
+    let caps = ["--tag", "v1", "--max-upload", "2M", "--max-download", "2M"];
+    let mut run = lab.start(&source, &caps);
+    run.until("the last host fetches", |event| fetching(event) && event["host"] == lab.hosts[3].name.as_str());
+    kill(&lab.hosts[3].agents());
+    let ended = run.finish().expect_code(3);
+    assert!(ended.reason(&lab.hosts[3]).starts_with("failed: the agent died: killed by SIGKILL"), "{}", ended.story);
+    assert_eq!(ended.end()["counts"]["done"], 3, "{}", ended.story);
+    lab.assert_delivered(&deployed(&lab, &source), "v1", &[3]);
+    lab.assert_clean();
+
+    let mut run = lab.start(&source, &["--tag", "v2", "--max-upload", "2M", "--retries", "2"]);
+    run.until("the last host fetches", |event| fetching(event) && event["host"] == lab.hosts[3].name.as_str());
+    kill(&lab.hosts[3].agents());
+    run.finish().expect_code(0);
+    lab.assert_delivered(&lab.path("expected"), "v2", &[]);
+    lab.assert_clean();
+}
+
+#[test]
+fn a_full_disk_fails_alone_with_numbers() {
+    let lab = Lab::of(3);
+    let source = source(&lab, 8);
+    let releases = lab.hosts[2].releases();
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(&releases).status();
+    assert!(mounted.expect("mount is everywhere").success(), "this test mounts a small tmpfs and needs root");
+    let ended = lab.run(&source, &["--tag", "v1"]);
+    let why = ended.reason(&lab.hosts[2]);
+    let left = fs::read_dir(&releases).map_or(0, Iterator::count);
+    assert!(Command::new("umount").arg(&releases).status().expect("umount is everywhere").success());
+    let ended = ended.expect_code(3);
+    assert!(why.contains("is full: ") && why.contains(" needed"), "{why}");
+    assert_eq!(left, 0, "nothing is left on the full disk");
+    assert_eq!(ended.end()["counts"]["done"], 2, "{}", ended.story);
+    lab.run(&source, &["--tag", "v1", "--limit", "@failed"]).expect_code(0);
+    lab.assert_delivered(&deployed(&lab, &source), "v1", &[]);
+}
+
+#[test]
+fn a_tampered_partial_file_is_fetched_again_where_it_is_wrong() {
+    let lab = Lab::of(3);
+    let source = source(&lab, 8);
+    let mut run = lab.start(&source, &["--tag", "v1", "--max-upload", "2M"]);
+    run.until("the last host fetches", |event| fetching(event) && event["host"] == lab.hosts[2].name.as_str());
+    let console = run.child.id();
+    kill(&[console]);
+    drop(run.finish());
+    lab.hosts.iter().for_each(|host| wait_until("agents end with their console", || host.agents().is_empty()));
+    let workspace = lab.hosts[2].releases().join(".rookery");
+    let partial = fs::read_dir(&workspace)
+        .expect("a console that was killed leaves partial data")
+        .filter_map(Result::ok)
+        .find(|entry| entry.file_name().to_string_lossy().ends_with(".part"))
+        .expect("partial data is kept")
+        .path();
+    let mut bytes = fs::read(&partial).expect("it is ours");
+    bytes.iter_mut().step_by(100_000).for_each(|byte| *byte ^= 0xff);
+    fs::write(&partial, bytes).expect("it is ours");
+    lab.run(&source, &["--tag", "v1"]).expect_code(0);
+    lab.assert_delivered(&deployed(&lab, &source), "v1", &[]);
+    lab.hosts.iter().for_each(|host| assert!(!host.releases().join(".rookery").exists()));
+}
+
+#[test]
+fn the_rest_goes_on_without_the_tracker_and_without_the_seeder() {
+    let lab = Lab::of(6);
+    let source = source(&lab, 8);
+    let roles = "[roles]\nseeder = \"127.0.0.2\"\ntracker = \"127.0.0.3\"\n";
+    let inventory = fs::read_to_string(lab.path("inventory.toml")).expect("the lab wrote it");
+    fs::write(lab.path("inventory.toml"), inventory + roles).expect("it takes files");
+
+    let caps = ["--tag", "v1", "--max-upload", "3M", "--exclude", "127.0.0.3"];
+    let mut run = lab.start(&source, &caps);
+    run.until("the last host fetches", |event| fetching(event) && event["host"] == lab.hosts[5].name.as_str());
+    kill(&lab.hosts[1].agents());
+    let ended = run.finish().expect_code(0);
+    assert_eq!(ended.end()["counts"]["done"], 5, "{}", ended.story);
+    lab.assert_clean();
+
+    let mut run = lab.start(&source, &["--tag", "v2", "--max-upload", "3M", "--limit", "127.0.0.[4-7]"]);
+    run.until("one copy is out", |event| event["event"] == "swarm" && event["rarest"].as_u64() > Some(1));
+    kill(&lab.hosts[0].agents());
+    let ended = run.finish().expect_code(0);
+    assert_eq!(ended.end()["counts"]["done"], 4, "{}", ended.story);
+    lab.assert_delivered(&deployed(&lab, &source), "v2", &[0, 1]);
+    lab.assert_clean();
+}
+
+fn kill(pids: &[u32]) {
+    assert!(!pids.is_empty(), "there is an agent to kill");
+    for pid in pids {
+        let killed = Command::new("kill").args(["-KILL", &pid.to_string()]).status();
+        assert!(killed.expect("kill is everywhere").success());
+    }
+}
