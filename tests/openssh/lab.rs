@@ -12,37 +12,37 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// Longest wait for anything in these tests.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A fleet of sshds. Dropping it ends them.
-pub struct Lab {
+pub(crate) struct Lab {
     folder: tempfile::TempDir,
-    pub hosts: Vec<LabHost>,
+    pub(crate) hosts: Vec<LabHost>,
 }
 
 /// One host.
-pub struct LabHost {
-    pub name: String,
-    pub port: u16,
-    pub folder: PathBuf,
+pub(crate) struct LabHost {
+    pub(crate) name: String,
+    pub(crate) port: u16,
+    pub(crate) folder: PathBuf,
     sshd: Child,
 }
 
 impl LabHost {
-    pub fn releases(&self) -> PathBuf {
+    pub(crate) fn releases(&self) -> PathBuf {
         self.folder.join("releases")
     }
 
-    pub fn work_dir(&self) -> PathBuf {
+    pub(crate) fn work_dir(&self) -> PathBuf {
         self.folder.join("work")
     }
 
     /// Processes whose program lies in this host's folders.
-    pub fn agents(&self) -> Vec<u32> {
+    pub(crate) fn agents(&self) -> Vec<u32> {
         processes_below(&self.folder)
     }
 
-    pub fn stop_sshd(&mut self) {
+    pub(crate) fn stop_sshd(&mut self) {
         let _ = self.sshd.kill();
         let _ = self.sshd.wait();
     }
@@ -50,7 +50,7 @@ impl LabHost {
 
 impl Lab {
     /// Starts `count` hosts named `127.0.0.2` and up.
-    pub fn of(count: u8) -> Self {
+    pub(crate) fn of(count: u8) -> Self {
         let folder = tempfile::Builder::new().prefix("rk").tempdir().expect("a folder for the lab");
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
         fs::create_dir_all("/run/sshd").ok();
@@ -67,18 +67,18 @@ impl Lab {
         lab
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// A line of known_hosts.
-    pub fn known_key(&self, host: &LabHost) -> String {
+    pub(crate) fn known_key(&self, host: &LabHost) -> String {
         let key = fs::read_to_string(host.folder.join("hostkey.pub")).expect("the key was made");
         format!("[{}]:{} {}\n", host.name, host.port, key.trim())
     }
 
     /// The inventory, with `extra` TOML behind it.
-    pub fn write_inventory(&self, extra: &str) {
+    pub(crate) fn write_inventory(&self, extra: &str) {
         let mut text = format!(
             "version = 1\n[defaults]\nuser = \"{}\"\nidentity = [\"{}\"]\nknown_hosts = [\"{}\"]\nconnect_timeout = \"5s\"\n\
              [swarm]\nport = \"6881-6999\"\ntracker_port = 0\n[group.all]\nhosts = [{}]\n",
@@ -101,7 +101,7 @@ impl Lab {
     }
 
     /// Starts a host's sshd again, with the configuration it has now.
-    pub fn reload(&mut self, index: usize) {
+    pub(crate) fn reload(&mut self, index: usize) {
         self.hosts[index].stop_sshd();
         let sshd = sshd(&self.hosts[index].folder);
         self.hosts[index].sshd = sshd;
@@ -126,7 +126,7 @@ impl Lab {
     }
 
     /// A command of `rookery` in this lab.
-    pub fn rookery(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn rookery(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rookery"));
         command
             .args(arguments)
@@ -140,7 +140,7 @@ impl Lab {
     }
 
     /// Starts `rookery run SOURCE --json …`; its events are read as they come.
-    pub fn start(&self, source: &Path, arguments: &[&str]) -> Run {
+    pub(crate) fn start(&self, source: &Path, arguments: &[&str]) -> Run {
         let source = source.display().to_string();
         let all = [&["run", &source, "--json", "--yes"], arguments].concat();
         let errors = fs::File::create(self.path("stderr")).expect("the lab's folder takes files");
@@ -150,12 +150,12 @@ impl Lab {
     }
 
     /// Runs to the end.
-    pub fn run(&self, source: &Path, arguments: &[&str]) -> Ended {
+    pub(crate) fn run(&self, source: &Path, arguments: &[&str]) -> Ended {
         self.start(source, arguments).finish()
     }
 
     /// Every host but `except` has exactly `source` as `tag`, and nothing of ours is left anywhere.
-    pub fn assert_delivered(&self, source: &Path, tag: &str, except: &[usize]) {
+    pub(crate) fn assert_delivered(&self, source: &Path, tag: &str, except: &[usize]) {
         let expected = tree(source);
         for (index, host) in self.hosts.iter().enumerate() {
             let release = host.releases().join(tag);
@@ -168,7 +168,7 @@ impl Lab {
     }
 
     /// No process and no file of a run is left on any host (the agent's own file stays: it is the next run's).
-    pub fn assert_clean(&self) {
+    pub(crate) fn assert_clean(&self) {
         for host in &self.hosts {
             wait_until(&format!("no agent is left on {}", host.name), || host.agents().is_empty());
             assert!(!host.releases().join(".rookery").exists(), "{}: .rookery is left", host.name);
@@ -191,8 +191,8 @@ impl Drop for Lab {
 }
 
 /// A run under way.
-pub struct Run {
-    pub child: Child,
+pub(crate) struct Run {
+    pub(crate) child: Child,
     output: BufReader<ChildStdout>,
     events: Vec<Value>,
     stderr: PathBuf,
@@ -200,7 +200,7 @@ pub struct Run {
 
 impl Run {
     /// Reads events until one satisfies `wanted`.
-    pub fn until(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn until(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         loop {
             let Some(event) = self.next() else { panic!("the run ended before {what}\n{}", self.story()) };
             if wanted(&event) {
@@ -228,7 +228,7 @@ impl Run {
     }
 
     /// Reads to the end.
-    pub fn finish(mut self) -> Ended {
+    pub(crate) fn finish(mut self) -> Ended {
         while self.next().is_some() {}
         let status = self.child.wait().expect("it was started here");
         let story = self.story();
@@ -237,28 +237,28 @@ impl Run {
 }
 
 /// A run that ended.
-pub struct Ended {
-    pub code: i32,
-    pub events: Vec<Value>,
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) events: Vec<Value>,
     /// Events and stderr, to show when a test fails.
-    pub story: String,
+    pub(crate) story: String,
 }
 
 impl Ended {
-    pub fn expect_code(self, code: i32) -> Self {
+    pub(crate) fn expect_code(self, code: i32) -> Self {
         assert_eq!(self.code, code, "exit code\n{}", self.story);
         self
     }
 
     /// The reason of the host's last state.
-    pub fn reason(&self, host: &LabHost) -> String {
+    pub(crate) fn reason(&self, host: &LabHost) -> String {
         let states =
             self.events.iter().filter(|event| event["event"] == "host.state" && event["host"] == host.name.as_str());
         let last = states.last().unwrap_or_else(|| panic!("nothing was told of {}\n{}", host.name, self.story));
         format!("{}: {}", last["state"].as_str().unwrap_or_default(), last["reason"].as_str().unwrap_or_default())
     }
 
-    pub fn end(&self) -> &Value {
+    pub(crate) fn end(&self) -> &Value {
         let end = self.events.last().unwrap_or_else(|| panic!("no event at all\n{}", self.story));
         assert_eq!(end["event"], "run.end", "the last event\n{}", self.story);
         end
@@ -266,7 +266,7 @@ impl Ended {
 }
 
 /// Waits for a condition.
-pub fn wait_until(what: &str, condition: impl Fn() -> bool) {
+pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let until = Instant::now() + PATIENCE;
     while !condition() {
         assert!(Instant::now() < until, "gave up waiting until {what}");
@@ -275,7 +275,7 @@ pub fn wait_until(what: &str, condition: impl Fn() -> bool) {
 }
 
 /// What is in a folder: path, kind, mode, content.
-pub fn tree(root: &Path) -> Vec<String> {
+pub(crate) fn tree(root: &Path) -> Vec<String> {
     let mut seen = Vec::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -304,7 +304,7 @@ fn checksum(bytes: &[u8]) -> (usize, u64) {
 }
 
 /// Processes whose program lies below `folder`.
-pub fn processes_below(folder: &Path) -> Vec<u32> {
+pub(crate) fn processes_below(folder: &Path) -> Vec<u32> {
     let entries = fs::read_dir("/proc").expect("this is Linux").filter_map(Result::ok);
     let numbered =
         entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok().map(|pid: u32| (pid, entry.path())));
