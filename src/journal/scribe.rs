@@ -4,7 +4,6 @@ use jiff::Timestamp;
 
 use super::event::{Event, FailedHost, Happening, LeftBehind, PayloadFields, SCHEMA, SlowHost};
 use crate::control::RunId;
-use crate::inventory::{HostId, Place};
 use crate::rollout::{Notice, Payload, Plan, Rollout, Source, Summary};
 
 /// Numbers the events of one run and gives hosts their names.
@@ -27,21 +26,14 @@ impl Scribe {
             Source::Packed(payload) => (plan.source_name.clone(), Some(payload)),
             Source::OnSeeder(order) => (order.source.clone(), None),
         };
-        let place = |place| match place {
-            Place::Console => "console".to_owned(),
-            Place::Host(id) => {
-                let host = plan.hosts.iter().chain(&plan.helpers).find(|host| host.id == id);
-                host.map_or_else(String::new, |host| host.name.clone())
-            }
-        };
         self.event(
             time,
             Happening::RunStart {
                 tag: plan.tag.clone().or_else(|| payload.map(|payload| plan.tag_for(&payload.facts))),
                 source,
                 hosts: plan.hosts.iter().map(|host| host.name.clone()).collect(),
-                seeder: place(plan.seeder),
-                tracker: place(plan.tracker),
+                seeder: plan.place_name(plan.seeder).to_owned(),
+                tracker: plan.place_name(plan.tracker).to_owned(),
                 payload: payload.map(fields),
                 operator: self.operator.clone(),
             },
@@ -50,10 +42,9 @@ impl Scribe {
 
     /// The rollout said something.
     pub fn notice(&mut self, time: Timestamp, rollout: &Rollout, notice: &Notice) -> Event {
-        let name = |host: &HostId| rollout.name(*host).to_owned();
         let what = match notice {
             Notice::HostState { host, state, from, attempt, reason, cause } => Happening::HostState {
-                host: name(host),
+                host: rollout.name(*host).to_owned(),
                 state: *state,
                 from: *from,
                 attempt: *attempt,
@@ -61,7 +52,7 @@ impl Scribe {
                 cause: cause.map(str::to_owned),
             },
             Notice::HostProgress { host, progress, pieces_total } => Happening::HostProgress {
-                host: name(host),
+                host: rollout.name(*host).to_owned(),
                 pieces: progress.pieces,
                 pieces_total: *pieces_total,
                 bytes_down: progress.bytes_down,
@@ -74,11 +65,13 @@ impl Scribe {
                 Happening::Swarm { tracker: *tracker, seeder: *seeder, rarest: *rarest }
             }
             Notice::Payload { payload } => Happening::Payload { tag: rollout.tag().cloned(), payload: fields(payload) },
-            Notice::Note { at, text } => Happening::Note { place: place_name(rollout, *at), text: text.clone() },
+            Notice::Note { at, text } => {
+                Happening::Note { place: rollout.plan().place_name(*at).to_owned(), text: text.clone() }
+            }
             Notice::Action { verb, hosts, detail } => Happening::Action {
                 operator: self.operator.clone(),
                 verb: (*verb).to_owned(),
-                hosts: hosts.iter().map(name).collect(),
+                hosts: hosts.iter().map(|host| rollout.name(*host).to_owned()).collect(),
                 detail: detail.clone(),
             },
         };
@@ -87,7 +80,6 @@ impl Scribe {
 
     /// The run is over.
     pub fn end(&mut self, time: Timestamp, rollout: &Rollout, summary: &Summary) -> Event {
-        let name = |host: HostId| rollout.name(host).to_owned();
         let slow = summary.slowest.iter();
         let left = summary.left_behind.iter();
         let failed = summary.failed.iter();
@@ -97,14 +89,19 @@ impl Scribe {
             elapsed_ms: millis(summary.elapsed),
             bytes_from_seeder: summary.bytes_from_seeder,
             bytes_from_peers: summary.bytes_from_peers,
-            slowest: slow.map(|(host, took)| SlowHost { host: name(*host), elapsed_ms: millis(*took) }).collect(),
-            left_behind: left
-                .map(|(place, what)| LeftBehind { place: place_name(rollout, *place), what: what.clone() })
+            slowest: slow
+                .map(|(host, took)| SlowHost { host: rollout.name(*host).to_owned(), elapsed_ms: millis(*took) })
                 .collect(),
-            healed: summary.healed.iter().map(|host| name(*host)).collect(),
+            left_behind: left
+                .map(|(place, what)| LeftBehind {
+                    place: rollout.plan().place_name(*place).to_owned(),
+                    what: what.clone(),
+                })
+                .collect(),
+            healed: summary.healed.iter().map(|host| rollout.name(*host).to_owned()).collect(),
             failed: failed
                 .map(|(host, failure)| FailedHost {
-                    host: name(*host),
+                    host: rollout.name(*host).to_owned(),
                     cause: failure.cause().to_owned(),
                     reason: failure.to_string(),
                 })
@@ -116,13 +113,6 @@ impl Scribe {
     fn event(&mut self, time: Timestamp, what: Happening) -> Event {
         self.seq += 1;
         Event { schema: SCHEMA, seq: self.seq, time, run: self.run.clone(), what }
-    }
-}
-
-fn place_name(rollout: &Rollout, place: Place) -> String {
-    match place {
-        Place::Console => "console".to_owned(),
-        Place::Host(host) => rollout.name(host).to_owned(),
     }
 }
 

@@ -38,6 +38,18 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// What a place is called: its host's name, or `console`; empty for a host that is not in the plan.
+    pub fn place_name(&self, place: Place) -> &str {
+        match place {
+            Place::Console => "console",
+            Place::Host(id) => {
+                let at = self.hosts.get(id.0 as usize).filter(|host| host.id == id);
+                let host = at.or_else(|| self.hosts.iter().chain(&self.helpers).find(|host| host.id == id));
+                host.map_or("", |host| &host.name)
+            }
+        }
+    }
+
     /// The tag of a payload when none was chosen: the source's name and the first 12 hex digits of its SHA-256.
     pub fn tag_for(&self, payload: &PayloadFacts) -> Tag {
         let digest: String = payload.sha256.to_string().chars().take(12).collect();
