@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use fleet::{Fault, Fleet, asking, config, host, listener, pack_order, plan, planned};
-use rookery::base::{ByteCount, ByteRate};
-use rookery::control::{Order, Status};
+use rookery::base::{ByteCount, ByteRate, Sha256Digest};
+use rookery::control::{AgentFailure, Order, Status};
 use rookery::inventory::{HostId, Place};
 use rookery::rollout::{Action, Caps, Config, Failure, Input, Notice, Outcome, Source, Stage, StateName, StationState};
 
@@ -299,6 +299,22 @@ fn a_seeder_that_dies_after_a_copy_is_out_stops_nobody() {
     assert_eq!(summary.counts.of(StateName::Done), 3);
     assert_eq!((fleet.state(0), summary.outcome), (StateName::Failed, Outcome::Partial));
     assert!(matches!(summary.failed[0].1, Failure::AgentDied { .. }));
+}
+
+#[test]
+fn a_done_seeder_that_leaves_the_swarm_is_told_to_serve_again() {
+    let mut fleet = Fleet::of(3).fault(host(1), Fault::StopsAt(5)).fault(host(2), Fault::StopsAt(5));
+    fleet.run_until(|fleet| fleet.state(0) == StateName::Done);
+    let failure = AgentFailure::DigestMismatch {
+        what: "payload".to_owned(),
+        found: Sha256Digest::new([0; 32]),
+        expected: Sha256Digest::new([1; 32]),
+    };
+    fleet.give(Input::Status { at: host(0), attempt: 1, status: Status::Failed { failure } });
+    fleet.mend(host(1));
+    fleet.mend(host(2));
+    assert_eq!(fleet.run().outcome, Outcome::Complete);
+    assert_eq!((fleet.serves[&host(0)].len(), fleet.connects[&host(0)].len()), (2, 1));
 }
 
 #[test]

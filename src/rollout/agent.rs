@@ -283,11 +283,12 @@ impl Rollout {
         }
     }
 
-    /// The run cannot go on there; the agent stays.
+    /// The run cannot go on there: the agent has left the swarm, and stays to be told to serve again.
     fn handle_failed(&mut self, slot: Slot, failure: AgentFailure) {
         let tracks = slot == self.tracker.slot && self.tracker.asked && !self.tracker.alive;
         let session = &mut self.sessions[slot.0];
-        if tracks && !session.served && !session.packing {
+        let while_serving = session.serving && matches!(failure, AgentFailure::PortsInUse { .. });
+        if tracks && !session.packing && (!session.served || while_serving) {
             self.tracker.asked = false;
             if self.only_tracks(slot) {
                 return self.drop_and_fail(slot, Failure::Agent(failure));
@@ -299,9 +300,11 @@ impl Rollout {
         }
         session.served = false;
         session.packing = false;
-        self.stop_rates(slot);
+        self.leave_swarm(slot);
         if self.in_fleet(slot) && self.records[slot.0].state.name().is_settled() {
-            return self.note(slot, failure.to_string());
+            self.sessions[slot.0].work_failures += 1;
+            self.note(slot, failure.to_string());
+            return self.lose_station(slot, Failure::Agent(failure));
         }
         self.fail(slot, Failure::Agent(failure), Reached::Agent);
     }

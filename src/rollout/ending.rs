@@ -73,7 +73,7 @@ impl Rollout {
 
     /// Tells an agent to clean up and stop.
     pub(super) fn order_stop(&mut self, slot: Slot) {
-        self.leave_swarm(slot);
+        self.leave_run(slot);
         self.release(slot);
         self.sessions[slot.0].link = Link::Stopping;
         self.sessions[slot.0].since = self.now;

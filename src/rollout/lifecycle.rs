@@ -112,7 +112,7 @@ impl Rollout {
             Link::Off | Link::Hanging => return,
             Link::Dialing | Link::Attached | Link::Stopping => {}
         }
-        self.leave_swarm(slot);
+        self.leave_run(slot);
         self.release(slot);
         self.sessions[slot.0].link = Link::Hanging;
         self.sessions[slot.0].since = self.now;
@@ -133,6 +133,11 @@ impl Rollout {
                 self.availability.remove_all(pieces);
             }
         }
+    }
+
+    /// The agent does nothing more for the run.
+    pub(super) fn leave_run(&mut self, slot: Slot) {
+        self.leave_swarm(slot);
         if slot == self.tracker.slot {
             self.tracker.alive = false;
             self.tracker.asked = false;
@@ -160,7 +165,7 @@ impl Rollout {
     pub(super) fn handle_ended(&mut self, slot: Slot, failure: Option<Failure>, left_behind: Vec<String>) {
         let link = self.sessions[slot.0].link;
         self.keep_left_behind(slot, left_behind);
-        self.leave_swarm(slot);
+        self.leave_run(slot);
         self.release(slot);
         self.sessions[slot.0].unlink();
         self.rearm(slot);
@@ -321,7 +326,7 @@ impl Rollout {
     }
 
     /// Whether the host is settled and only its agent has something to do.
-    fn is_at_rest(&self, slot: Slot) -> bool {
+    pub(super) fn is_at_rest(&self, slot: Slot) -> bool {
         self.records[slot.0].state.name().is_settled()
     }
 

@@ -1,7 +1,7 @@
 //! Hosts to which no piece comes: found, explained, given up.
 
 use super::machine::Rollout;
-use super::session::Slot;
+use super::session::{Link, Slot};
 use super::{Failure, HostState, Stall};
 use crate::control::TrackerHealth;
 
@@ -37,7 +37,9 @@ impl Rollout {
             self.records[slot.0].pieces.as_ref().is_some_and(|pieces| pieces.count() == self.availability.covered());
         let seeder = self.seeder.slot;
         let more_to_come = !(self.sessions[seeder.0].serving && self.is_full(seeder));
-        slot != seeder && has_all_there_is && more_to_come && self.seeder.lost.is_none()
+        let session = &self.sessions[seeder.0];
+        let idle = self.is_at_rest(seeder) && session.link == Link::Attached && !session.served && !session.packing;
+        slot != seeder && has_all_there_is && more_to_come && !idle && self.seeder.lost.is_none()
     }
 
     fn stall_reason(&self, slot: Slot) -> Stall {

@@ -200,8 +200,12 @@ impl Rollout {
         };
         if keeps_state {
             self.sessions[slot.0].purpose = Purpose::Station;
-            self.sessions[slot.0].retry_at = Some(self.now);
-            self.rearm(slot);
+            if self.sessions[slot.0].link == Link::Attached {
+                self.advance(slot);
+            } else {
+                self.sessions[slot.0].retry_at = Some(self.now);
+                self.rearm(slot);
+            }
         } else {
             self.sessions[slot.0].purpose = Purpose::Work;
             self.enter(slot, HostState::Waiting { not_before: None }, Some("the seeder is needed again".to_owned()));
