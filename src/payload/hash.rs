@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
-use rustix::fs::SeekFrom;
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
 
+use super::holes::Holes;
 use super::{BUFFER_LENGTH, FileError, ReadError};
 use crate::base::{Bitfield, ByteCount, Layout, PieceIndex, Sha1Digest, Sha256Digest};
 
@@ -39,6 +39,7 @@ pub fn hash_pieces(
         progress,
         next: AtomicUsize::new(0),
         done: AtomicU64::new(0),
+        holes: Holes::of(file),
         zeros: OnceLock::new(),
     };
     let results = Mutex::new(vec![None; which.len()]);
@@ -115,6 +116,7 @@ struct Work<'a> {
     progress: &'a (dyn Fn(ByteCount) + Sync),
     next: AtomicUsize,
     done: AtomicU64,
+    holes: Holes,
     zeros: OnceLock<Sha1Digest>,
 }
 
@@ -136,7 +138,7 @@ impl Work<'_> {
         let begin = self.layout.piece_offset(piece);
         let length = self.layout.piece_length(piece);
         let end = begin + u64::from(length);
-        if length == self.layout.nominal_piece_length() && self.is_hole(begin, end) {
+        if length == self.layout.nominal_piece_length() && self.holes.cover(&(begin..end)) {
             self.advance(u64::from(length));
             return Ok(Some(*self.zeros.get_or_init(|| zeros(length))));
         }
@@ -149,15 +151,6 @@ impl Work<'_> {
             Extent::Whole if length > 0 => Some(Sha1Digest::new(digest.finalize().into())),
             Extent::Whole | Extent::Short => None,
         })
-    }
-
-    fn is_hole(&self, begin: u64, end: u64) -> bool {
-        let within = rustix::fs::seek(self.file, SeekFrom::End(0)).is_ok_and(|length| end <= length);
-        within
-            && match rustix::fs::seek(self.file, SeekFrom::Data(begin)) {
-                Ok(data) => data >= end,
-                Err(error) => error == rustix::io::Errno::NXIO,
-            }
     }
 
     fn advance(&self, bytes: u64) {

@@ -16,6 +16,7 @@ mod entry;
 mod exclude;
 mod failure;
 mod hash;
+mod holes;
 mod link;
 mod pack;
 mod piece_length;
