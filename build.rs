@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 const LENGTH_MAX: u64 = 3 << 20;
 
 /// What the agent is made of, files or folders: a change elsewhere does not build it again.
-const SOURCES: [&str; 19] = [
+const SOURCES: [&str; 22] = [
     "Cargo.toml",
     "Cargo.lock",
     "src/lib.rs",
@@ -28,8 +28,11 @@ const SOURCES: [&str; 19] = [
     "src/driver/agent",
     "src/driver/clock",
     "src/driver/disk",
+    "src/driver/failures",
+    "src/driver/member",
     "src/driver/mod.rs",
     "src/driver/peers",
+    "src/driver/storage",
     "src/driver/tracker",
     "src/metainfo",
     "src/payload",
