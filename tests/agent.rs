@@ -270,7 +270,9 @@ fn a_pushed_payload_becomes_a_release_on_every_host_and_nothing_is_left() {
         assert!(!host.delivered());
         host.assert_has(&source);
     }
-    peers.into_iter().for_each(|(_, peer)| peer.stop());
+    for (_, peer) in peers {
+        peer.stop();
+    }
     seeder.stop();
 }
 

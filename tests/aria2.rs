@@ -1,6 +1,7 @@
 //! The swarm with another client: aria2 downloads from our seeder, and seeds to our peer, both found by our tracker.
 
 #![cfg(feature = "agent")]
+#![expect(clippy::unwrap_used, reason = "what a test needs and does not get ends it")]
 
 mod support;
 

@@ -56,8 +56,6 @@ pub(super) struct Part {
 /// What is told to whoever put the host into the swarm.
 #[derive(Debug)]
 pub(super) enum Happening {
-    /// A piece is there, verified.
-    Piece,
     /// So many bytes from the console are written.
     Stored(usize),
     /// Every piece is there.
@@ -241,10 +239,7 @@ impl Member {
             Output::Write { block, data } => self.disk.write(block, data),
             Output::Verify(piece) => self.disk.verify(piece),
             Output::Announce(announcement) => self.herald.announce(announcement),
-            Output::PieceDone(piece) => {
-                self.completed.push(piece);
-                self.happenings.push_back(Happening::Piece);
-            }
+            Output::PieceDone(piece) => self.completed.push(piece),
             Output::Complete => self.happenings.push_back(Happening::Complete),
             Output::Note(note) => {
                 self.happenings.push_back(Happening::Note(note.to_string()));

@@ -14,7 +14,7 @@ use crate::base::{Bitfield, Block, ByteCount, Layout, PieceIndex, Sha1Digest};
 use crate::control::AgentFailure;
 use crate::metainfo::{Content, Info};
 use crate::payload::{ReadError, verify_existing};
-use crate::release::preallocate;
+use crate::release::{preallocate, space_left};
 
 /// Bytes read at once to be hashed.
 const CHUNK: usize = 256 << 10;
@@ -34,7 +34,17 @@ pub(super) struct Storage {
     info: Info,
     path: PathBuf,
     access: Access,
+    contents: Contents,
     segments: Vec<Segment>,
+}
+
+/// What the files held when they were opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Contents {
+    /// Nothing: there is nothing to hash.
+    None,
+    /// Something.
+    Some,
 }
 
 #[derive(Debug)]
@@ -45,13 +55,28 @@ struct Segment {
     file: File,
 }
 
+impl Segment {
+    fn failure(&self, error: &io::Error, length: usize) -> AgentFailure {
+        let failure = AgentFailure::from_io("write", &self.path, error);
+        if let AgentFailure::DiskFull { path, .. } = failure {
+            let free = space_left(&self.path).unwrap_or_default();
+            return AgentFailure::DiskFull { path, needed: ByteCount(length as u64), free };
+        }
+        failure
+    }
+}
+
 impl Storage {
     /// Opens what lies at `path`: the file itself, or the folder with the files of a torrent of several.
     pub(super) fn open(info: Info, path: &Path, access: Access) -> Result<Self, AgentFailure> {
         let mut segments = Vec::new();
         let mut start = 0;
+        let mut contents = Contents::None;
         let mut add = |path: PathBuf, length: u64| -> Result<(), AgentFailure> {
-            let file = open_file(&path, length, access)?;
+            let (file, held) = open_file(&path, length, access)?;
+            if held > 0 {
+                contents = Contents::Some;
+            }
             segments.push(Segment { start, length, path, file });
             start += length;
             Ok(())
@@ -64,7 +89,7 @@ impl Storage {
                 }
             }
         }
-        Ok(Self { path: path.to_owned(), access, segments, info })
+        Ok(Self { path: path.to_owned(), access, contents, segments, info })
     }
 
     /// How the payload is cut.
@@ -89,6 +114,9 @@ impl Storage {
         progress: &(dyn Fn(ByteCount) + Sync),
     ) -> Result<Bitfield, AgentFailure> {
         let layout = self.layout();
+        if self.contents == Contents::None {
+            return Ok(Bitfield::empty(layout.piece_count()));
+        }
         match self.info.content() {
             Content::Single => Ok(verify_existing(&self.path, &layout, self.info.pieces(), cancel, progress)?),
             Content::Multi(_) => {
@@ -137,8 +165,7 @@ impl Storage {
     pub(super) fn write(&self, mut offset: u64, mut data: &[u8]) -> Result<(), AgentFailure> {
         while let Some((segment, within, length)) = self.part(offset, data.len()) {
             let (part, rest) = data.split_at(length);
-            let written = segment.file.write_all_at(part, within);
-            written.map_err(|error| AgentFailure::from_io("write", &segment.path, &error))?;
+            segment.file.write_all_at(part, within).map_err(|error| segment.failure(&error, length))?;
             (offset, data) = (offset + length as u64, rest);
         }
         Ok(())
@@ -170,7 +197,8 @@ impl Storage {
     }
 }
 
-fn open_file(path: &Path, length: u64, access: Access) -> Result<File, AgentFailure> {
+/// Opens a file, with the room it needs if it is to be written; says how long it was.
+fn open_file(path: &Path, length: u64, access: Access) -> Result<(File, u64), AgentFailure> {
     let failed = |operation: &'static str| move |error: io::Error| AgentFailure::from_io(operation, path, &error);
     let mut options = OpenOptions::new();
     options.read(true);
@@ -187,8 +215,9 @@ fn open_file(path: &Path, length: u64, access: Access) -> Result<File, AgentFail
             .custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
     }
     let file = options.open(path).map_err(failed("open"))?;
+    let held = file.metadata().map_err(failed("inspect"))?.len();
     if access == Access::Write {
         preallocate(&file, path, length)?;
     }
-    Ok(file)
+    Ok((file, held))
 }

@@ -215,7 +215,7 @@ impl Session {
             };
             match happening {
                 Happening::Complete if until == Until::Complete => return Ok(()),
-                Happening::Complete | Happening::Piece | Happening::Stored(_) => {}
+                Happening::Complete | Happening::Stored(_) => {}
                 Happening::Note(text) => self.teller.tell(&Status::Note { text: text.clone() }, &text),
                 Happening::Failed(failure) => return Err(Problem::Host { doing: "go on", failure }),
             }

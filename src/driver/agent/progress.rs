@@ -20,6 +20,7 @@ pub(super) struct Told {
     progress: Progress,
     progress_at: Instant,
     peers_at: Instant,
+    packing_at: Instant,
 }
 
 impl Told {
@@ -47,12 +48,21 @@ impl Told {
 
     /// Whether the peers should be told now; if so, they count as told.
     pub(super) fn peers_are_due(&mut self, now: Instant) -> bool {
-        let due = now.since(self.peers_at) >= PEERS_EVERY;
-        if due {
-            self.peers_at = now;
-        }
-        due
+        is_due(&mut self.peers_at, now, PEERS_EVERY)
     }
+
+    /// Whether it should be told how far packing is; if so, it counts as told.
+    pub(super) fn packing_is_due(&mut self, now: Instant) -> bool {
+        is_due(&mut self.packing_at, now, LOOK_EVERY)
+    }
+}
+
+fn is_due(last: &mut Instant, now: Instant, every: Duration) -> bool {
+    let due = now.since(*last) >= every;
+    if due {
+        *last = now;
+    }
+    due
 }
 
 #[cfg(test)]

@@ -247,7 +247,7 @@ impl Agent {
     fn reported(&mut self, report: Report) {
         match report {
             Report::Packing(bytes) => {
-                if self.console.has_room() {
+                if self.told.packing_is_due(self.clock.now()) {
                     self.console.tell(Status::Packing { bytes });
                 }
             }
@@ -301,7 +301,6 @@ impl Agent {
 
     fn happened(&mut self, happening: Happening) {
         let outcome = match happening {
-            Happening::Piece => Ok(()),
             Happening::Stored(length) => {
                 if let Some(seat) = &mut self.seat {
                     seat.stored(length);
