@@ -104,7 +104,7 @@ fn build() -> PathBuf {
 
 fn embed(agent: &Path) -> io::Result<()> {
     let bytes = std::fs::read(agent)?;
-    let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = Sha256::digest(&bytes).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
     let file = File::create(Path::new(&variable("OUT_DIR")).join("rookery-agent.gz"))?;
     let mut encoder = GzEncoder::new(file, Compression::best());
     encoder.write_all(&bytes)?;

@@ -104,7 +104,7 @@ pub(super) struct PaceArgs {
     pub(super) retries: u32,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct ShowArgs {
     /// A line a change instead of the console.
     #[arg(long)]

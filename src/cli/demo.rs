@@ -1,4 +1,47 @@
-//! To be written.
-pub(super) fn main(_args: &super::args::DemoArgs) -> super::exit::Ended {
-    Ok(super::exit::Exit::Done)
+//! `rookery demo`: the main job on hosts of its own.
+
+use std::io::IsTerminal;
+
+use tokio::runtime::Runtime;
+
+use super::args::{CompressArg, DemoArgs, FleetArgs, PaceArgs, RunArgs};
+use super::exit::{Ended, Or};
+use super::run::{self, Site};
+use crate::demo::{DemoFleet, DemoOptions};
+
+/// Starts the hosts, runs, and removes every trace.
+pub(super) fn main(args: &DemoArgs) -> Ended {
+    let runtime = Runtime::new().or_unexpected("start the event loop")?;
+    let options = DemoOptions {
+        hosts: usize::from(args.hosts),
+        seed: args.seed,
+        faults: !args.no_faults,
+        dir: None,
+    };
+    let fleet = runtime.block_on(DemoFleet::start(options)).or_unexpected("start the demo")?;
+    if !args.show.quiet && !args.show.json && std::io::stderr().is_terminal() {
+        eprintln!("{} hosts in {}", args.hosts, fleet.folder().display());
+    }
+    let site = Site { state: fleet.folder().join("state"), agent: None, home: None };
+    let ended = run::run(&arguments(args, &fleet), &site);
+    fleet.stop().or_unexpected("remove the demo's folder")?;
+    ended
+}
+
+fn arguments(args: &DemoArgs, fleet: &DemoFleet) -> RunArgs {
+    let show = &args.show;
+    RunArgs {
+        source: fleet.payload().display().to_string(),
+        fleet: FleetArgs { inventory: Some(fleet.inventory()), limit: None },
+        tag: Some("demo-1".parse().expect("a plain name")),
+        to: None,
+        exclude: None,
+        exclude_path: Vec::new(),
+        compress: CompressArg::Auto,
+        piece_length: None,
+        pace: PaceArgs { max_upload: None, max_download: None, fanout: None, retries: 0 },
+        dry_run: false,
+        yes: true,
+        show: show.clone(),
+    }
 }

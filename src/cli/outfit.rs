@@ -1,7 +1,6 @@
 //! What a run needs to reach its hosts: keys, known hosts, the agent.
 
 use std::collections::BTreeSet;
-use std::env;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +10,7 @@ use tokio::sync::mpsc::Receiver;
 
 use super::exit::{Ending, Exit, Or};
 use super::plan::Draft;
+use super::run::Site;
 use crate::base::Layout;
 use crate::driver::bootstrap::AgentImage;
 use crate::driver::fleet::{Fleet, Limits, PushSource, Setup, Surroundings, Targets};
@@ -23,6 +23,7 @@ pub(super) type Outfit = (Fleet, Receiver<Input>);
 /// Reads keys and known hosts, asks for passphrases, and makes the fleet. `payload` is what may have to be pushed.
 pub(super) fn outfit(
     draft: &Draft,
+    site: &Site,
     payload: Option<(&Path, Layout)>,
     work_dir: &Path,
     runtime: &Handle,
@@ -32,9 +33,8 @@ pub(super) fn outfit(
     let made = Targets::new(&draft.inventory.hosts, &surroundings, &image).or_exit(Exit::Invalid)?;
     made.warnings.iter().for_each(|warning| eprintln!("rookery: {warning}"));
     let needed = needed_identities(draft, &surroundings);
-    let socket = env::var_os("SSH_AUTH_SOCK").filter(|socket| !socket.is_empty()).map(PathBuf::from);
     let mut prompt = ask;
-    let credentials = runtime.block_on(Credentials::load(socket, &needed, surroundings.home.as_deref(), &mut prompt));
+    let credentials = runtime.block_on(Credentials::load(site.agent.clone(), &needed, site.home.as_deref(), &mut prompt));
     credentials.problems().iter().for_each(|problem| eprintln!("rookery: key not used: {problem}"));
     if credentials.is_empty() {
         let why = "no key to log in with: name one in `identity` of the inventory, or load one into ssh-agent";

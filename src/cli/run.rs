@@ -1,5 +1,6 @@
 //! `rookery run`: the main job, from the arguments to the exit code.
 
+use std::env;
 use std::fs::{self, DirBuilder};
 use std::io::IsTerminal;
 use std::os::unix::fs::DirBuilderExt;
@@ -25,10 +26,27 @@ use crate::rollout::{Plan, Rollout};
 /// How long the fleet may take to hang up after the last word.
 const HANG_UP_MAX: Duration = Duration::from_secs(20);
 
+/// What of this machine a run uses.
+#[derive(Debug)]
+pub(super) struct Site {
+    /// The folder of journals.
+    pub(super) state: PathBuf,
+    /// The ssh-agent's socket.
+    pub(super) agent: Option<PathBuf>,
+    /// The operator's home, for keys with the usual names.
+    pub(super) home: Option<PathBuf>,
+}
+
 /// Runs.
 pub(super) fn main(args: &RunArgs) -> Ended {
+    let agent = env::var_os("SSH_AUTH_SOCK").filter(|socket| !socket.is_empty()).map(PathBuf::from);
+    run(args, &Site { state: paths::state()?, agent, home: paths::home() })
+}
+
+/// Runs with the means of a site.
+pub(super) fn run(args: &RunArgs, site: &Site) -> Ended {
     let draft = Draft::new(args)?;
-    let folder = RunFolder::create()?;
+    let folder = RunFolder::create(&site.state)?;
     let interrupted = interruptible()?;
     let package = match &draft.origin {
         Origin::Here(source) => Some(package(source, &folder.payload(), args, &interrupted)),
@@ -41,13 +59,19 @@ pub(super) fn main(args: &RunArgs) -> Ended {
             return Err(ending);
         }
     };
-    let ended = after_packaging(args, &draft, &folder, package.as_ref());
+    let ended = after_packaging(args, site, &draft, &folder, package.as_ref());
     let kept = package.as_ref().and_then(Package::remove);
     kept.iter().for_each(|path| eprintln!("rookery: left behind on this machine: {path}"));
     ended
 }
 
-fn after_packaging(args: &RunArgs, draft: &Draft, folder: &RunFolder, package: Option<&Package>) -> Ended {
+fn after_packaging(
+    args: &RunArgs,
+    site: &Site,
+    draft: &Draft,
+    folder: &RunFolder,
+    package: Option<&Package>,
+) -> Ended {
     let payload = package.map(|package| (package.payload.clone(), package.path.as_path()));
     let plan = draft.plan(args, folder.run.clone(), payload);
     if args.dry_run {
@@ -58,11 +82,11 @@ fn after_packaging(args: &RunArgs, draft: &Draft, folder: &RunFolder, package: O
     let plan = plan.inspect_err(|_| folder.discard())?;
     let runtime = Runtime::new().or_unexpected("start the event loop")?;
     let local = package.map(|package| (package.path.as_path(), package.payload.layout));
-    let work_dir = folder.state.join("agent");
-    let fleet = outfit::outfit(draft, local, &work_dir, runtime.handle()).inspect_err(|_| folder.discard())?;
+    let work_dir = site.state.join("agent");
+    let fleet = outfit::outfit(draft, site, local, &work_dir, runtime.handle()).inspect_err(|_| folder.discard())?;
     let _log = logging::start(&args.show.log_file.clone().unwrap_or_else(|| folder.path.join("rookery.log")))?;
     let shown = Shown::of(&args.show);
-    let report = Report::create(&folder.state, &folder.path, &plan, &args.show, shown == Shown::Lines)?;
+    let report = Report::create(&site.state, &folder.path, &plan, &args.show, shown == Shown::Lines)?;
     let finished = conduct(args, draft, plan, fleet, report, shown, &runtime)?;
     Ok(report::last_words(&finished, &folder.run, &args.show))
 }
@@ -144,18 +168,16 @@ fn interruptible() -> Result<Arc<AtomicBool>, Ending> {
 pub(super) struct RunFolder {
     run: RunId,
     path: PathBuf,
-    state: PathBuf,
 }
 
 impl RunFolder {
-    fn create() -> Result<Self, Ending> {
-        let state = paths::state()?;
+    fn create(state: &Path) -> Result<Self, Ending> {
         let now = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S");
         let run: RunId = format!("{now}-{:04x}", fastrand::u16(..)).parse().or_unexpected("name the run")?;
         let path = state.join("runs").join(run.as_str());
         let created = DirBuilder::new().recursive(true).mode(0o700).create(&path);
         created.or_unexpected(format_args!("make the run's folder {}", path.display()))?;
-        Ok(Self { run, path, state })
+        Ok(Self { run, path })
     }
 
     fn payload(&self) -> PathBuf {

@@ -44,6 +44,9 @@ fn noise(length: usize) -> Vec<u8> {
 /// `source` without what is never deployed.
 fn deployed(lab: &Lab, source: &Path) -> PathBuf {
     let copy = lab.path("expected");
+    if copy.exists() {
+        return copy;
+    }
     assert!(Command::new("cp").arg("-a").arg(source).arg(&copy).status().expect("cp is everywhere").success());
     fs::remove_dir_all(copy.join(".git")).expect("it was copied");
     copy
