@@ -29,6 +29,8 @@ struct Watch {
     allowed: BTreeSet<(ConnectionId, PieceIndex)>,
     /// Requests that are out, and since when.
     out: BTreeMap<(ConnectionId, PieceIndex, u32), Instant>,
+    /// Since when a peer has sent nothing although it was asked.
+    waits: BTreeMap<ConnectionId, Instant>,
     have: Bitfield,
     verify: VecDeque<PieceIndex>,
     read: VecDeque<(ConnectionId, Block)>,
@@ -55,6 +57,7 @@ impl Watch {
             open: BTreeMap::new(),
             allowed: BTreeSet::new(),
             out: BTreeMap::new(),
+            waits: BTreeMap::new(),
             have: field,
             verify: VecDeque::new(),
             read: VecDeque::new(),
@@ -103,9 +106,16 @@ impl Watch {
         let allowed = self.open[&connection] || self.allowed.contains(&(connection, block.piece));
         assert!(allowed, "asks {connection:?} for {block:?} while choked");
         let same = |(_, piece, begin): &(ConnectionId, PieceIndex, u32)| (*piece, *begin) == (block.piece, block.begin);
-        let youngest = self.out.iter().filter(|(key, _)| same(key)).map(|(_, at)| *at).max();
+        let hopeful = |(of, _, _): &(ConnectionId, PieceIndex, u32)| {
+            self.now.since(self.waits[of]) < self.swarm.config().request_timeout
+        };
+        let rivals = self.out.iter().filter(|(key, _)| same(key) && hopeful(key));
+        let youngest = rivals.map(|(_, at)| *at).max();
         let patient = youngest.is_none_or(|at| self.now.since(at) >= self.swarm.config().endgame_after);
         assert!(patient, "asks for {block:?} again at once");
+        if !self.out.keys().any(|(of, _, _)| *of == connection) {
+            self.waits.insert(connection, self.now);
+        }
         let new = self.out.insert((connection, block.piece, block.begin), self.now).is_none();
         assert!(new, "asks {connection:?} for {block:?} twice");
     }
@@ -141,7 +151,7 @@ impl Watch {
             }
             Message::Bitfield(bytes) => {
                 if let Ok(field) = Bitfield::from_bytes(bytes, self.layout.piece_count()) {
-                    self.has.insert(connection, field);
+                    self.has.get_mut(&connection).expect("it is connected").union_with(&field);
                 }
             }
             Message::Unchoke => {
@@ -161,6 +171,7 @@ impl Watch {
             }
             Message::Piece { piece, begin, .. } => {
                 self.out.remove(&(connection, *piece, *begin));
+                self.waits.insert(connection, self.now);
             }
             Message::KeepAlive
             | Message::Interested

@@ -94,7 +94,7 @@ pub struct Config {
     pub send_queue_span: Duration,
     /// Requests a peer may have waiting; told as BEP 10 `reqq`. Twice [`Self::pipeline_max`]: cancels cross requests.
     pub requests_max: usize,
-    /// Unasked-for blocks taken before a peer is dropped: cancels cross blocks.
+    /// Blocks taken before a peer is dropped that nobody had asked for; those that cross a cancel do not count.
     pub strays_max: u32,
 
     /// Time between announces while pieces are missing, unless the tracker wants longer.
@@ -168,7 +168,7 @@ impl Default for Config {
             send_queue_max: 1 << 20,
             send_queue_span: Duration::from_millis(200),
             requests_max: 1024,
-            strays_max: 1024,
+            strays_max: 64,
             announce_every: Duration::from_secs(3),
             announce_every_complete: Duration::from_secs(30),
             announce_timeout: Duration::from_secs(15),

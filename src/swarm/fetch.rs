@@ -59,6 +59,7 @@ impl Swarm {
         peer.asking.gate = Gate::Choking;
         if !peer.fast {
             let asked = std::mem::take(&mut peer.asking.asked);
+            peer.asking.taken_back = peer.asking.taken_back.saturating_add(asked.len() as u32);
             self.release_all(connection, asked);
             self.fill_all(now);
         }
@@ -187,7 +188,7 @@ impl Swarm {
         peer.asking.received(took, now, &self.config);
         self.usual_wait = took.map_or(self.usual_wait, |took| (self.usual_wait * 15 + took) / 16);
         if settled.is_none() {
-            peer.asking.strays += 1;
+            peer.asking.strayed();
             if peer.asking.strays > self.config.strays_max {
                 let strays = peer.asking.strays;
                 return self.disconnect(now, from, PeerFault::Unrequested(strays));
@@ -222,8 +223,9 @@ impl Swarm {
         let asked = self.peers.iter().filter(|(_, peer)| peer.asking.has_asked(block));
         let connections: Vec<_> = asked.map(|(connection, _)| *connection).collect();
         for connection in connections {
-            let settled = self.peers.get_mut(&connection).and_then(|peer| peer.asking.settle(block));
-            if let Some(asked) = settled {
+            let Some(peer) = self.peers.get_mut(&connection) else { continue };
+            if let Some(asked) = peer.asking.settle(block) {
+                peer.asking.taken_back = peer.asking.taken_back.saturating_add(1);
                 self.pieces.settle(block, asked.overdue);
                 self.download.give_back(u64::from(block.length));
                 self.tell(now, connection, Message::Cancel(block));

@@ -77,6 +77,9 @@ pub(super) struct Asking {
     quickest: Duration,
     /// Requests it takes at once.
     pub(super) requests_max: usize,
+    /// Requests taken back: their blocks may come all the same.
+    pub(super) taken_back: u32,
+    /// Blocks that came and had never been asked for.
     pub(super) strays: u32,
     pub(super) meter: Meter,
 }
@@ -182,6 +185,7 @@ impl Peer {
             pipeline: config.pipeline_min,
             quickest: Duration::MAX,
             requests_max: config.pipeline_unknown,
+            taken_back: 0,
             strays: 0,
             meter: Meter::default(),
         };
@@ -273,6 +277,15 @@ impl Asking {
     /// Whether it owes us blocks for too long.
     pub(super) fn is_overdue(&self) -> bool {
         self.asked.front().is_some_and(|asked| asked.overdue == Overdue::Yes)
+    }
+
+    /// A block has come that was not asked for, or not any more.
+    pub(super) const fn strayed(&mut self) {
+        if self.taken_back > 0 {
+            self.taken_back -= 1;
+        } else {
+            self.strays += 1;
+        }
     }
 
     pub(super) fn has_asked(&self, block: Block) -> bool {

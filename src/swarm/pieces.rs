@@ -294,3 +294,80 @@ impl UnderWay {
         self.hint = 0;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PIECE: PieceIndex = PieceIndex(0);
+    const NOW: Instant = Instant::ZERO;
+
+    fn sender(id: u64) -> Sender {
+        let address = SocketAddr::from(([10, 0, 0, 1], 6881));
+        Sender { connection: ConnectionId(id), peer_id: PeerId::new([id as u8; 20]), address }
+    }
+
+    /// One piece of three blocks, begun.
+    fn begun() -> (Pieces, Vec<Block>) {
+        let layout = Layout::new(3 * u64::from(BLOCK_LENGTH), 3 * BLOCK_LENGTH).unwrap();
+        let mut pieces = Pieces::new(layout);
+        pieces.start(PIECE);
+        (pieces, layout.blocks(PIECE).collect())
+    }
+
+    fn fetch(pieces: &mut Pieces, block: Block, from: u64) -> Receipt {
+        pieces.ask(block, ConnectionId(from), NOW);
+        let receipt = pieces.receive(block, sender(from));
+        pieces.settle(block, Overdue::No);
+        receipt
+    }
+
+    #[test]
+    fn who_sent_a_corrupt_piece_is_known_and_one_alone_sends_it_again() {
+        let (mut pieces, blocks) = begun();
+        for (block, from) in blocks.iter().zip([1, 2, 1]) {
+            fetch(&mut pieces, *block, from);
+        }
+        assert!(pieces.is_whole(PIECE));
+        assert_eq!(pieces.reset(PIECE), [sender(1), sender(2)]);
+        fetch(&mut pieces, blocks[0], 3);
+        assert_eq!(pieces.next_unasked(PIECE, ConnectionId(1)), None);
+        assert_eq!(pieces.next_unasked(PIECE, ConnectionId(3)), Some(blocks[1]));
+    }
+
+    #[test]
+    fn when_the_only_source_is_gone_another_one_sends_all_of_it() {
+        let (mut pieces, blocks) = begun();
+        for block in &blocks {
+            fetch(&mut pieces, *block, 1);
+        }
+        pieces.reset(PIECE);
+        fetch(&mut pieces, blocks[0], 2);
+        pieces.forsake(ConnectionId(2));
+        assert_eq!(pieces.next_unasked(PIECE, ConnectionId(3)), Some(blocks[0]));
+        for block in &blocks {
+            fetch(&mut pieces, *block, 3);
+        }
+        assert!(pieces.is_whole(PIECE));
+        assert_eq!(pieces.reset(PIECE), [sender(3)]);
+    }
+
+    #[test]
+    fn an_overdue_block_may_be_asked_of_others_and_counts_again_when_its_peer_wakes() {
+        let (mut pieces, blocks) = begun();
+        pieces.ask(blocks[0], ConnectionId(1), NOW);
+        assert_eq!(pieces.next_unasked(PIECE, ConnectionId(2)), Some(blocks[1]));
+        pieces.expire(blocks[0], ConnectionId(1));
+        assert_eq!(pieces.next_unasked(PIECE, ConnectionId(2)), Some(blocks[0]));
+        pieces.revive(blocks[0]);
+        assert_eq!(pieces.next_unasked(PIECE, ConnectionId(2)), Some(blocks[1]));
+    }
+
+    #[test]
+    fn a_piece_nothing_came_of_is_as_if_never_begun() {
+        let (mut pieces, blocks) = begun();
+        pieces.ask(blocks[0], ConnectionId(1), NOW);
+        assert!(pieces.release(blocks[0], ConnectionId(1), Overdue::No));
+        assert!(!pieces.contains(PIECE));
+    }
+}
