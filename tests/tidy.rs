@@ -18,7 +18,7 @@ const LAYERS: &[(&str, &str, &str)] = &[
     ("swarm", "base metainfo wire announce", "bytes fastrand"),
     ("rollout", "base metainfo control inventory", "bytes fastrand"),
     ("console", "base control inventory rollout journal", "ratatui toml"),
-    ("payload", "base metainfo", "tar zstd rustix sha1 sha2 globset"),
+    ("payload", "base metainfo", "tar zstd rustix sha1 sha2"),
     ("release", "base metainfo payload", "rustix sha2"),
     ("journal", "base control inventory rollout", "serde_json jiff"),
     (
@@ -33,14 +33,14 @@ const LAYERS: &[(&str, &str, &str)] = &[
         "cli",
         "base metainfo wire announce control inventory tracker swarm rollout console payload release journal driver sim demo",
         "bytes tokio clap clap_complete clap_mangen jiff serde_json tracing tracing_appender tracing_subscriber rpassword \
-         rustix fastrand toml globset sha2 signal_hook ratatui",
+         rustix fastrand toml sha2 signal_hook ratatui",
     ),
     ("bin", "cli driver", "lexopt tokio"),
     ("lib", "", ""),
 ];
 
 /// Crates that belong to some layers only; all others may be used by all.
-const PLACED: &str = "bt_bencode bytes clap clap_complete clap_mangen crossterm fastrand flate2 globset http_body_util hyper \
+const PLACED: &str = "bt_bencode bytes clap clap_complete clap_mangen crossterm fastrand flate2 http_body_util hyper \
                       hyper_util jiff lexopt ratatui regex_lite rpassword russh rustix serde_json sha1 sha2 signal_hook tar \
                       tokio toml tracing tracing_appender tracing_subscriber zstd";
 

@@ -1,13 +1,13 @@
 //! What is left out of an archive.
 
-use globset::{Candidate, GlobBuilder, GlobSet, GlobSetBuilder};
+use super::glob::Glob;
 
 /// Why a glob cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{glob}` is not a glob: {why}")]
 pub struct GlobError {
     glob: String,
-    why: String,
+    why: &'static str,
 }
 
 /// The paths that are left out: `.git` anywhere, and what the globs match.
@@ -15,31 +15,28 @@ pub struct GlobError {
 /// A glob without `/` matches a name in any directory (`*.log`); one with `/` matches a path from the source (`/tmp`,
 /// `a/*/b`, `**/cache/x`). A directory that is left out is left out with all it holds.
 pub(super) struct Exclude {
-    globs: GlobSet,
+    globs: Vec<Glob>,
 }
 
 impl Exclude {
     /// Parses the globs.
     pub(super) fn new(globs: &[String]) -> Result<Self, GlobError> {
-        let mut set = GlobSetBuilder::new();
+        let mut parsed = Vec::new();
         for glob in globs {
-            let error = |error: globset::Error| GlobError { glob: glob.clone(), why: error.kind().to_string() };
             let trimmed = glob.strip_suffix('/').unwrap_or(glob);
             let anchored = match trimmed.strip_prefix('/') {
                 Some(rest) => rest.to_owned(),
                 None if trimmed.contains('/') => trimmed.to_owned(),
                 None => format!("**/{trimmed}"),
             };
-            set.add(GlobBuilder::new(&anchored).literal_separator(true).build().map_err(error)?);
+            parsed.push(Glob::parse(&anchored).map_err(|why| GlobError { glob: glob.clone(), why })?);
         }
-        let error = |error: globset::Error| GlobError { glob: globs.join(" "), why: error.kind().to_string() };
-        Ok(Self { globs: set.build().map_err(error)? })
+        Ok(Self { globs: parsed })
     }
 
     /// Whether the path is left out.
     pub(super) fn matches(&self, path: &[u8]) -> bool {
-        path.rsplit(|byte| *byte == b'/').next() == Some(b".git")
-            || self.globs.is_match_candidate(&Candidate::from_bytes(path))
+        path.rsplit(|byte| *byte == b'/').next() == Some(b".git") || self.globs.iter().any(|glob| glob.matches(path))
     }
 }
 

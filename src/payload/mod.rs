@@ -15,6 +15,7 @@ mod archive;
 mod entry;
 mod exclude;
 mod failure;
+mod glob;
 mod hash;
 mod holes;
 mod link;
