@@ -1,0 +1,255 @@
+//! One host: what it is doing, why, its pieces and peers, its history, and its last words.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::dialog::wrap;
+use super::grid::caption;
+use super::text::{self, age, clock, percent};
+use crate::base::{Bitfield, Instant, PieceIndex};
+use crate::console::keymap::Verb;
+use crate::console::model::{Model, can_retry};
+use crate::console::theme::{Glyphs, Scope, Theme};
+use crate::rollout::{HostRecord, Rollout};
+
+/// Facts on the left and words on the right from this width on.
+const WIDE: u16 = 130;
+
+/// What the sections draw with.
+struct Page<'a> {
+    model: &'a Model,
+    theme: &'a Theme,
+    rollout: &'a Rollout,
+    host: &'a HostRecord,
+    now: Instant,
+}
+
+pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
+    let rollout = model.shown();
+    let Some(host) = model.cursor.and_then(|cursor| rollout.host(cursor)) else { return };
+    let page = Page { model, theme, rollout, host, now: model.shown_now() };
+    let left = if area.width >= WIDE { area.width / 2 } else { area.width };
+    let right = area.width - left;
+    let width = usize::from(left.saturating_sub(2)).max(1);
+    let mut facts = page.summary(width);
+    facts.extend(page.pieces(width));
+    let mut words = page.history();
+    words.extend(page.transcript());
+    facts.extend(page.peers());
+    let columns = if right > 0 {
+        vec![(facts, Rect { width: left, ..area }), (words, Rect { x: area.x + left, width: right, ..area })]
+    } else {
+        facts.extend(words);
+        vec![(facts, area)]
+    };
+    for (lines, column) in columns {
+        let (shown, top) = text::window(&lines, model.scroll, column.height);
+        for (row, line) in (0_u16..).zip(shown) {
+            text::put(frame.buffer_mut(), column, row, line);
+        }
+        let below = lines.len() - top - shown.len();
+        if below > 0 {
+            let note = format!(" {below} more below (j) ");
+            let x = column.width.saturating_sub(note.len() as u16);
+            let corner = Rect { x: column.x + x, width: column.width - x, ..column };
+            let line = Line::styled(note, theme.scope(Scope::Key));
+            text::put(frame.buffer_mut(), corner, column.height.saturating_sub(1), &line);
+        }
+    }
+}
+
+impl Page<'_> {
+    fn heading<'l>(&self, title: impl Into<String>) -> Line<'l> {
+        Line::styled(format!(" {}", title.into()), self.theme.scope(Scope::Title))
+    }
+
+    fn fact<'l>(&self, label: &str, value: impl Into<String>) -> Line<'l> {
+        Line::from(vec![
+            Span::styled(format!("  {label:<9} "), self.theme.scope(Scope::Muted)),
+            Span::styled(text::plain(self.theme, &value.into()), self.theme.scope(Scope::Text)),
+        ])
+    }
+
+    fn summary<'l>(&self, width: usize) -> Vec<Line<'l>> {
+        let (host, theme) = (self.host, self.theme);
+        let state = host.state.name();
+        let (glyph, style) = theme.host(state, host.completion());
+        let mark = if self.model.marks.contains(&host.id) { "  marked" } else { "" };
+        let mut lines = vec![Line::from(vec![
+            Span::raw(" "),
+            Span::styled(glyph.to_string(), style),
+            Span::styled(format!(" {}", self.rollout.name(host.id)), theme.scope(Scope::Title)),
+            Span::styled(format!("  {state}"), caption(theme, state)),
+            Span::styled(format!("  {}%", percent(host.completion())), theme.scope(Scope::Text)),
+            Span::styled(mark, theme.scope(Scope::Mark)),
+        ])];
+        let reason = text::reason(host, self.now);
+        if !reason.is_empty() {
+            let wrapped = wrap(&text::plain(theme, &reason), width.saturating_sub(4).max(1));
+            lines.extend(wrapped.into_iter().map(|line| Line::styled(format!("   {line}"), caption(theme, state))));
+        }
+        if let Some(failure) = host.state.failure() {
+            let key = self.model.setup.keymap.key_of(Verb::Retry);
+            let again = if can_retry(state) { format!(" ({key} retries)") } else { String::new() };
+            let step = text::plain(theme, &format!("→ {}{again}", failure.next_step()));
+            let wrapped = wrap(&step, width.saturating_sub(4).max(1));
+            let style = theme.scope(Scope::Warning);
+            lines.extend(wrapped.into_iter().map(|line| Line::styled(format!("   {line}"), style)));
+        }
+        lines.extend(self.facts());
+        lines
+    }
+
+    fn facts<'l>(&self) -> Vec<Line<'l>> {
+        let (host, progress) = (self.host, &self.host.progress);
+        let mut lines = Vec::new();
+        let labels: Vec<_> =
+            self.model.setup.labels.of(host.id).iter().map(|(label, value)| format!("{label}={value}")).collect();
+        if !labels.is_empty() {
+            lines.push(self.fact("labels", labels.join(" ")));
+        }
+        if host.attempt.number > 0 {
+            let since = host.attempt.launched.map(|at| host.attempt.settled.unwrap_or(self.now).since(at));
+            let time = since.map(|time| format!(", {}", clock(time))).unwrap_or_default();
+            lines.push(self.fact("attempt", format!("{}{time}", host.attempt.number)));
+        }
+        if progress.bytes_down.0 + progress.bytes_up.0 > 0 {
+            let down = format!("{} in, {}", progress.rate_down, progress.bytes_down);
+            let up = format!("{} out, {}", progress.rate_up, progress.bytes_up);
+            lines.push(self.fact("traffic", format!("{down}; {up}")));
+        }
+        if !host.state.name().is_settled() && progress.peers > 0 {
+            let text = format!("{}, {} let it ask", progress.peers, progress.unchoking);
+            lines.push(self.fact("peers", text));
+        }
+        if progress.corrupt > 0 {
+            lines.push(
+                self.fact("corrupt", format!("{} pieces arrived damaged and were asked for again", progress.corrupt)),
+            );
+        }
+        if let Some(address) = host.listening {
+            lines.push(self.fact("listens", address.to_string()));
+        }
+        if let Some(heard) = host.heard {
+            lines.push(self.fact("heard", format!("{} ago", age(self.now.since(heard)))));
+        }
+        lines
+    }
+
+    /// A character a piece where there is room, otherwise a share of several.
+    fn pieces<'l>(&self, width: usize) -> Vec<Line<'l>> {
+        let Some(pieces) = self.host.pieces.as_ref().filter(|pieces| pieces.capacity() > 0) else { return Vec::new() };
+        const ROWS: usize = 6;
+        let columns = (width.saturating_sub(4) / 10 * 10).max(10);
+        let total = pieces.capacity() as usize;
+        let per_mark = total.div_ceil(columns * ROWS).max(1);
+        let what = match per_mark {
+            1 => "a digit: a missing piece, and how many have it".to_owned(),
+            more => format!("a mark: {more} pieces"),
+        };
+        let mut lines = vec![Line::from(vec![
+            Span::styled(format!(" Pieces {}/{total}", pieces.count()), self.theme.scope(Scope::Title)),
+            Span::styled(format!("  {what}"), self.theme.scope(Scope::Muted)),
+        ])];
+        let marks: Vec<_> = (0..total).step_by(per_mark).map(|first| self.mark(pieces, first, per_mark)).collect();
+        for row in marks.chunks(columns) {
+            let mut spans = vec![Span::raw("  ")];
+            for run in row.chunk_by(|one, other| one.1 == other.1) {
+                let scope = if run[0].1 { Scope::Bar } else { Scope::Warning };
+                let text: String = run.iter().map(|(mark, _)| *mark).collect();
+                spans.push(Span::styled(text, self.theme.scope(scope)));
+            }
+            lines.push(Line::from(spans));
+        }
+        lines
+    }
+
+    /// The mark of the pieces from `first` on, and whether all of them are there.
+    fn mark(&self, pieces: &Bitfield, first: usize, per_mark: usize) -> (char, bool) {
+        let full = match self.theme.glyphs() {
+            Glyphs::Unicode => '█',
+            Glyphs::Ascii => '#',
+        };
+        let last = (first + per_mark).min(pieces.capacity() as usize);
+        let have = (first..last).filter(|piece| pieces.contains(PieceIndex(*piece as u32))).count();
+        if have == last - first {
+            return (full, true);
+        }
+        if per_mark == 1 {
+            let copies = self.rollout.availability(PieceIndex(first as u32)).min(15);
+            return (char::from_digit(copies, 16).map_or('0', |digit| digit.to_ascii_uppercase()), false);
+        }
+        let empty = match self.theme.glyphs() {
+            Glyphs::Unicode => '·',
+            Glyphs::Ascii => '.',
+        };
+        let mark = if have == 0 { empty } else { self.theme.level(have as f64 / (last - first) as f64) };
+        (mark, false)
+    }
+
+    fn peers<'l>(&self) -> Vec<Line<'l>> {
+        if self.host.peers.is_empty() {
+            return Vec::new();
+        }
+        let mut lines = vec![self.heading(format!("Peers {}", self.host.peers.len()))];
+        lines.push(Line::styled(
+            format!("  {:<24} {:>6} {:>11} {:>11}  {}", "address", "pieces", "in", "out", "client"),
+            self.theme.scope(Scope::Muted),
+        ));
+        for peer in &self.host.peers {
+            let choked = if peer.unchoking { "" } else { ", chokes it" };
+            lines.push(Line::styled(
+                format!(
+                    "  {:<24} {:>6} {:>11} {:>11}  {}{choked}",
+                    peer.address.to_string(),
+                    peer.pieces,
+                    peer.rate_down.to_string(),
+                    peer.rate_up.to_string(),
+                    text::plain(self.theme, &peer.client),
+                ),
+                self.theme.scope(Scope::Text),
+            ));
+        }
+        lines
+    }
+
+    fn history<'l>(&self) -> Vec<Line<'l>> {
+        let mut lines = vec![self.heading("History")];
+        for (at, step) in self.host.history.iter().enumerate() {
+            let next = self.host.history.get(at + 1).map_or(self.now, |next| next.at);
+            let lasted = if step.state.is_settled() && at + 1 == self.host.history.len() {
+                format!("{} ago", age(self.now.since(step.at)))
+            } else {
+                format!("for {}", age(next.since(step.at)))
+            };
+            let attempt = if step.attempt > 1 { format!("try {} ", step.attempt) } else { String::new() };
+            let reason = step.reason.as_deref().unwrap_or_default();
+            let text = text::plain(self.theme, &format!("{lasted:<9} {attempt}{reason}"));
+            lines.push(Line::from(vec![
+                Span::styled(format!("  {:>7} ", clock(step.at.since(Instant::ZERO))), self.theme.scope(Scope::Muted)),
+                Span::styled(self.theme.glyph(step.state).to_string(), self.theme.state(step.state)),
+                Span::styled(format!(" {:<13} ", step.state.as_str()), caption(self.theme, step.state)),
+                Span::styled(text, self.theme.scope(Scope::Text)),
+            ]));
+        }
+        if self.host.history.is_empty() {
+            lines.push(Line::styled("  not launched yet", self.theme.scope(Scope::Muted)));
+        }
+        lines
+    }
+
+    fn transcript<'l>(&self) -> Vec<Line<'l>> {
+        let mut lines = vec![self.heading("Last words (agent and SSH)")];
+        let said = self.host.transcript.iter();
+        lines.extend(
+            said.map(|line| {
+                Line::styled(format!("  {}", text::plain(self.theme, line)), self.theme.scope(Scope::Text))
+            }),
+        );
+        if self.host.transcript.is_empty() {
+            lines.push(Line::styled("  none", self.theme.scope(Scope::Muted)));
+        }
+        lines
+    }
+}

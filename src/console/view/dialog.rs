@@ -1,0 +1,177 @@
+//! A question over the screen: what, on which hosts, with what effect, and what counts as yes.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Clear, Widget};
+
+use super::text;
+use crate::console::actions::count;
+use crate::console::dialog::{Demand, Dialog, Question};
+use crate::console::model::Model;
+use crate::console::theme::{Glyphs, Scope, Theme};
+use crate::inventory::HostId;
+use crate::rollout::{Stage, StateName};
+
+/// Hosts that are named.
+const NAMED: usize = 10;
+
+pub(super) fn draw(model: &Model, dialog: &Dialog, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
+    let width = area.width.min(74);
+    let inner = usize::from(width.saturating_sub(4)).max(1);
+    let mut lines: Vec<Line<'_>> = Vec::new();
+    for text in body(model, dialog) {
+        lines.extend(
+            wrap(&text::plain(theme, &text), inner)
+                .into_iter()
+                .map(|line| Line::styled(line, theme.scope(Scope::Text))),
+        );
+    }
+    lines.push(Line::default());
+    let typed_row = lines.len();
+    match &dialog.demand {
+        Demand::Yes => lines.push(Line::from(vec![
+            Span::styled("y", theme.scope(Scope::Key)),
+            Span::raw(" yes    "),
+            Span::styled("esc", theme.scope(Scope::Key)),
+            Span::raw(" no"),
+        ])),
+        Demand::Text(wanted) => lines.push(Line::from(vec![
+            Span::raw("type "),
+            Span::styled(wanted.clone(), theme.scope(Scope::Key)),
+            Span::raw(" and enter; esc goes back: "),
+            Span::styled(dialog.typed.clone(), theme.scope(Scope::Prompt)),
+        ])),
+    }
+    lines.push(Line::styled(dialog.remark.unwrap_or_default(), theme.scope(Scope::Warning)));
+    // The answer is the last thing to be cut.
+    let height = area.height.min(lines.len() as u16 + 2);
+    let cut = (lines.len() + 2).saturating_sub(usize::from(height));
+    let from = cut.min(typed_row);
+    let place = Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height };
+    Clear.render(place, frame.buffer_mut());
+    let border = match theme.glyphs() {
+        Glyphs::Unicode => ratatui::symbols::border::PLAIN,
+        Glyphs::Ascii => ASCII_BORDER,
+    };
+    let style = theme.scope(Scope::Dialog);
+    let block = Block::bordered().border_set(border).border_style(style).title(Span::styled(title(dialog), style));
+    let inside = block.inner(place);
+    block.render(place, frame.buffer_mut());
+    let inside = Rect { x: inside.x + 1, width: inside.width.saturating_sub(2), ..inside };
+    for (row, line) in (0_u16..).zip(lines.iter().skip(from)) {
+        text::put(frame.buffer_mut(), inside, row, line);
+    }
+    let row = (typed_row - from) as u16;
+    if row < inside.height && inside.width > 0 {
+        let end = lines[typed_row].width().min(usize::from(inside.width - 1)) as u16;
+        frame.set_cursor_position((inside.x + end, inside.y + row));
+    }
+}
+
+const ASCII_BORDER: ratatui::symbols::border::Set<'static> = ratatui::symbols::border::Set {
+    top_left: "+",
+    top_right: "+",
+    bottom_left: "+",
+    bottom_right: "+",
+    vertical_left: "|",
+    vertical_right: "|",
+    horizontal_top: "-",
+    horizontal_bottom: "-",
+};
+
+fn title(dialog: &Dialog) -> String {
+    match &dialog.question {
+        Question::Retry(hosts) => format!(" Retry {}? ", count(hosts.len())),
+        Question::Abort(hosts) => format!(" Abort {}? ", count(hosts.len())),
+        Question::AbortRun => " Abort the whole run? ".to_owned(),
+        Question::Quit => " The run is not over ".to_owned(),
+        Question::LeaveUncleaned => " Leave before everything is cleaned up? ".to_owned(),
+    }
+}
+
+fn body(model: &Model, dialog: &Dialog) -> Vec<String> {
+    let rollout = model.rollout();
+    let counts = rollout.counts();
+    let open = counts.total() - counts.settled();
+    let done = counts.of(StateName::Done);
+    match &dialog.question {
+        Question::Retry(hosts) => vec![
+            names(model, hosts),
+            String::new(),
+            "Each is connected to again at once. Pieces it has are kept.".to_owned(),
+        ],
+        Question::Abort(hosts) => vec![
+            names(model, hosts),
+            String::new(),
+            "The agent is stopped at once; nothing is put in place. Pieces are kept for a retry; all other hosts go on."
+                .to_owned(),
+        ],
+        Question::AbortRun => vec![
+            format!("{} not done will be aborted, every agent stopped and cleaned up.", count(open as usize)),
+            format!("{} already done keep the release.", count(done as usize)),
+        ],
+        Question::Quit => vec![
+            format!("{} of {} are still under way.", open, count(counts.total() as usize)),
+            "esc keeps watching. To abort the run, clean up and leave:".to_owned(),
+        ],
+        Question::LeaveUncleaned => {
+            let left = match rollout.stage() {
+                Stage::Finishing { left } => *left,
+                Stage::Preparing { .. } | Stage::Distributing | Stage::Settled | Stage::Ended(_) => 0,
+            };
+            vec![
+                format!("{} not proved clean yet: agents or temporary files may be left there.", count(left)),
+                "`rookery clean` finds them later.".to_owned(),
+            ]
+        }
+    }
+}
+
+/// The exact hosts: the first ten, and how many more.
+fn names(model: &Model, hosts: &[HostId]) -> String {
+    let named: Vec<_> = hosts.iter().take(NAMED).map(|host| model.rollout().name(*host)).collect();
+    let more = hosts.len() - named.len();
+    let tail = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{tail}", named.join(", "))
+}
+
+/// Lines of at most `width` characters, cut at spaces.
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let mut word = word;
+        loop {
+            let line = lines.last_mut().expect("it begins with a line");
+            let used = line.chars().count();
+            let needed = word.chars().count() + usize::from(used > 0);
+            if used + needed <= width {
+                if used > 0 {
+                    line.push(' ');
+                }
+                line.push_str(word);
+                break;
+            }
+            if used == 0 {
+                let cut = word.char_indices().nth(width.max(1)).map_or(word.len(), |(at, _)| at);
+                line.push_str(&word[..cut]);
+                word = &word[cut..];
+            }
+            lines.push(String::new());
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrap;
+
+    #[test]
+    fn long_words_are_cut_and_nothing_is_lost() {
+        assert_eq!(wrap("a bb ccc", 4), ["a bb", "ccc"]);
+        assert_eq!(wrap("abcdefgh i", 3), ["abc", "def", "gh", "i"]);
+        assert_eq!(wrap("", 3), [""]);
+        assert_eq!(wrap("äöü", 1).concat(), "äöü");
+    }
+}

@@ -1,0 +1,201 @@
+//! The last lines: what was just said or is typed, and the keys that matter here.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use super::geometry::{Grid, Parts};
+use super::text::{self, Fields};
+use crate::console::actions::count;
+use crate::console::keymap::Verb;
+use crate::console::model::{Density, Model, Urgency, View, is_failure};
+use crate::console::theme::{Scope, Theme};
+use crate::rollout::{Stage, StateName};
+
+pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, parts: &Parts) {
+    let area = parts.footer;
+    if area.height == 0 {
+        return;
+    }
+    status(model, theme, frame, text::row(area, 0), parts);
+    if area.height > 1 {
+        let (line, _) = hints(model, theme).line(usize::from(area.width));
+        text::put(frame.buffer_mut(), area, 1, &line);
+    }
+}
+
+fn status(model: &Model, theme: &Theme, frame: &mut Frame<'_>, row: Rect, parts: &Parts) {
+    if let Some(prompt) = &model.prompt {
+        let shown: String = tail(prompt, usize::from(row.width).saturating_sub(20));
+        let hits = model.shown().hosts().iter().filter(|host| model.passes(host)).count();
+        let line = Line::from(vec![
+            Span::styled(" /", theme.scope(Scope::Key)),
+            Span::styled(shown.clone(), theme.scope(Scope::Prompt)),
+            Span::styled(format!("   {}", count(hits)), theme.scope(Scope::Muted)),
+        ]);
+        text::put(frame.buffer_mut(), row, 0, &line);
+        let x = row.x + 2 + Span::raw(shown).width() as u16;
+        frame.set_cursor_position((x.min(row.x + row.width.saturating_sub(1)), row.y));
+        return;
+    }
+    let (words, style) = message(model, theme);
+    let (side, side_width) = choices(model, theme, parts).line(usize::from(row.width));
+    let room = usize::from(row.width).saturating_sub(side_width + usize::from(side_width > 0) * 2);
+    let words = text::fit(theme, &text::plain(theme, &format!(" {words}")), room);
+    let buffer = frame.buffer_mut();
+    text::put(buffer, row, 0, &Line::styled(words, style));
+    let start = row.width.saturating_sub(side_width as u16);
+    text::put(buffer, Rect { x: row.x + start, width: row.width - start, ..row }, 0, &side);
+}
+
+/// What the operator should read now.
+fn message(model: &Model, theme: &Theme) -> (String, Style) {
+    if let Some(toast) = &model.toast {
+        let scope = match toast.urgency {
+            Urgency::Info => Scope::Good,
+            Urgency::Warning => Scope::Warning,
+        };
+        return (toast.text.clone(), theme.scope(scope));
+    }
+    let counts = model.rollout().counts();
+    let failed = counts.of(StateName::Failed) + counts.of(StateName::Unreachable);
+    let (retry, retry_all, quit) = (key(model, Verb::Retry), key(model, Verb::RetryAll), key(model, Verb::Quit));
+    match model.rollout().stage() {
+        Stage::Settled if failed > 0 => {
+            let text = format!("all settled, {} failed: {retry_all} retries them, {quit} ends and cleans up", failed);
+            (text, theme.scope(Scope::Bad))
+        }
+        Stage::Settled => (format!("all settled: {quit} ends and cleans up"), theme.scope(Scope::Good)),
+        Stage::Finishing { left } => (
+            format!("cleaning up {}: agents are stopped, temporary files removed", count(*left)),
+            theme.scope(Scope::Warning),
+        ),
+        Stage::Ended(summary) if summary.left_behind.is_empty() => {
+            (format!("the run is over and nothing is left behind: {quit} leaves"), theme.scope(Scope::Good))
+        }
+        Stage::Ended(summary) => {
+            let things = summary.left_behind.len();
+            (format!("the run is over; {things} left behind (see 4 events): {quit} leaves"), theme.scope(Scope::Bad))
+        }
+        Stage::Preparing { .. } | Stage::Distributing => {
+            let host =
+                model.cursor.and_then(|cursor| model.shown().host(cursor)).filter(|_| model.view != View::Events);
+            match host.and_then(|host| host.state.failure()) {
+                Some(failure) => (format!("→ {} ({retry})", failure.next_step()), theme.scope(Scope::Warning)),
+                None => (String::new(), theme.scope(Scope::Muted)),
+            }
+        }
+    }
+}
+
+/// What the operator chose: filter, marks, order, detail.
+fn choices<'a>(model: &Model, theme: &Theme, parts: &Parts) -> Fields<'a> {
+    let mut fields = Fields::default();
+    let (strong, muted) = (theme.scope(Scope::Prompt), theme.scope(Scope::Muted));
+    if !model.filter.is_empty() {
+        let hits = model.shown().hosts().iter().filter(|host| model.passes(host)).count();
+        let text = text::fit(theme, model.filter.text(), 30);
+        fields.push(
+            8,
+            vec![Span::styled("/", theme.scope(Scope::Key)), Span::styled(format!("{text} ({hits})"), strong)],
+        );
+    }
+    if model.anchor.is_some() {
+        fields.text(7, format!("range {}", model.range().len()), theme.scope(Scope::Mark));
+    }
+    if !model.marks.is_empty() {
+        let unseen =
+            model.marks.iter().filter(|host| model.shown().host(**host).is_some_and(|host| !model.passes(host)));
+        let unseen = unseen.count();
+        let hidden = if unseen > 0 { format!(", {unseen} hidden") } else { String::new() };
+        fields.text(9, format!("{} marked{hidden}", model.marks.len()), theme.scope(Scope::Mark));
+    }
+    match model.view {
+        View::Table => {
+            let turned = if model.reversed { ", reversed" } else { "" };
+            fields.text(2, format!("{}{turned}", model.sort.title()), muted);
+        }
+        View::Grid => {
+            let grid = Grid::of(model, parts.body);
+            if grid.density == Density::Aggregate {
+                fields.text(
+                    6,
+                    format!("1 cell = {} hosts, the worst shown", grid.per_cell),
+                    theme.scope(Scope::Warning),
+                );
+            }
+            let needed = grid.place(model.shown().hosts().len().saturating_sub(1)).0 + 1;
+            if needed > grid.rows {
+                let page = model.cursor.and_then(|c| model.shown().hosts().iter().position(|host| host.id == c));
+                let page = grid.first_row(page.unwrap_or(0)) / grid.rows + 1;
+                fields.text(6, format!("page {page} of {}", needed.div_ceil(grid.rows)), muted);
+            }
+        }
+        View::Failures | View::Events | View::Host => {}
+    }
+    let pending: Vec<_> = model.pending.clone();
+    if !pending.is_empty() {
+        fields.text(9, format!("{}_", crate::console::keymap::spell(&pending)), strong);
+    }
+    if !fields.is_empty() {
+        fields.text(9, "", muted);
+    }
+    fields
+}
+
+/// The keys that matter on this screen, the most needed first.
+fn hints<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
+    let state = model.cursor.and_then(|cursor| model.rollout().host(cursor)).map(|host| host.state.name());
+    let failed = model.rollout().hosts().iter().any(|host| is_failure(host.state.name()));
+    let retry: &[(u8, Verb, &str)] = match (failed, state.is_some_and(is_failure)) {
+        (true, true) => {
+            &[(8, Verb::Retry, "retry"), (7, Verb::RetryAll, "retry all failed"), (6, Verb::NextFailed, "next failed")]
+        }
+        (true, false) => &[(7, Verb::RetryAll, "retry all failed"), (7, Verb::NextFailed, "next failed")],
+        (false, _) => &[],
+    };
+    let view: &[(u8, Verb, &str)] = match model.view {
+        View::Grid => &[
+            (6, Verb::Open, "host"),
+            (5, Verb::Filter, "filter"),
+            (4, Verb::Mark, "mark"),
+            (3, Verb::Abort, "abort"),
+            (3, Verb::Pause, "pause"),
+            (1, Verb::Density, "detail"),
+        ],
+        View::Table => &[
+            (6, Verb::Open, "host"),
+            (5, Verb::Filter, "filter"),
+            (4, Verb::Mark, "mark"),
+            (3, Verb::Abort, "abort"),
+            (2, Verb::Sort, "sort"),
+        ],
+        View::Failures => &[(6, Verb::Open, "show these hosts")],
+        View::Events => &[(5, Verb::Filter, "filter"), (5, Verb::Top, "oldest"), (5, Verb::Bottom, "newest")],
+        View::Host => &[
+            (6, Verb::Back, "back"),
+            (5, Verb::Down, "scroll"),
+            (4, Verb::Right, "next host"),
+            (3, Verb::Abort, "abort"),
+        ],
+    };
+    let last: &[(u8, Verb, &str)] = &[(2, Verb::NextView, "view"), (9, Verb::Help, "help"), (8, Verb::Quit, "quit")];
+    let mut fields = Fields::default();
+    for (rank, verb, what) in retry.iter().chain(view).chain(last) {
+        let lead = if fields.is_empty() { " " } else { "" };
+        let key = Span::styled(format!("{lead}{}", key(model, *verb)), theme.scope(Scope::Key));
+        fields.push(*rank, vec![key, Span::styled(format!(" {what}"), theme.scope(Scope::Muted))]);
+    }
+    fields
+}
+
+fn key(model: &Model, verb: Verb) -> String {
+    model.setup.keymap.key_of(verb)
+}
+
+/// The end of a text: where one types.
+fn tail(text: &str, width: usize) -> String {
+    let skipped = text.chars().count().saturating_sub(width);
+    text.chars().skip(skipped).collect()
+}

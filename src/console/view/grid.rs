@@ -1,0 +1,186 @@
+//! The fleet as a map: each host has one place for the whole run.
+
+use ratatui::Frame;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use super::geometry::{Grid, Names};
+use super::text::{self, fit, percent};
+use crate::console::model::{Density, Model, severity};
+use crate::console::theme::{Scope, Theme};
+use crate::inventory::HostId;
+use crate::rollout::{HostRecord, StateName};
+
+/// The hosts that are lit: marks, and the range that is being marked.
+pub(super) struct Lit {
+    hosts: std::collections::BTreeSet<HostId>,
+}
+
+impl Lit {
+    pub(super) fn of(model: &Model) -> Self {
+        let mut hosts = model.range();
+        hosts.extend(&model.marks);
+        Self { hosts }
+    }
+
+    pub(super) fn contains(&self, host: HostId) -> bool {
+        self.hosts.contains(&host)
+    }
+}
+
+pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
+    if area.is_empty() {
+        return;
+    }
+    let rollout = model.shown();
+    let grid = Grid::of(model, area);
+    let (names, lit) = (Names::of(rollout), Lit::of(model));
+    let cursor = model.cursor.and_then(|cursor| rollout.hosts().iter().position(|host| host.id == cursor));
+    let top = grid.first_row(cursor.unwrap_or(0));
+    let first = top * grid.columns * grid.per_cell;
+    let visible = grid.rows * grid.columns;
+    let hosts = rollout.hosts().get(first..).unwrap_or_default();
+    for (at, members) in hosts.chunks(grid.per_cell).take(visible).enumerate() {
+        let (row, column) = (at / grid.columns, at % grid.columns);
+        let x = area.x + grid.label + column as u16 * grid.cell_width;
+        let width = grid.cell_width.min((area.x + area.width).saturating_sub(x));
+        if width == 0 {
+            continue;
+        }
+        let place = Rect { x, y: area.y + row as u16, width, height: 1 };
+        if column == 0 && grid.label > 0 {
+            let name = fit(theme, names.short(rollout.name(members[0].id)), usize::from(grid.label - 1));
+            frame.buffer_mut().set_string(area.x, place.y, name, theme.scope(Scope::Muted));
+        }
+        let Some(worst) = worst(model, members) else { continue };
+        let under = members.iter().any(|host| Some(host.id) == model.cursor);
+        let lit = members.iter().any(|host| lit.contains(host.id));
+        cell(model, theme, frame.buffer_mut(), place, &Cell { grid, worst, under, lit, names });
+        if under {
+            frame.set_cursor_position(Position { x: place.x, y: place.y });
+        }
+    }
+}
+
+/// What a cell shows.
+struct Cell<'a> {
+    grid: Grid,
+    worst: &'a HostRecord,
+    under: bool,
+    lit: bool,
+    names: Names,
+}
+
+/// The host that stands for a cell: the worst that passes the filter; of those alike, the least complete.
+fn worst<'a>(model: &Model, members: &'a [HostRecord]) -> Option<&'a HostRecord> {
+    let passing = members.iter().filter(|host| model.passes(host));
+    if members.len() == 1 {
+        return passing.last();
+    }
+    let rank = |host: &HostRecord| (severity(host.state.name()), 1000 - (host.completion() * 1000.0) as u32);
+    passing.reduce(|worst, host| if rank(host) > rank(worst) { host } else { worst })
+}
+
+fn cell(model: &Model, theme: &Theme, buffer: &mut Buffer, place: Rect, cell: &Cell<'_>) {
+    let host = cell.worst;
+    let (glyph, style) = theme.host(host.state.name(), host.completion());
+    match cell.grid.density {
+        Density::Cell | Density::Aggregate => {
+            let style = dressed(theme, style, cell);
+            buffer.set_string(place.x, place.y, glyph.to_string(), style);
+        }
+        Density::Tile => {
+            let name = usize::from(cell.grid.name);
+            let label = match cell.grid.name {
+                0 => format!("{:>4} ", share(host)),
+                _ => format!(" {:<name$} {:>4} ", fit(theme, short(model, cell), name), share(host)),
+            };
+            let width = usize::from(place.width.saturating_sub(1));
+            let label = fit(theme, label.trim_end(), width);
+            let spans = vec![
+                Span::styled(glyph.to_string(), style),
+                Span::styled(label, dressed(theme, caption(theme, host.state.name()), cell)),
+            ];
+            buffer.set_line(place.x, place.y, &Line::from(spans), place.width);
+        }
+        Density::Card => card(model, theme, buffer, place, cell, (glyph, style)),
+    }
+}
+
+/// A line a host: name, state, bar, share, rates, peers, age of the last piece.
+fn card(model: &Model, theme: &Theme, buffer: &mut Buffer, place: Rect, cell: &Cell<'_>, look: (char, Style)) {
+    let host = cell.worst;
+    let state = host.state.name();
+    let name = usize::from(cell.grid.name);
+    let text = theme.scope(Scope::Text);
+    let caption = caption(theme, state);
+    let pointer = if cell.under { theme.pick("▸", ">") } else { " " };
+    let mut spans = vec![
+        Span::styled(pointer, theme.scope(Scope::Key)),
+        Span::styled(look.0.to_string(), look.1),
+        Span::styled(format!(" {:<name$} ", fit(theme, short(model, cell), name)), dressed(theme, caption, cell)),
+        Span::styled(format!(" {:<13}", state.as_str()), caption),
+    ];
+    let now = model.shown_now();
+    let reason = text::plain(theme, &text::reason(host, now));
+    let used: usize = spans.iter().map(Span::width).sum();
+    let room = usize::from(place.width).saturating_sub(used + 2);
+    if reason.is_empty() {
+        let bar = room.saturating_sub(34).clamp(8, 24);
+        let full = (host.completion() * bar as f64) as usize;
+        spans.push(Span::styled(theme.pick("━", "=").repeat(full), theme.scope(Scope::Bar)));
+        spans.push(Span::styled(theme.pick("─", ".").repeat(bar - full), theme.scope(Scope::Muted)));
+        spans.push(Span::styled(format!(" {:>4}", share(host)), text));
+        if !state.is_settled() && host.progress.peers > 0 {
+            let (rate, peers) = (host.progress.rate_down.to_string(), host.progress.peers);
+            spans.push(Span::styled(format!(" {rate:>10}{peers:>4} peers"), text));
+            if let Some(advanced) = host.advanced {
+                spans.push(Span::styled(format!(" {:>4}", text::age(now.since(advanced))), theme.scope(Scope::Muted)));
+            }
+        }
+    } else {
+        spans.push(Span::styled(fit(theme, &reason, room), text));
+    }
+    buffer.set_line(place.x, place.y, &Line::from(spans), place.width.saturating_sub(1));
+}
+
+fn short<'a>(model: &'a Model, cell: &Cell<'_>) -> &'a str {
+    cell.names.short(model.shown().name(cell.worst.id))
+}
+
+/// How far a host is, in four columns; for those that are not under way, nothing.
+fn share(host: &HostRecord) -> String {
+    match host.state.name() {
+        StateName::Waiting | StateName::Connecting | StateName::Aborted | StateName::Skipped => String::new(),
+        StateName::Failed => "fail".to_owned(),
+        StateName::Unreachable => "gone".to_owned(),
+        StateName::Bootstrapping
+        | StateName::Fetching
+        | StateName::Stalled
+        | StateName::Verifying
+        | StateName::Unpacking
+        | StateName::Done => format!("{}%", percent(host.completion())),
+    }
+}
+
+/// The words beside a glyph: those that need the operator stand out.
+pub(super) fn caption(theme: &Theme, state: StateName) -> Style {
+    match state {
+        StateName::Failed | StateName::Unreachable => theme.scope(Scope::Bad),
+        StateName::Stalled => theme.scope(Scope::Warning),
+        StateName::Waiting | StateName::Aborted | StateName::Skipped => theme.scope(Scope::Muted),
+        StateName::Connecting
+        | StateName::Bootstrapping
+        | StateName::Fetching
+        | StateName::Verifying
+        | StateName::Unpacking
+        | StateName::Done => theme.scope(Scope::Text),
+    }
+}
+
+fn dressed(theme: &Theme, style: Style, cell: &Cell<'_>) -> Style {
+    let style = if cell.lit { style.patch(theme.scope(Scope::Mark)) } else { style };
+    if cell.under { theme.selected(style) } else { style }
+}

@@ -1,0 +1,221 @@
+//! The lines on top: what is true of the whole run, with no key pressed.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::Span;
+
+use super::text::{self, Fields, clock, percent};
+use crate::console::model::Model;
+use crate::console::theme::{Scope, Theme};
+use crate::rollout::{Outcome, Rollout, Stage, StateName, StationState, StationView};
+
+/// Without a word from anywhere for this long, the feed looks dead.
+const SILENT_SECONDS: u64 = 10;
+
+pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
+    let buffer = frame.buffer_mut();
+    if area.height > 0 {
+        let (line, used) = run(model, theme).line(usize::from(area.width));
+        text::put(buffer, area, 0, &line);
+        bar(model, theme, buffer, text::row(area, 0), used);
+    }
+    if area.height > 1 {
+        let counts = [Words::Long, Words::Short, Words::Tight].into_iter().map(|words| counts(model, theme, words));
+        let fitting = counts.map(|fields| fields.line(usize::from(area.width)));
+        let all: Vec<_> = fitting.collect();
+        let best = all.iter().find(|(_, used)| *used <= usize::from(area.width)).or(all.last());
+        if let Some((line, _)) = best {
+            text::put(buffer, area, 1, line);
+        }
+    }
+    if area.height > 2 {
+        text::put(buffer, area, 2, &swarm(model, theme).line(usize::from(area.width)).0);
+    }
+}
+
+/// In a word, where the run stands, and how it should look.
+pub(super) fn standing(model: &Model) -> (String, Scope) {
+    let rollout = model.shown();
+    let bad = if failures(rollout) > 0 { Scope::Bad } else { Scope::Good };
+    match rollout.stage() {
+        Stage::Preparing { payload: false, .. } => ("preparing the payload".to_owned(), Scope::Title),
+        Stage::Preparing { tracker: false, .. } => ("starting the tracker".to_owned(), Scope::Title),
+        Stage::Preparing { .. } => ("starting the seeder".to_owned(), Scope::Title),
+        Stage::Distributing if rollout.is_paused() => ("PAUSED".to_owned(), Scope::Warning),
+        Stage::Distributing => ("running".to_owned(), Scope::Title),
+        Stage::Settled => ("SETTLED".to_owned(), bad),
+        Stage::Finishing { left } => (format!("cleaning up {left}"), Scope::Warning),
+        Stage::Ended(summary) => match summary.outcome {
+            Outcome::Complete => ("COMPLETE".to_owned(), Scope::Good),
+            Outcome::Partial => ("PARTIAL".to_owned(), bad),
+            Outcome::Aborted => ("ABORTED".to_owned(), Scope::Bad),
+            Outcome::Failed => ("FAILED".to_owned(), Scope::Bad),
+        },
+    }
+}
+
+fn failures(rollout: &Rollout) -> u32 {
+    rollout.counts().of(StateName::Failed) + rollout.counts().of(StateName::Unreachable)
+}
+
+fn run<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
+    let (rollout, now) = (model.shown(), model.shown_now());
+    let counts = rollout.counts();
+    let totals = rollout.totals(now);
+    let mut fields = Fields::default();
+    fields.text(7, text::fit(theme, &format!(" {}", model.release()), 31), theme.scope(Scope::Title));
+    let (standing, scope) = standing(model);
+    fields.text(8, standing, theme.scope(scope));
+    if model.frozen.is_some() {
+        let since = text::age(model.now.since(now));
+        fields.text(8, format!("FROZEN {since} ago"), theme.scope(Scope::Warning));
+    }
+    fields.text(5, clock(elapsed(model)), theme.scope(Scope::Text));
+    let done = counts.of(StateName::Done);
+    let style = if done == counts.total() && done > 0 { theme.scope(Scope::Good) } else { theme.scope(Scope::Title) };
+    fields.text(9, format!("{done}/{} done", counts.total()), style);
+    let failed = counts.of(StateName::Failed);
+    let style = if failed > 0 { theme.scope(Scope::Bad) } else { theme.scope(Scope::Muted) };
+    fields.text(9, format!("{failed} failed"), style);
+    let unreachable = counts.of(StateName::Unreachable);
+    if unreachable > 0 {
+        fields.text(8, format!("{unreachable} unreachable"), theme.scope(Scope::Bad));
+    }
+    if totals.bytes_total.0 > 0 {
+        let share = totals.bytes_done.0 as f64 / totals.bytes_total.0 as f64;
+        fields.text(6, format!("{}%", percent(share)), theme.scope(Scope::Text));
+    }
+    let live = matches!(rollout.stage(), Stage::Preparing { .. } | Stage::Distributing);
+    if live && let Some(eta) = rollout.eta(now) {
+        let short = format!("ETA {}", clock(eta.last));
+        let long = format!("ETA {} p50 {} p95 {} last", clock(eta.p50), clock(eta.p95), clock(eta.last));
+        let wide = model.setup.columns >= 130;
+        fields.text(4, if wide { long } else { short }, theme.scope(Scope::Text));
+    }
+    if live {
+        fields.text(3, totals.rate_down.to_string(), theme.scope(Scope::Text));
+    }
+    fields
+}
+
+/// How long the run takes, or took.
+pub(super) fn elapsed(model: &Model) -> std::time::Duration {
+    match model.shown().stage() {
+        Stage::Ended(summary) => summary.elapsed,
+        Stage::Preparing { .. } | Stage::Distributing | Stage::Settled | Stage::Finishing { .. } => {
+            model.shown_now().since(crate::base::Instant::ZERO)
+        }
+    }
+}
+
+/// The share of all bytes, in what is left of the row.
+fn bar(model: &Model, theme: &Theme, buffer: &mut ratatui::buffer::Buffer, row: Rect, used: usize) {
+    let totals = model.shown().totals(model.shown_now());
+    let room = usize::from(row.width).saturating_sub(used + 3).min(60);
+    if room < 8 || totals.bytes_total.0 == 0 {
+        return;
+    }
+    let share = (totals.bytes_done.0 as f64 / totals.bytes_total.0 as f64).clamp(0.0, 1.0);
+    let full = (share * room as f64) as usize;
+    let start = row.x + used as u16 + 2;
+    let (on, off) = (theme.pick("━", "="), theme.pick("─", "."));
+    buffer.set_string(start, row.y, on.repeat(full), theme.scope(Scope::Bar));
+    buffer.set_string(start + full as u16, row.y, off.repeat(room - full), theme.scope(Scope::Muted));
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Words {
+    Long,
+    Short,
+    Tight,
+}
+
+/// Every state that has hosts: this is the legend of the glyphs too, and sums to the fleet.
+fn counts<'a>(model: &Model, theme: &Theme, words: Words) -> Fields<'a> {
+    let mut fields = Fields::default();
+    let mut tight = vec![Span::raw(" ")];
+    for (at, (state, count)) in model.shown().counts().iter().filter(|(_, count)| *count > 0).enumerate() {
+        let glyph = Span::styled(theme.glyph(state).to_string(), theme.state(state));
+        let text = match words {
+            Words::Long => format!(" {count} {state}"),
+            Words::Short => format!(" {count} {}", &state.as_str()[..5.min(state.as_str().len())]),
+            Words::Tight => format!("{count} "),
+        };
+        let text = Span::styled(text, theme.scope(Scope::Text));
+        match words {
+            Words::Long | Words::Short => {
+                let lead = if at == 0 { vec![Span::raw(" ")] } else { Vec::new() };
+                fields.push(9, lead.into_iter().chain([glyph, text]).collect());
+            }
+            Words::Tight => tight.extend([glyph, text]),
+        }
+    }
+    if words == Words::Tight {
+        fields.push(9, tight);
+    }
+    fields
+}
+
+/// Who serves, how well the payload is spread, how fresh all this is.
+fn swarm<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
+    let (rollout, now) = (model.shown(), model.shown_now());
+    let totals = rollout.totals(now);
+    let (plain, muted) = (theme.scope(Scope::Text), theme.scope(Scope::Muted));
+    let mut fields = Fields::default();
+    let over = matches!(rollout.stage(), Stage::Finishing { .. } | Stage::Ended(_));
+    let (word, style) = station(theme, &rollout.seeder(), over);
+    fields.push(8, vec![Span::styled(" seeder ", muted), Span::styled(word, style)]);
+    let (word, style) = station(theme, &rollout.tracker(), over);
+    fields.push(8, vec![Span::styled("tracker ", muted), Span::styled(word, style)]);
+    let mut field = |rank, label: &'static str, value: String, style: Style| {
+        fields.push(rank, vec![Span::styled(label, muted), Span::styled(value, style)]);
+    };
+    if let Some(pushed) = rollout.pushed().filter(|pushed| pushed.sent < pushed.total) {
+        let share = percent(pushed.sent.0 as f64 / pushed.total.0.max(1) as f64);
+        field(7, "push ", format!("{share}% of {}", pushed.total), plain);
+    }
+    if totals.bytes_up.0 > 0 {
+        field(5, "seeder's share ", format!("{}%", percent(totals.seeder_share)), plain);
+    }
+    if rollout.payload().is_some() && !over {
+        let rarest = rollout.rarest();
+        let style = if rarest == 0 { theme.scope(Scope::Warning) } else { plain };
+        let copies = if rarest == 1 { "copy" } else { "copies" };
+        field(4, "rarest ", format!("{rarest} {copies}"), style);
+    }
+    let caps = rollout.caps();
+    if let Some(cap) = caps.upload.cap().into_iter().chain(caps.download.cap()).min() {
+        field(6, "cap ", crate::base::ByteRate(cap).to_string(), theme.scope(Scope::Warning));
+    }
+    if let (Some(heard), false) = (rollout.last_event(), matches!(rollout.stage(), Stage::Ended(_))) {
+        let silent = now.since(heard);
+        let dead = silent.as_secs() >= SILENT_SECONDS && *rollout.stage() != Stage::Settled;
+        let style = if dead { theme.scope(Scope::Bad) } else { plain };
+        let rank = if dead { 8 } else { 3 };
+        field(rank, if dead { "NOTHING HEARD for " } else { "heard " }, ago(silent, dead), style);
+    }
+    if let Some(payload) = rollout.payload() {
+        let size = crate::base::ByteCount(payload.layout.total());
+        field(2, "payload ", format!("{size} in {} pieces", payload.layout.piece_count()), plain);
+    }
+    fields
+}
+
+fn ago(time: std::time::Duration, dead: bool) -> String {
+    if dead { text::age(time) } else { format!("{} ago", text::age(time)) }
+}
+
+/// The seeder's or tracker's state in a word. One that is gone is bad only while somebody may need it.
+fn station(theme: &Theme, station: &StationView, over: bool) -> (String, Style) {
+    let (word, scope) = match &station.state {
+        StationState::Waiting => ("waits".to_owned(), Scope::Muted),
+        StationState::Starting => ("starting".to_owned(), Scope::Text),
+        StationState::Packing(bytes) => (format!("packing {bytes}"), Scope::Text),
+        StationState::Receiving => ("receiving".to_owned(), Scope::Text),
+        StationState::Ready => ("up".to_owned(), Scope::Good),
+        StationState::Failed(failure) => (format!("FAILED: {}", failure.cause()), Scope::Bad),
+        StationState::Gone => ("gone".to_owned(), if over { Scope::Muted } else { Scope::Warning }),
+    };
+    (word, theme.scope(scope))
+}

@@ -1,0 +1,143 @@
+//! The fleet as a list, worst first. Only the rows that are seen are built.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use super::geometry::Names;
+use super::grid::{Lit, caption};
+use super::text::{self, age, fit, percent};
+use crate::console::model::Model;
+use crate::console::order;
+use crate::console::theme::{Scope, Theme};
+use crate::rollout::HostRecord;
+
+/// Which columns there is room for.
+#[derive(Clone, Copy)]
+struct Columns {
+    name: usize,
+    down: bool,
+    up: bool,
+    peers: bool,
+    attempt: bool,
+    age: bool,
+}
+
+impl Columns {
+    fn of(width: u16, name: u16) -> Self {
+        Self {
+            name: usize::from(name.clamp(4, if width < 80 { 16 } else { 32 })),
+            down: width >= 56,
+            peers: width >= 76,
+            age: width >= 70,
+            up: width >= 110,
+            attempt: width >= 100,
+        }
+    }
+
+    fn heading(self) -> String {
+        let mut text = format!("   {:<name$}  {:<13}  got", "host", "state", name = self.name);
+        for (shown, label) in [
+            (self.down, "        down"),
+            (self.up, "          up"),
+            (self.peers, " peers"),
+            (self.attempt, "  try"),
+            (self.age, "  piece"),
+        ] {
+            if shown {
+                text.push_str(label);
+            }
+        }
+        text.push_str("  why");
+        text
+    }
+
+    fn row(self, host: &HostRecord, now: crate::base::Instant) -> String {
+        let live = !host.state.name().is_settled();
+        let rate = |rate: crate::base::ByteRate| if live && rate.0 > 0 { rate.to_string() } else { String::new() };
+        let mut text = format!("  {:>3}%", percent(host.completion()));
+        if self.down {
+            text.push_str(&format!("  {:>10}", rate(host.progress.rate_down)));
+        }
+        if self.up {
+            text.push_str(&format!("  {:>10}", rate(host.progress.rate_up)));
+        }
+        if self.peers {
+            let peers = if live && host.progress.peers > 0 { host.progress.peers.to_string() } else { String::new() };
+            text.push_str(&format!(" {peers:>5}"));
+        }
+        if self.attempt {
+            let attempt = if host.attempt.number > 0 { host.attempt.number.to_string() } else { String::new() };
+            text.push_str(&format!("  {attempt:>3}"));
+        }
+        if self.age {
+            let advanced = host.advanced.filter(|_| live).map(|at| age(now.since(at))).unwrap_or_default();
+            text.push_str(&format!("  {advanced:>5}"));
+        }
+        text
+    }
+}
+
+pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
+    if area.height == 0 {
+        return;
+    }
+    let rollout = model.shown();
+    let names = Names::of(rollout);
+    let columns = Columns::of(area.width, names.width);
+    let buffer = frame.buffer_mut();
+    let heading = format!("{:<width$}", columns.heading(), width = usize::from(area.width));
+    buffer.set_stringn(area.x, area.y, heading, usize::from(area.width), theme.scope(Scope::Rule));
+    let hosts = order::hosts(model);
+    let height = area.height - 1;
+    if hosts.is_empty() {
+        let line = Line::styled("  no host passes the filter (esc clears it)", theme.scope(Scope::Muted));
+        text::put(buffer, area, 2, &line);
+        return;
+    }
+    let at = model.cursor.and_then(|cursor| hosts.iter().position(|host| *host == cursor)).unwrap_or(0);
+    let page = usize::from(height.max(1));
+    let (shown, _) = text::window(&hosts, at / page * page, height);
+    let lit = Lit::of(model);
+    let mut cursor = None;
+    for (row, id) in (1_u16..).zip(shown) {
+        let Some(host) = rollout.host(*id) else { continue };
+        let (under, lit) = (Some(*id) == model.cursor, lit.contains(*id));
+        let name = names.short(rollout.name(*id));
+        text::put(buffer, area, row, &self::row(model, theme, columns, host, (under, lit), name));
+        if under {
+            let words = Rect { x: area.x + 3, width: area.width.saturating_sub(3), ..text::row(area, row) };
+            text::paint(buffer, words, theme.selected(Style::new()));
+            cursor = Some((area.x, area.y + row));
+        }
+    }
+    if let Some(cursor) = cursor {
+        frame.set_cursor_position(cursor);
+    }
+}
+
+fn row<'a>(
+    model: &Model,
+    theme: &Theme,
+    columns: Columns,
+    host: &HostRecord,
+    (under, lit): (bool, bool),
+    name: &str,
+) -> Line<'a> {
+    let now = model.shown_now();
+    let state = host.state.name();
+    let (glyph, style) = theme.host(state, host.completion());
+    let words = caption(theme, state);
+    let pointer = if under { theme.pick("▸", ">") } else { " " };
+    let name_style = if lit { words.patch(theme.scope(Scope::Mark)) } else { words };
+    Line::from(vec![
+        Span::styled(pointer, theme.scope(Scope::Key)),
+        Span::styled(glyph.to_string(), style),
+        Span::raw(if lit { "*" } else { " " }),
+        Span::styled(format!("{:<width$}", fit(theme, name, columns.name), width = columns.name), name_style),
+        Span::styled(format!("  {:<13}", state.as_str()), words),
+        Span::styled(columns.row(host, now), theme.scope(Scope::Text)),
+        Span::styled(format!("  {}", text::plain(theme, &text::reason(host, now))), words),
+    ])
+}
