@@ -1,0 +1,137 @@
+//! What the operator sees, as snapshots, and what no key may ever do, as laws.
+
+#[path = "screens/stage.rs"]
+mod stage;
+
+use rookery::base::ByteCount;
+use rookery::console::{ColorDepth, Glyphs};
+use rookery::control::AgentFailure;
+use rookery::rollout::Failure;
+use stage::{Screen, Script};
+
+const SIZES: [(u16, u16); 3] = [(80, 24), (200, 60), (60, 15)];
+
+fn disk_full() -> Failure {
+    Failure::Agent(AgentFailure::DiskFull {
+        path: "/srv/releases".to_owned(),
+        needed: ByteCount(4 << 30),
+        free: ByteCount(120 << 20),
+    })
+}
+
+fn key_changed() -> Failure {
+    Failure::HostKeyChanged {
+        algorithm: "ssh-ed25519".to_owned(),
+        fingerprint: "SHA256:uNiVztksCsDhcc0u9e8BgrJXVGLzWaL2M1IxnWvLcQo".to_owned(),
+        known_at: "/home/ops/.ssh/known_hosts:118".to_owned(),
+    }
+}
+
+fn refused() -> Failure {
+    Failure::Connect { address: "10.0.0.9:22".to_owned(), why: "connection refused (os error 111)".to_owned() }
+}
+
+/// A demo-sized fleet in the middle of its run.
+fn small() -> Script {
+    Screen::of(24)
+        .done(8)
+        .fetching(6)
+        .stalled(1)
+        .failed(1, &disk_full())
+        .failed(1, &key_changed())
+        .failed(1, &refused())
+        .on_the_way(1)
+}
+
+/// A whole data centre.
+fn large() -> Script {
+    Screen::of(1400)
+        .done(500)
+        .fetching(360)
+        .stalled(6)
+        .failed(12, &disk_full())
+        .failed(3, &key_changed())
+        .failed(5, &refused())
+        .on_the_way(4)
+}
+
+fn every_size(name: &str, script: impl Fn() -> Script, keys: &str) {
+    for (columns, rows) in SIZES {
+        let mut screen = script().at(columns, rows);
+        screen.press(keys);
+        insta::assert_snapshot!(format!("{name}_{columns}x{rows}"), screen.picture());
+    }
+    let mut screen = script().at(80, 24).dressed("mono", ColorDepth::Mono, Glyphs::Ascii);
+    screen.press(keys);
+    let picture = screen.picture();
+    assert!(picture.is_ascii(), "{name} has more than ASCII in --ascii:\n{picture}");
+    insta::assert_snapshot!(format!("{name}_ascii_mono"), picture);
+}
+
+#[test]
+fn the_grid_shows_a_small_fleet_with_names() {
+    every_size("grid", small, "esc");
+}
+
+#[test]
+fn the_grid_shows_a_large_fleet_a_glyph_a_host() {
+    every_size("grid_large", large, "n");
+}
+
+#[test]
+fn the_table_has_the_worst_first() {
+    every_size("table", small, "2");
+}
+
+#[test]
+fn failures_are_grouped_by_cause() {
+    every_size("failures", large, "3");
+}
+
+#[test]
+fn events_are_told_in_order() {
+    every_size("events", small, "4");
+}
+
+#[test]
+fn a_failed_host_says_why_and_what_to_do() {
+    every_size("host_failed", small, "n enter");
+}
+
+#[test]
+fn a_host_under_way_shows_its_pieces_and_peers() {
+    every_size("host_fetching", small, "/ f e t c h i n g enter enter");
+}
+
+#[test]
+fn the_help_is_the_table_of_keys() {
+    every_size("help", small, "?");
+}
+
+#[test]
+fn abort_names_the_hosts_and_the_effect() {
+    every_size("dialog_abort", large, "* a");
+}
+
+#[test]
+fn quitting_a_live_run_asks_for_the_release() {
+    every_size("dialog_quit", small, "q");
+}
+
+#[test]
+fn a_settled_run_says_what_the_keys_do_now() {
+    every_size("settled", || Screen::of(12).done(10).failed(2, &disk_full()).asking_at_the_end(), "esc");
+}
+
+#[test]
+fn cards_show_everything_of_a_few_hosts() {
+    every_size("cards", || Screen::of(9).done(2).fetching(4).stalled(1).failed(2, &disk_full()), "esc");
+}
+
+#[test]
+fn ten_thousand_hosts_share_cells_and_the_worst_is_seen() {
+    let script = || Screen::of(10_000).done(6000).fetching(300).failed(7, &disk_full());
+    let screen = script().at(80, 24);
+    insta::assert_snapshot!("aggregate_80x24", screen.text());
+    assert!(screen.text().contains("1 cell = 7 hosts"));
+}

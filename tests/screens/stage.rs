@@ -1,0 +1,446 @@
+//! A console with a scripted fleet behind it: real inputs into a real rollout, and a picture of what is drawn.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use ratatui::style::Style;
+use rookery::base::{Bitfield, ByteCount, ByteRate, Instant, Layout, Sha1Digest, Sha256Digest};
+use rookery::console::{ColorDepth, Effect, Glyphs, Key, Labels, Model, Msg, Setup, Theme, update, view};
+use rookery::control::{
+    Order, PROTOCOL, PayloadFacts, PayloadFormat, PeerSummary, PortRange, Progress, Status, TrackerHealth,
+};
+use rookery::inventory::{Host, HostId, Place};
+use rookery::metainfo::{Info, Metainfo};
+use rookery::rollout::{
+    Caps, Config, Failure, Finish, HostFacts, Input, Output, Payload, Plan, PlannedHost, Rollout, Source,
+};
+
+pub(crate) const PIECES: u32 = 400;
+const PIECE: u32 = 1 << 20;
+
+/// What becomes of a host.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Fate {
+    Done,
+    /// It has this many pieces, and goes on.
+    Fetching(u32),
+    /// It has this many pieces, and gets no more.
+    Stalled(u32),
+    Verifying,
+    Unpacking,
+    Fails(Failure),
+    /// Its agent never answers.
+    Bootstrapping,
+    /// Its sshd never answers.
+    Connecting,
+    /// Its turn never comes.
+    Waiting,
+}
+
+/// A console and the fleet it looks at.
+pub(crate) struct Screen {
+    pub(crate) model: Model,
+    pub(crate) now: Instant,
+    pub(crate) effects: Vec<Effect>,
+    fates: BTreeMap<Place, Fate>,
+    columns: u16,
+    rows: u16,
+    theme: Theme,
+}
+
+/// A fleet that is being made up.
+pub(crate) struct Script {
+    hosts: u32,
+    fates: Vec<Fate>,
+    finish: Finish,
+}
+
+impl Script {
+    fn add(mut self, count: u32, fate: &Fate) -> Self {
+        self.fates.extend(std::iter::repeat_n(fate.clone(), count as usize));
+        self
+    }
+
+    pub(crate) fn done(self, count: u32) -> Self {
+        self.add(count, &Fate::Done)
+    }
+
+    /// Hosts with from few to many pieces.
+    pub(crate) fn fetching(mut self, count: u32) -> Self {
+        self.fates.extend((0..count).map(|at| Fate::Fetching((at + 1) * (PIECES - 4) / (count + 1))));
+        self
+    }
+
+    pub(crate) fn stalled(self, count: u32) -> Self {
+        self.add(count, &Fate::Stalled(PIECES / 3))
+    }
+
+    pub(crate) fn failed(self, count: u32, failure: &Failure) -> Self {
+        self.add(count, &Fate::Fails(failure.clone()))
+    }
+
+    pub(crate) fn on_the_way(self, count: u32) -> Self {
+        self.add(count, &Fate::Verifying)
+            .add(count, &Fate::Unpacking)
+            .add(count, &Fate::Bootstrapping)
+            .add(count, &Fate::Connecting)
+    }
+
+    pub(crate) fn asking_at_the_end(mut self) -> Self {
+        self.finish = Finish::Ask;
+        self
+    }
+
+    /// Plays the script: what is left of the fleet waits.
+    pub(crate) fn at(mut self, columns: u16, rows: u16) -> Screen {
+        let stuck = |fate: &Fate| matches!(fate, Fate::Connecting | Fate::Bootstrapping);
+        self.fates.truncate(self.hosts as usize);
+        let (mut held, mut fates): (Vec<_>, Vec<_>) = self.fates.into_iter().partition(stuck);
+        fastrand::Rng::with_seed(7).shuffle(&mut fates);
+        let fanout = held.len().max(if fates.len() + held.len() == self.hosts as usize { 64 } else { 1 });
+        fates.append(&mut held);
+        fates.resize(self.hosts as usize, Fate::Waiting);
+        let config = Config {
+            fanout,
+            launch_interval: Duration::ZERO,
+            connect_attempts: 1,
+            finish: self.finish,
+            ..Config::default()
+        };
+        let mut labels = Labels::default();
+        for id in 0..self.hosts {
+            let mut host = Host::new(&name(id));
+            host.groups = vec!["web".to_owned()];
+            host.tags.insert("rack".to_owned(), format!("r{}", id % 8));
+            labels.describe(HostId(id), &host);
+        }
+        let setup = Setup { labels, columns, rows, ..Setup::default() };
+        let mut screen = Screen {
+            model: Model::new(Rollout::new(plan(self.hosts), config, 1), setup),
+            now: Instant::ZERO,
+            effects: Vec::new(),
+            fates: (0..).map(HostId).map(Place::Host).zip(fates).collect(),
+            columns,
+            rows,
+            theme: Theme::builtin("ansi").unwrap(),
+        };
+        screen.play();
+        screen
+    }
+}
+
+impl Screen {
+    pub(crate) fn of(hosts: u32) -> Script {
+        Script { hosts, fates: Vec::new(), finish: Finish::Ask }
+    }
+
+    pub(crate) fn dressed(mut self, theme: &str, depth: ColorDepth, glyphs: Glyphs) -> Self {
+        self.theme = Theme::builtin(theme).unwrap().shown_on(depth, glyphs);
+        self
+    }
+
+    /// A message, and everything the fleet has to say to what comes of it.
+    pub(crate) fn send(&mut self, msg: Msg) -> Vec<Effect> {
+        let mut all = Vec::new();
+        let mut queue = VecDeque::from([msg]);
+        while let Some(msg) = queue.pop_front() {
+            self.now = self.now + Duration::from_micros(50);
+            for effect in update(&mut self.model, self.now, msg) {
+                if let Effect::Rollout(output) = &effect {
+                    queue.extend(self.answer(output).into_iter().map(Msg::Fleet));
+                }
+                all.push(effect);
+            }
+        }
+        self.effects.extend(all.iter().cloned());
+        all
+    }
+
+    /// Time passes, with every tick that is due.
+    pub(crate) fn wait(&mut self, time: Duration) -> &mut Self {
+        let end = self.now + time;
+        while let Some(due) = self.model.deadline().filter(|due| *due <= end) {
+            self.now = self.now.max(due);
+            self.send(Msg::Tick);
+        }
+        self.now = end;
+        self.send(Msg::Tick);
+        self
+    }
+
+    /// Presses keys, one a word, half a second apart.
+    pub(crate) fn press(&mut self, keys: &str) -> &mut Self {
+        for key in keys.split(' ') {
+            self.now = self.now + Duration::from_millis(500);
+            self.send(Msg::Key(key.parse().unwrap()));
+        }
+        self
+    }
+
+    /// Types a text, character by character.
+    pub(crate) fn enter(&mut self, text: &str) -> &mut Self {
+        for character in text.chars() {
+            self.now = self.now + Duration::from_millis(200);
+            self.send(Msg::Key(Key::char(character)));
+        }
+        self
+    }
+
+    pub(crate) fn fate(&mut self, host: u32, fate: Fate) {
+        self.fates.insert(Place::Host(HostId(host)), fate);
+    }
+
+    pub(crate) fn buffer(&self) -> Buffer {
+        draw(&self.model, &self.theme, self.columns, self.rows)
+    }
+
+    /// The screen as people see it.
+    pub(crate) fn text(&self) -> String {
+        characters(&self.buffer())
+    }
+
+    /// The screen's characters, and below them a letter for each cell's style.
+    pub(crate) fn picture(&self) -> String {
+        let buffer = self.buffer();
+        let mut legend: Vec<Style> = Vec::new();
+        let mut styles = String::new();
+        for row in 0..buffer.area.height {
+            let mut line = String::new();
+            for column in 0..buffer.area.width {
+                let cell = &buffer[(column, row)];
+                let style = cell.style();
+                let plain = style.fg == Some(ratatui::style::Color::Reset)
+                    && style.bg == Some(ratatui::style::Color::Reset)
+                    && style.add_modifier.is_empty();
+                if plain {
+                    line.push('.');
+                    continue;
+                }
+                let at = legend.iter().position(|known| *known == style).unwrap_or_else(|| {
+                    legend.push(style);
+                    legend.len() - 1
+                });
+                line.push(char::from(b'a' + (at % 26) as u8));
+            }
+            styles.push_str(line.trim_end_matches('.'));
+            styles.push('\n');
+        }
+        let mut picture = characters(&buffer);
+        picture.push_str("--- styles\n");
+        picture.push_str(styles.trim_end());
+        picture.push('\n');
+        for (at, style) in legend.iter().enumerate() {
+            let letter = char::from(b'a' + (at % 26) as u8);
+            let (fg, bg) = (style.fg.unwrap_or_default(), style.bg.unwrap_or_default());
+            picture.push_str(&format!("{letter}: {fg} on {bg} {:?}\n", style.add_modifier));
+        }
+        picture
+    }
+
+    fn play(&mut self) {
+        self.send(Msg::Fleet(Input::Elapsed));
+        self.wait(Duration::from_secs(5));
+        self.progress(0);
+        self.wait(Duration::from_secs(16));
+        self.progress(2);
+        self.wait(Duration::from_secs(1));
+        self.progress(4);
+    }
+
+    /// What agents at work say now and then.
+    pub(crate) fn progress(&mut self, more: u32) {
+        let places: Vec<_> = self.fates.iter().map(|(place, fate)| (*place, fate.clone())).collect();
+        let mut any = false;
+        for (place, fate) in places {
+            let Place::Host(id) = place else { continue };
+            let attempt = self.model.rollout().host(id).unwrap().attempt.number;
+            if let Fate::Fetching(pieces) = fate {
+                any = true;
+                let rate = ByteRate(u64::from(20 + id.0 % 40) << 20);
+                let status = Status::Progress(progress(pieces + more, rate, 14));
+                self.send(Msg::Fleet(Input::Status { at: place, attempt, status }));
+            }
+        }
+        let rate = ByteRate(if any { 110 << 20 } else { 0 });
+        let mut seeder = progress(PIECES, rate, 40);
+        seeder.completed = Vec::new();
+        seeder.rate_up = rate;
+        seeder.bytes_up = ByteCount(u64::from(PIECES) << 20);
+        seeder.bytes_down = ByteCount(0);
+        seeder.rate_down = ByteRate(0);
+        self.send(Msg::Fleet(Input::Status { at: Place::Console, attempt: 1, status: Status::Progress(seeder) }));
+    }
+
+    fn answer(&self, output: &Output) -> Vec<Input> {
+        match output {
+            Output::Connect { at, attempt } => self.connect(*at, *attempt),
+            Output::Order { at, attempt, order } => {
+                let said = |status| Input::Status { at: *at, attempt: *attempt, status };
+                self.obey(*at, order).into_iter().map(said).collect()
+            }
+            Output::Disconnect { at, attempt } => {
+                vec![Input::Ended { at: *at, attempt: *attempt, failure: None, left_behind: Vec::new() }]
+            }
+            Output::Push { .. } | Output::Notice(_) | Output::Ended(_) => Vec::new(),
+        }
+    }
+
+    fn connect(&self, at: Place, attempt: u32) -> Vec<Input> {
+        let fate = self.fates.get(&at);
+        let ended = |failure: &Failure| {
+            let line = format!("ssh: {failure}");
+            vec![
+                Input::Transcript { at, attempt, line },
+                Input::Ended { at, attempt, failure: Some(failure.clone()), left_behind: Vec::new() },
+            ]
+        };
+        match fate {
+            Some(Fate::Connecting) => return Vec::new(),
+            Some(Fate::Fails(failure)) if !matches!(failure, Failure::Agent(_)) => return ended(failure),
+            _ => {}
+        }
+        let facts = HostFacts {
+            address: address(at),
+            console: (at != Place::Console).then(|| address(Place::Console)),
+            system: "Linux x86_64".to_owned(),
+        };
+        let line = format!("agent 0.1.0 listens on {}", address(at));
+        vec![
+            Input::Connected { at, attempt, facts },
+            Input::Attached { at, attempt, work_dir: "/home/deploy/.cache/rookery".to_owned() },
+            Input::Transcript { at, attempt, line },
+        ]
+    }
+
+    fn obey(&self, at: Place, order: &Order) -> Vec<Status> {
+        let fate = self.fates.get(&at);
+        match order {
+            Order::Hello { .. } if fate == Some(&Fate::Bootstrapping) => Vec::new(),
+            Order::Hello { .. } => vec![Status::Hello { protocol: PROTOCOL, version: "0.1.0".to_owned(), pid: 7 }],
+            Order::Track { .. } => vec![Status::Tracking { port: 8998 }],
+            Order::Serve(_) => serve(at, fate),
+            Order::Stop { .. } => vec![Status::Stopped { left_behind: Vec::new() }],
+            Order::Watch { on: true } => vec![Status::Peers { peers: (1..=4).map(peer).collect() }],
+            Order::Pack(_) | Order::Data { .. } | Order::Peers { .. } | Order::Limits { .. } | Order::Watch { .. } => {
+                Vec::new()
+            }
+        }
+    }
+}
+
+fn serve(at: Place, fate: Option<&Fate>) -> Vec<Status> {
+    if let Some(Fate::Fails(Failure::Agent(failure))) = fate {
+        return vec![Status::Failed { failure: failure.clone() }];
+    }
+    let pieces = if at == Place::Console { Bitfield::full(PIECES) } else { Bitfield::empty(PIECES) };
+    let mut said = vec![Status::Serving { port: 6881, bitfield: Bytes::copy_from_slice(pieces.as_bytes()) }];
+    let full = || Status::Progress(progress(PIECES, ByteRate(0), 9));
+    match fate {
+        Some(Fate::Done) => {
+            said.extend([full(), Status::Verifying, Status::Unpacking, Status::Delivered { already: false }])
+        }
+        Some(Fate::Verifying) => said.extend([full(), Status::Verifying]),
+        Some(Fate::Unpacking) => said.extend([full(), Status::Verifying, Status::Unpacking]),
+        Some(Fate::Fetching(pieces)) => said.push(Status::Progress(progress(*pieces, ByteRate(30 << 20), 12))),
+        Some(Fate::Stalled(pieces)) => said.push(Status::Progress(progress(*pieces, ByteRate(0), 0))),
+        Some(Fate::Fails(_) | Fate::Bootstrapping | Fate::Connecting | Fate::Waiting) | None => {}
+    }
+    said
+}
+
+fn progress(pieces: u32, rate: ByteRate, peers: u16) -> Progress {
+    let pieces = pieces.min(PIECES);
+    // Not from the front: a swarm fills every part of the payload alike.
+    let completed = (0..PIECES).filter(|piece| piece * 7919 % PIECES < pieces).map(|piece| (piece, 1)).collect();
+    Progress {
+        pieces,
+        completed,
+        bytes_down: ByteCount(u64::from(pieces) * u64::from(PIECE)),
+        bytes_up: ByteCount(u64::from(pieces) * u64::from(PIECE) * 9 / 10),
+        rate_down: rate,
+        rate_up: ByteRate(rate.0 * 9 / 10),
+        peers,
+        unchoking: peers / 2,
+        corrupt: 0,
+        tracker: TrackerHealth::Answering,
+    }
+}
+
+fn peer(id: u32) -> PeerSummary {
+    PeerSummary {
+        address: (address(Place::Host(HostId(id))), 6881).into(),
+        client: "rookery 0.1.0".to_owned(),
+        pieces: PIECES / id,
+        rate_down: ByteRate(u64::from(id) << 22),
+        rate_up: ByteRate(u64::from(id) << 21),
+        unchoking: id % 2 == 0,
+        interested: true,
+    }
+}
+
+fn address(place: Place) -> IpAddr {
+    match place {
+        Place::Console => IpAddr::from([10, 255, 255, 254]),
+        Place::Host(HostId(id)) => IpAddr::from((0x0a00_0001 + id).to_be_bytes()),
+    }
+}
+
+pub(crate) fn name(id: u32) -> String {
+    format!("web-{id:04}.dc1.example.net")
+}
+
+fn plan(hosts: u32) -> Plan {
+    let layout = Layout::new(u64::from(PIECES) * u64::from(PIECE), PIECE).unwrap();
+    let info = Info::single("web.tar.zst", layout, &[Sha1Digest::new([7; 20]); PIECES as usize]).unwrap();
+    let metainfo = Metainfo::new(None, info);
+    let facts = PayloadFacts {
+        format: PayloadFormat::TarZstd,
+        sha256: Sha256Digest::new([0xab; 32]),
+        content_sha256: Sha256Digest::new([2; 32]),
+        unpacked_bytes: ByteCount(900 << 20),
+        unpacked_entries: 1200,
+        mode: 0o755,
+    };
+    let payload = Payload { torrent: Bytes::from(metainfo.encode()), info_hash: metainfo.info_hash(), layout, facts };
+    let planned = |id| PlannedHost {
+        id: HostId(id),
+        name: name(id),
+        destination: "/srv/releases".to_owned(),
+        swarm_address: None,
+        caps: Caps::default(),
+    };
+    Plan {
+        run: "20260801-120000-ab12".parse().unwrap(),
+        tag: Some("web-2026.08.1".parse().unwrap()),
+        source_name: "web".to_owned(),
+        hosts: (0..hosts).map(planned).collect(),
+        helpers: Vec::new(),
+        seeder: Place::Console,
+        tracker: Place::Console,
+        tracker_port: 0,
+        ports: PortRange { first: 6881, last: 6889 },
+        source: Source::Packed(payload),
+        local_payload: Some("/tmp/web.tar.zst".to_owned()),
+    }
+}
+
+pub(crate) fn draw(model: &Model, theme: &Theme, columns: u16, rows: u16) -> Buffer {
+    let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
+    terminal.draw(|frame| view(model, theme, frame)).unwrap();
+    terminal.backend().buffer().clone()
+}
+
+fn characters(buffer: &Buffer) -> String {
+    let mut text = String::new();
+    for row in 0..buffer.area.height {
+        let line: String = (0..buffer.area.width).map(|column| buffer[(column, row)].symbol()).collect();
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
