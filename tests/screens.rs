@@ -1,5 +1,9 @@
 //! What the operator sees, as snapshots, and what no key may ever do, as laws.
+#![cfg(feature = "machines")]
+#![expect(clippy::unwrap_used, reason = "a test that finds nothing fails")]
 
+#[path = "screens/laws.rs"]
+mod laws;
 #[path = "screens/stage.rs"]
 mod stage;
 
@@ -70,7 +74,7 @@ fn every_size(name: &str, script: impl Fn() -> Script, keys: &str) {
 
 #[test]
 fn the_grid_shows_a_small_fleet_with_names() {
-    every_size("grid", small, "esc");
+    every_size("grid", small, "l");
 }
 
 #[test]
@@ -120,12 +124,12 @@ fn quitting_a_live_run_asks_for_the_release() {
 
 #[test]
 fn a_settled_run_says_what_the_keys_do_now() {
-    every_size("settled", || Screen::of(12).done(10).failed(2, &disk_full()).asking_at_the_end(), "esc");
+    every_size("settled", || Screen::of(12).done(10).failed(2, &disk_full()).asking_at_the_end(), "l");
 }
 
 #[test]
 fn cards_show_everything_of_a_few_hosts() {
-    every_size("cards", || Screen::of(9).done(2).fetching(4).stalled(1).failed(2, &disk_full()), "esc");
+    every_size("cards", || Screen::of(9).done(2).fetching(4).stalled(1).failed(2, &disk_full()), "l");
 }
 
 #[test]

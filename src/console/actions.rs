@@ -146,8 +146,8 @@ fn still(model: &Model, hosts: &[HostId], applies: fn(StateName) -> bool) -> Opt
 
 fn retry(model: &Model, targets: Vec<HostId>) -> Decision {
     let Some(hosts) = still(model, &targets, can_retry) else {
-        let what = if targets.len() == 1 { "this host has" } else { "none of these hosts has" };
-        return Decision::Refuse(format!("{what} failed, been aborted or been skipped"));
+        let what = if targets.len() == 1 { "this host has not" } else { "none of these hosts has" };
+        return Decision::Refuse(format!("{what} failed, nor been aborted or skipped"));
     };
     let unseen = hosts.iter().any(|host| model.rollout.host(*host).is_some_and(|host| !model.passes(host)));
     if hosts.len() > CONFIRM_ABOVE || unseen {

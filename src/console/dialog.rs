@@ -75,6 +75,7 @@ impl Dialog {
             return Answer::Cancelled;
         }
         if now.since(self.opened) < Self::DEAF {
+            self.remark = Some("that key came too early to count: press it again");
             return Answer::Open;
         }
         self.remark = None;

@@ -294,6 +294,12 @@ fn show(model: &mut Model, view: View) {
         }
         model.view = view;
     }
+    if view == View::Table {
+        let failed = model.cursor.and_then(|cursor| model.rollout.host(cursor));
+        if !failed.is_some_and(|host| is_failure(host.state.name())) {
+            model.cursor = order::hosts(model).first().copied().or(model.cursor);
+        }
+    }
     if view == View::Failures {
         let groups = model.shown().failures();
         if !groups.iter().any(|group| Some(group.cause) == model.cause) {

@@ -102,6 +102,9 @@ impl Script {
         self.fates.truncate(self.hosts as usize);
         let (mut held, mut fates): (Vec<_>, Vec<_>) = self.fates.into_iter().partition(stuck);
         fastrand::Rng::with_seed(7).shuffle(&mut fates);
+        if held.is_empty() && fates.len() < self.hosts as usize {
+            held.push(Fate::Connecting);
+        }
         let fanout = held.len().max(if fates.len() + held.len() == self.hosts as usize { 64 } else { 1 });
         fates.append(&mut held);
         fates.resize(self.hosts as usize, Fate::Waiting);
@@ -182,8 +185,9 @@ impl Screen {
         self
     }
 
-    /// Types a text, character by character.
+    /// Types a text, character by character, after a look at the screen.
     pub(crate) fn enter(&mut self, text: &str) -> &mut Self {
+        self.now = self.now + Duration::from_secs(1);
         for character in text.chars() {
             self.now = self.now + Duration::from_millis(200);
             self.send(Msg::Key(Key::char(character)));

@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Widget};
 
+use super::geometry::Names;
 use super::text;
 use crate::console::actions::count;
 use crate::console::dialog::{Demand, Dialog, Question};
@@ -130,7 +131,8 @@ fn body(model: &Model, dialog: &Dialog) -> Vec<String> {
 
 /// The exact hosts: the first ten, and how many more.
 fn names(model: &Model, hosts: &[HostId]) -> String {
-    let named: Vec<_> = hosts.iter().take(NAMED).map(|host| model.rollout().name(*host)).collect();
+    let short = Names::of(model.rollout());
+    let named: Vec<_> = hosts.iter().take(NAMED).map(|host| short.short(model.rollout().name(*host))).collect();
     let more = hosts.len() - named.len();
     let tail = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{}{tail}", named.join(", "))

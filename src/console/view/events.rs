@@ -55,6 +55,12 @@ fn line<'a>(model: &Model, theme: &Theme, event: &Event, names: Names) -> Line<'
         Kind::Warning => theme.scope(Scope::Warning),
         Kind::Operator => theme.scope(Scope::Key),
     };
+    if host.is_empty() {
+        return Line::from(vec![
+            Span::styled(format!(" {:>7} ", clock(event.at.since(Instant::ZERO))), theme.scope(Scope::Muted)),
+            Span::styled(format!("{sign} {}", text::plain(theme, &event.text)), words),
+        ]);
+    }
     Line::from(vec![
         Span::styled(format!(" {:>7} ", clock(event.at.since(Instant::ZERO))), theme.scope(Scope::Muted)),
         Span::styled(sign.to_string(), style),

@@ -5,15 +5,15 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use super::dialog::wrap;
+use super::geometry::Names;
 use super::text;
 use crate::console::keymap::Verb;
 use crate::console::model::Model;
 use crate::console::theme::{Scope, Theme};
-use crate::inventory::fold;
+use crate::inventory::fold_patterns;
 use crate::rollout::{CauseGroup, Rollout};
 
-/// Rows of a cause, the empty one after it included.
-const ROWS: usize = 5;
 /// Names that are folded; with more, the first are named.
 const FOLDED_MAX: usize = 400;
 
@@ -27,58 +27,93 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
         return;
     }
     let at = groups.iter().position(|group| Some(group.cause) == model.cause).unwrap_or(0);
-    let page = (usize::from(area.height) / ROWS).max(1);
-    let first = at / page * page;
-    let mut cursor = None;
-    for (row, (index, group)) in groups.iter().enumerate().skip(first).take(page).enumerate() {
-        let top = (row * ROWS) as u16;
-        for (line, text) in (0_u16..).zip(lines(model, theme, rollout, group, index == at)) {
-            text::put(buffer, area, top + line, &text);
+    let width = usize::from(area.width);
+    let blocks: Vec<_> = (groups.iter().enumerate())
+        .map(|(index, group)| lines(model, theme, rollout, group, Row { under: index == at, width }))
+        .collect();
+    let first = first_block(&blocks, at, usize::from(area.height));
+    let (mut top, mut cursor, mut below) = (0, None, 0);
+    for (index, block) in blocks.iter().enumerate().skip(first) {
+        if top >= area.height {
+            below += 1;
+            continue;
+        }
+        for (line, text) in (top..).zip(block) {
+            text::put(buffer, area, line, text);
         }
         if index == at {
             let words = Rect { x: area.x + 2, width: area.width.saturating_sub(2), ..area };
-            if top < area.height {
-                text::paint(buffer, text::row(words, top), theme.selected(Style::new()));
-            }
-            cursor = Some((area.x, area.y + top.min(area.height.saturating_sub(1))));
+            text::paint(buffer, text::row(words, top), theme.selected(Style::new()));
+            cursor = Some((area.x, area.y + top));
         }
+        top = top.saturating_add(block.len() as u16 + 1);
     }
-    let below = groups.len().saturating_sub(first + page);
-    if below > 0 && area.height > 1 {
-        let text = format!("  {below} more causes below");
-        text::put(buffer, area, area.height - 1, &Line::styled(text, theme.scope(Scope::Muted)));
+    if below > 0 {
+        let text = format!(" {below} more below (j) ");
+        let x = area.width.saturating_sub(text.len() as u16);
+        let corner = Rect { x: area.x + x, width: area.width - x, ..area };
+        text::put(buffer, corner, area.height - 1, &Line::styled(text, theme.scope(Scope::Key)));
     }
     if let Some(cursor) = cursor {
         frame.set_cursor_position(cursor);
     }
 }
 
-fn lines<'a>(model: &Model, theme: &Theme, rollout: &Rollout, group: &CauseGroup, under: bool) -> [Line<'a>; 4] {
-    let muted = theme.scope(Scope::Muted);
-    let pointer = if under { theme.pick("▸ ", "> ") } else { "  " };
-    let count = format!("{:>5} {} {}", group.hosts.len(), theme.pick("×", "x"), group.cause);
-    let line = |label: &'static str, text: String, style: Style| {
-        Line::from(vec![Span::styled(label, muted), Span::styled(text::plain(theme, &text), style)])
-    };
-    let example = group.hosts.first().map(|host| format!("{}: {}", rollout.name(*host), group.example));
-    let key = model.setup.keymap.key_of(Verb::Retry);
-    let step = if group.next_step.contains("retry") {
-        format!("{} ({key})", group.next_step)
-    } else {
-        group.next_step.to_owned()
-    };
-    [
-        Line::from(vec![Span::styled(pointer, theme.scope(Scope::Key)), Span::styled(count, theme.scope(Scope::Bad))]),
-        line("        hosts  ", names(rollout, group), theme.scope(Scope::Text)),
-        line("         e.g.  ", example.unwrap_or_default(), theme.scope(Scope::Text)),
-        line("         next  ", step, theme.scope(Scope::Warning)),
-    ]
+/// The first block that is shown, so that the one under the cursor is seen whole, with as many before it as fit.
+fn first_block(blocks: &[Vec<Line<'_>>], at: usize, height: usize) -> usize {
+    let mut used = 0;
+    let fitting = blocks[..=at].iter().rev().take_while(|block| {
+        used += block.len() + 1;
+        used <= height + 1
+    });
+    at + 1 - fitting.count().max(1)
 }
 
-fn names(rollout: &Rollout, group: &CauseGroup) -> String {
-    if group.hosts.len() <= FOLDED_MAX {
-        return fold(group.hosts.iter().map(|host| rollout.name(*host)));
+struct Row {
+    under: bool,
+    width: usize,
+}
+
+fn lines<'a>(model: &Model, theme: &Theme, rollout: &Rollout, group: &CauseGroup, row: Row) -> Vec<Line<'a>> {
+    let muted = theme.scope(Scope::Muted);
+    let pointer = if row.under { theme.pick("▸ ", "> ") } else { "  " };
+    let count = format!("{:>5} {} {}", group.hosts.len(), theme.pick("×", "x"), group.cause);
+    let mut lines = vec![Line::from(vec![
+        Span::styled(pointer, theme.scope(Scope::Key)),
+        Span::styled(count, theme.scope(Scope::Bad)),
+    ])];
+    let room = row.width.saturating_sub(15).max(1);
+    let short = Names::of(rollout);
+    let first = group.hosts.first().map_or("", |host| short.short(rollout.name(*host)));
+    let example = format!("{first}: {}", group.example);
+    let key = model.setup.keymap.key_of(Verb::Retry);
+    let again = if group.next_step.contains("retry") { format!(" ({key})") } else { String::new() };
+    for (label, text, scope, most) in [
+        ("hosts", names(rollout, group, &short), Scope::Text, 2),
+        ("e.g.", example, Scope::Text, 2),
+        ("next", format!("{}{again}", group.next_step), Scope::Warning, 3),
+    ] {
+        let mut wrapped = wrap(&text::plain(theme, &text), room);
+        if wrapped.len() > most {
+            let rest = wrapped.split_off(most - 1).join(" ");
+            wrapped.push(text::fit(theme, &rest, room));
+        }
+        for (at, part) in wrapped.into_iter().enumerate() {
+            let label = if at == 0 { label } else { "" };
+            lines.push(Line::from(vec![
+                Span::styled(format!("{label:>13}  "), muted),
+                Span::styled(part, theme.scope(scope)),
+            ]));
+        }
     }
-    let first: Vec<_> = group.hosts.iter().take(10).map(|host| rollout.name(*host)).collect();
-    format!("{} and {} more", first.join(" "), group.hosts.len() - first.len())
+    lines
+}
+
+fn names(rollout: &Rollout, group: &CauseGroup, short: &Names) -> String {
+    let names = || group.hosts.iter().map(|host| short.short(rollout.name(*host)));
+    if group.hosts.len() <= FOLDED_MAX {
+        return fold_patterns(names()).join(", ").replace(',', ", ").replace(",  ", ", ");
+    }
+    let first: Vec<_> = names().take(10).collect();
+    format!("{} and {} more", first.join(", "), group.hosts.len() - first.len())
 }

@@ -148,6 +148,14 @@ fn choices<'a>(model: &Model, theme: &Theme, parts: &Parts) -> Fields<'a> {
 fn hints<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
     let state = model.cursor.and_then(|cursor| model.rollout().host(cursor)).map(|host| host.state.name());
     let failed = model.rollout().hosts().iter().any(|host| is_failure(host.state.name()));
+    if model.help.is_some() {
+        let mut fields = Fields::default();
+        for (verb, what) in [(Verb::Back, "back"), (Verb::Down, "down"), (Verb::Up, "up")] {
+            let key = Span::styled(format!(" {}", key(model, verb)), theme.scope(Scope::Key));
+            fields.push(9, vec![key, Span::styled(format!(" {what}"), theme.scope(Scope::Muted))]);
+        }
+        return fields;
+    }
     let retry: &[(u8, Verb, &str)] = match (failed, state.is_some_and(is_failure)) {
         (true, true) => {
             &[(8, Verb::Retry, "retry"), (7, Verb::RetryAll, "retry all failed"), (6, Verb::NextFailed, "next failed")]

@@ -56,7 +56,8 @@ pub(in crate::console) struct Grid {
     pub(in crate::console) rows: usize,
 }
 
-const CARD_MIN: u16 = 60;
+/// Columns a card needs beside the name.
+const CARD_MIN: u16 = 32;
 const NAME_MAX: u16 = 28;
 
 impl Grid {
@@ -70,13 +71,13 @@ impl Grid {
     fn fit(body: Rect, hosts: usize, name: u16, chosen: Option<Density>) -> Self {
         let (width, rows) = (body.width.max(1), usize::from(body.height.max(1)));
         let name = name.min(NAME_MAX);
-        let card = Self::card(width, rows, name);
+        let card = Self::card(width, rows, hosts, name);
         let named = Self::tile(width, rows, name);
         let bare = Self::tile(width, rows, 0);
         let cell = Self::cell(width, rows, hosts, name);
         let holds = |grid: &Self| grid.columns * grid.rows >= hosts;
         match chosen {
-            None if width >= CARD_MIN && holds(&card) => card,
+            None if holds(&card) => card,
             None if holds(&named) => named,
             None if holds(&bare) => bare,
             None if holds(&cell) => cell,
@@ -88,8 +89,10 @@ impl Grid {
         }
     }
 
-    fn card(width: u16, rows: usize, name: u16) -> Self {
-        let columns = (width / 96).max(1);
+    /// As few columns of cards as hold all hosts, so that each has room for words.
+    fn card(width: u16, rows: usize, hosts: usize, name: u16) -> Self {
+        let most = (width / (name + CARD_MIN)).max(1);
+        let columns = u16::try_from(hosts.div_ceil(rows)).unwrap_or(most).clamp(1, most);
         Self {
             density: Density::Card,
             columns: usize::from(columns),
@@ -176,7 +179,8 @@ mod tests {
     #[test]
     fn detail_is_what_fits() {
         assert_eq!(grid(80, 24, 12), (Density::Card, 1));
-        assert_eq!(grid(80, 24, 24), (Density::Tile, 1));
+        assert_eq!(grid(80, 24, 24), (Density::Card, 1));
+        assert_eq!(grid(80, 24, 60), (Density::Tile, 1));
         assert_eq!(grid(80, 24, 1400), (Density::Cell, 1));
         assert_eq!(grid(200, 60, 10_000), (Density::Cell, 1));
         assert_eq!(grid(80, 24, 10_000), (Density::Aggregate, 7));

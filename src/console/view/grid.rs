@@ -121,14 +121,21 @@ fn card(model: &Model, theme: &Theme, buffer: &mut Buffer, place: Rect, cell: &C
         Span::styled(pointer, theme.scope(Scope::Key)),
         Span::styled(look.0.to_string(), look.1),
         Span::styled(format!(" {:<name$} ", fit(theme, short(model, cell), name)), dressed(theme, caption, cell)),
-        Span::styled(format!(" {:<13}", state.as_str()), caption),
+        Span::styled(format!(" {:<13} ", state.as_str()), caption),
     ];
     let now = model.shown_now();
-    let reason = text::plain(theme, &text::reason(host, now));
     let used: usize = spans.iter().map(Span::width).sum();
-    let room = usize::from(place.width).saturating_sub(used + 2);
-    if reason.is_empty() {
-        let bar = room.saturating_sub(34).clamp(8, 24);
+    let room = usize::from(place.width).saturating_sub(used + 1);
+    let reason = match host.state.failure() {
+        Some(failure) if room < 40 => failure.cause().to_owned(),
+        None if room < 30 => text::brief(host),
+        _ => text::plain(theme, &text::reason(host, now)),
+    };
+    let waits = matches!(state, StateName::Waiting | StateName::Connecting | StateName::Aborted | StateName::Skipped);
+    if waits && reason.is_empty() {
+        // Its state says it all.
+    } else if reason.is_empty() {
+        let bar = room.saturating_sub(34).clamp(6, 24).min(room.saturating_sub(5));
         let full = (host.completion() * bar as f64) as usize;
         spans.push(Span::styled(theme.pick("━", "=").repeat(full), theme.scope(Scope::Bar)));
         spans.push(Span::styled(theme.pick("─", ".").repeat(bar - full), theme.scope(Scope::Muted)));
@@ -155,7 +162,7 @@ fn share(host: &HostRecord) -> String {
     match host.state.name() {
         StateName::Waiting | StateName::Connecting | StateName::Aborted | StateName::Skipped => String::new(),
         StateName::Failed => "fail".to_owned(),
-        StateName::Unreachable => "gone".to_owned(),
+        StateName::Unreachable => "lost".to_owned(),
         StateName::Bootstrapping
         | StateName::Fetching
         | StateName::Stalled

@@ -14,23 +14,22 @@ use crate::rollout::{Outcome, Rollout, Stage, StateName, StationState, StationVi
 const SILENT_SECONDS: u64 = 10;
 
 pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
+    let area = Rect { x: area.x + 1, width: area.width.saturating_sub(1), ..area };
+    let width = usize::from(area.width);
     let buffer = frame.buffer_mut();
     if area.height > 0 {
-        let (line, used) = run(model, theme).line(usize::from(area.width));
+        let (line, used) = run(model, theme).line(width);
         text::put(buffer, area, 0, &line);
         bar(model, theme, buffer, text::row(area, 0), used);
     }
     if area.height > 1 {
-        let counts = [Words::Long, Words::Short, Words::Tight].into_iter().map(|words| counts(model, theme, words));
-        let fitting = counts.map(|fields| fields.line(usize::from(area.width)));
-        let all: Vec<_> = fitting.collect();
-        let best = all.iter().find(|(_, used)| *used <= usize::from(area.width)).or(all.last());
-        if let Some((line, _)) = best {
-            text::put(buffer, area, 1, line);
-        }
+        let words = [Words::Long, Words::Short, Words::None, Words::Tight];
+        let lines = words.map(|words| counts(model, theme, words).line(width));
+        let (line, _) = lines.iter().find(|(_, used)| *used <= width).unwrap_or(&lines[3]);
+        text::put(buffer, area, 1, line);
     }
     if area.height > 2 {
-        text::put(buffer, area, 2, &swarm(model, theme).line(usize::from(area.width)).0);
+        text::put(buffer, area, 2, &swarm(model, theme).line(width).0);
     }
 }
 
@@ -64,7 +63,7 @@ fn run<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
     let counts = rollout.counts();
     let totals = rollout.totals(now);
     let mut fields = Fields::default();
-    fields.text(7, text::fit(theme, &format!(" {}", model.release()), 31), theme.scope(Scope::Title));
+    fields.text(7, text::fit(theme, &model.release(), 30), theme.scope(Scope::Title));
     let (standing, scope) = standing(model);
     fields.text(8, standing, theme.scope(scope));
     if model.frozen.is_some() {
@@ -84,19 +83,21 @@ fn run<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
     }
     if totals.bytes_total.0 > 0 {
         let share = totals.bytes_done.0 as f64 / totals.bytes_total.0 as f64;
-        fields.text(6, format!("{}%", percent(share)), theme.scope(Scope::Text));
+        fields.text(4, format!("{}%", percent(share)), theme.scope(Scope::Text));
     }
     let live = matches!(rollout.stage(), Stage::Preparing { .. } | Stage::Distributing);
     if live && let Some(eta) = rollout.eta(now) {
-        let short = format!("ETA {}", clock(eta.last));
-        let long = format!("ETA {} p50 {} p95 {} last", clock(eta.p50), clock(eta.p95), clock(eta.last));
+        let short = format!("ETA {}", until(eta.last));
+        let long = format!("ETA {} p50 {} p95 {} last", until(eta.p50), until(eta.p95), until(eta.last));
         let wide = model.setup.columns >= 130;
-        fields.text(4, if wide { long } else { short }, theme.scope(Scope::Text));
-    }
-    if live {
-        fields.text(3, totals.rate_down.to_string(), theme.scope(Scope::Text));
+        fields.text(6, if wide { long } else { short }, theme.scope(Scope::Text));
     }
     fields
+}
+
+/// A time to come; nobody waits for days.
+fn until(time: std::time::Duration) -> String {
+    if time.as_secs() < 48 * 3600 { clock(time) } else { "--:--".to_owned() }
 }
 
 /// How long the run takes, or took.
@@ -128,33 +129,49 @@ fn bar(model: &Model, theme: &Theme, buffer: &mut ratatui::buffer::Buffer, row: 
 enum Words {
     Long,
     Short,
+    None,
+    /// Not even gaps.
     Tight,
 }
 
 /// Every state that has hosts: this is the legend of the glyphs too, and sums to the fleet.
 fn counts<'a>(model: &Model, theme: &Theme, words: Words) -> Fields<'a> {
-    let mut fields = Fields::default();
-    let mut tight = vec![Span::raw(" ")];
-    for (at, (state, count)) in model.shown().counts().iter().filter(|(_, count)| *count > 0).enumerate() {
+    let (mut fields, mut tight) = (Fields::default(), Vec::new());
+    for (state, count) in model.shown().counts().iter().filter(|(_, count)| *count > 0) {
         let glyph = Span::styled(theme.glyph(state).to_string(), theme.state(state));
         let text = match words {
             Words::Long => format!(" {count} {state}"),
-            Words::Short => format!(" {count} {}", &state.as_str()[..5.min(state.as_str().len())]),
-            Words::Tight => format!("{count} "),
+            Words::Short => format!(" {count} {}", short(state)),
+            Words::None => format!(" {count}"),
+            Words::Tight => count.to_string(),
         };
         let text = Span::styled(text, theme.scope(Scope::Text));
-        match words {
-            Words::Long | Words::Short => {
-                let lead = if at == 0 { vec![Span::raw(" ")] } else { Vec::new() };
-                fields.push(9, lead.into_iter().chain([glyph, text]).collect());
-            }
-            Words::Tight => tight.extend([glyph, text]),
+        if words == Words::Tight {
+            tight.extend([glyph, text]);
+        } else {
+            fields.push(9, vec![glyph, text]);
         }
     }
-    if words == Words::Tight {
-        fields.push(9, tight);
-    }
+    fields.push(9, tight);
     fields
+}
+
+/// A state in at most five letters.
+const fn short(state: StateName) -> &'static str {
+    match state {
+        StateName::Waiting => "wait",
+        StateName::Connecting => "conn",
+        StateName::Bootstrapping => "boot",
+        StateName::Fetching => "fetch",
+        StateName::Stalled => "stall",
+        StateName::Verifying => "check",
+        StateName::Unpacking => "unpk",
+        StateName::Done => "done",
+        StateName::Failed => "fail",
+        StateName::Unreachable => "lost",
+        StateName::Aborted => "abort",
+        StateName::Skipped => "skip",
+    }
 }
 
 /// Who serves, how well the payload is spread, how fresh all this is.
@@ -165,7 +182,7 @@ fn swarm<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
     let mut fields = Fields::default();
     let over = matches!(rollout.stage(), Stage::Finishing { .. } | Stage::Ended(_));
     let (word, style) = station(theme, &rollout.seeder(), over);
-    fields.push(8, vec![Span::styled(" seeder ", muted), Span::styled(word, style)]);
+    fields.push(8, vec![Span::styled("seeder ", muted), Span::styled(word, style)]);
     let (word, style) = station(theme, &rollout.tracker(), over);
     fields.push(8, vec![Span::styled("tracker ", muted), Span::styled(word, style)]);
     let mut field = |rank, label: &'static str, value: String, style: Style| {
@@ -175,8 +192,12 @@ fn swarm<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
         let share = percent(pushed.sent.0 as f64 / pushed.total.0.max(1) as f64);
         field(7, "push ", format!("{share}% of {}", pushed.total), plain);
     }
-    if totals.bytes_up.0 > 0 {
-        field(5, "seeder's share ", format!("{}%", percent(totals.seeder_share)), plain);
+    if totals.bytes_up.0 > 0 && !over {
+        let share = percent(totals.seeder_share);
+        let rate = totals.rate_down;
+        let text =
+            if rate.0 > 0 { format!("{rate} ({share}% from the seeder)") } else { format!("{share}% from the seeder") };
+        field(7, "", text, plain);
     }
     if rollout.payload().is_some() && !over {
         let rarest = rollout.rarest();

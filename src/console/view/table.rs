@@ -16,6 +16,7 @@ use crate::rollout::HostRecord;
 /// Which columns there is room for.
 #[derive(Clone, Copy)]
 struct Columns {
+    width: u16,
     name: usize,
     down: bool,
     up: bool,
@@ -27,6 +28,7 @@ struct Columns {
 impl Columns {
     fn of(width: u16, name: u16) -> Self {
         Self {
+            width,
             name: usize::from(name.clamp(4, if width < 80 { 16 } else { 32 })),
             down: width >= 56,
             peers: width >= 76,
@@ -49,14 +51,20 @@ impl Columns {
                 text.push_str(label);
             }
         }
-        text.push_str("  why");
+        if self.width >= 140 {
+            text.push_str("  why");
+        }
         text
+    }
+
+    fn share(host: &HostRecord) -> String {
+        format!("  {:>3}%", percent(host.completion()))
     }
 
     fn row(self, host: &HostRecord, now: crate::base::Instant) -> String {
         let live = !host.state.name().is_settled();
         let rate = |rate: crate::base::ByteRate| if live && rate.0 > 0 { rate.to_string() } else { String::new() };
-        let mut text = format!("  {:>3}%", percent(host.completion()));
+        let mut text = Self::share(host);
         if self.down {
             text.push_str(&format!("  {:>10}", rate(host.progress.rate_down)));
         }
@@ -130,6 +138,10 @@ fn row<'a>(
     let (glyph, style) = theme.host(state, host.completion());
     let words = caption(theme, state);
     let pointer = if under { theme.pick("▸", ">") } else { " " };
+    let reason = text::plain(theme, &text::reason(host, now));
+    // Where there is little room, what is wrong matters more than the rates of what does not move.
+    let narrow = columns.width < 140 && !reason.is_empty();
+    let figures = if narrow { Columns::share(host) } else { columns.row(host, now) };
     let name_style = if lit { words.patch(theme.scope(Scope::Mark)) } else { words };
     Line::from(vec![
         Span::styled(pointer, theme.scope(Scope::Key)),
@@ -137,7 +149,7 @@ fn row<'a>(
         Span::raw(if lit { "*" } else { " " }),
         Span::styled(format!("{:<width$}", fit(theme, name, columns.name), width = columns.name), name_style),
         Span::styled(format!("  {:<13}", state.as_str()), words),
-        Span::styled(columns.row(host, now), theme.scope(Scope::Text)),
-        Span::styled(format!("  {}", text::plain(theme, &text::reason(host, now))), words),
+        Span::styled(figures, theme.scope(Scope::Text)),
+        Span::styled(format!("  {reason}"), words),
     ])
 }

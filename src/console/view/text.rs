@@ -103,6 +103,25 @@ pub(super) fn reason(record: &HostRecord, now: Instant) -> String {
     }
 }
 
+/// The same in two words, where there is hardly any room.
+pub(super) fn brief(record: &HostRecord) -> String {
+    match &record.state {
+        HostState::Stalled { reason, .. } => reason.to_string(),
+        HostState::Bootstrapping { step: BootStep::Probing } => "probing".to_owned(),
+        HostState::Bootstrapping { step: BootStep::Pushing { .. } } => "pushing".to_owned(),
+        HostState::Bootstrapping { step: BootStep::Starting } => "starting".to_owned(),
+        HostState::Failed { failure } | HostState::Unreachable { failure } => failure.cause().to_owned(),
+        HostState::Waiting { .. }
+        | HostState::Connecting
+        | HostState::Fetching
+        | HostState::Verifying
+        | HostState::Unpacking
+        | HostState::Done { .. }
+        | HostState::Aborted
+        | HostState::Skipped => String::new(),
+    }
+}
+
 /// A line that gives up its least important parts when there is no room.
 #[derive(Debug, Default)]
 pub(super) struct Fields<'a> {

@@ -1,0 +1,261 @@
+//! What holds whatever is pressed, whatever happens, whatever the size.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use rookery::base::Instant;
+use rookery::console::{Effect, Key, KeyCode, Model, Msg, Signal, Theme, View};
+use rookery::control::Order;
+use rookery::inventory::HostId;
+use rookery::rollout::{Action, Input, Output, StateName};
+
+use super::stage::{Fate, Screen, draw};
+use super::{disk_full, refused, small};
+
+/// Keys that mean something, and some that mean nothing.
+fn key() -> impl Strategy<Value = Key> {
+    let characters = "hjklgGnN12345/!*vrRaApPfFsStTwq?+-= yYx0w.[]=,";
+    let plain = proptest::sample::select(characters.chars().map(Key::char).collect::<Vec<_>>());
+    let control = proptest::sample::select(['c', 'd', 'u', 'l', 'w'].map(Key::ctrl).to_vec());
+    let named = proptest::sample::select(
+        [KeyCode::Enter, KeyCode::Esc, KeyCode::Tab, KeyCode::BackTab, KeyCode::Backspace, KeyCode::Up, KeyCode::Down]
+            .map(Key::plain)
+            .to_vec(),
+    );
+    prop_oneof![6 => plain, 1 => control, 3 => named]
+}
+
+fn msg() -> impl Strategy<Value = Msg> {
+    prop_oneof![
+        12 => key().prop_map(Msg::Key),
+        1 => "\\PC{0,12}".prop_map(Msg::Paste),
+        1 => (0..220_u16, 0..70_u16).prop_map(|(columns, rows)| Msg::Resize { columns, rows }),
+        2 => Just(Msg::Tick),
+        1 => Just(Msg::Signal(Signal::Interrupt)),
+        1 => ("[a-z]{1,4}", proptest::option::of("\\PC{0,9}")).prop_map(|(name, problem)| Msg::ThemeLoaded { name, problem }),
+        1 => Just(Msg::ReportWritten(Err("disk full".to_owned()))),
+        2 => (0..30_u32, any::<bool>()).prop_map(|(host, abort)| {
+            let hosts = vec![HostId(host)];
+            Msg::Fleet(Input::Operator(if abort { Action::Abort(hosts) } else { Action::Retry(hosts) }))
+        }),
+    ]
+}
+
+/// What aborts hosts or ends the run.
+fn is_destructive(effect: &Effect) -> bool {
+    match effect {
+        Effect::Rollout(Output::Order { order: Order::Stop { .. }, .. } | Output::Disconnect { .. }) => true,
+        Effect::Quit(_) => true,
+        Effect::Rollout(_)
+        | Effect::Redraw
+        | Effect::Bell
+        | Effect::Title(_)
+        | Effect::LoadTheme(_)
+        | Effect::WriteReport => false,
+    }
+}
+
+/// The numbers of the second line, which is glyphs, numbers and perhaps words.
+fn counted(text: &str) -> u32 {
+    let line = text.lines().nth(1).unwrap();
+    line.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse::<u32>().ok()).sum()
+}
+
+fn theme() -> Theme {
+    Theme::builtin("ansi").unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_that_is_pressed_or_happens_is_too_strange(
+        msgs in proptest::collection::vec((msg(), 0..900_u64), 0..60),
+        size in (1..120_u16, 1..40_u16),
+    ) {
+        let mut screen = small().at(80, 24);
+        for (msg, wait) in msgs {
+            screen.now = screen.now + Duration::from_millis(wait);
+            screen.send(msg);
+            draw(&screen.model, &theme(), size.0, size.1);
+        }
+        let counts = screen.model.rollout().counts();
+        prop_assert_eq!(counts.total(), 24);
+    }
+
+    /// Everything that confirms is left out: `y`, `Y`, and the release's name, which these keys cannot spell.
+    #[test]
+    fn no_keys_but_an_answer_stop_a_host(
+        keys in proptest::collection::vec((key(), 0..900_u64), 0..80),
+    ) {
+        let mut screen = small().at(80, 24);
+        for (key, wait) in keys {
+            if matches!(key.code, KeyCode::Char('y' | 'Y')) {
+                continue;
+            }
+            screen.now = screen.now + Duration::from_millis(wait);
+            let effects = screen.send(Msg::Key(key));
+            prop_assert!(!effects.iter().any(is_destructive), "{} did {:?}", key, effects);
+        }
+    }
+}
+
+#[test]
+fn every_area_can_be_drawn_on() {
+    let mut screen = small().at(80, 24);
+    for keys in ["1", "2", "3", "4", "5", "?", "esc", "a", "esc q"] {
+        screen.press(keys);
+        for columns in (1..100).step_by(3) {
+            for rows in 1..30 {
+                draw(&screen.model, &theme(), columns, rows);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_counts_on_the_screen_sum_to_the_fleet() {
+    for (columns, rows) in [(80, 24), (200, 60), (60, 15), (30, 6)] {
+        assert_eq!(counted(&small().at(columns, rows).text()), 24, "{columns}x{rows}");
+        assert_eq!(counted(&super::large().at(columns.max(50), rows).text()), 1400, "{columns}x{rows}");
+    }
+}
+
+#[test]
+fn an_abort_takes_its_answer_and_stops_just_that_host() {
+    let mut screen = small().at(80, 24);
+    let host = screen.model.cursor().unwrap();
+    screen.press("a");
+    assert!(screen.model.is_asking());
+    screen.now = screen.now + Duration::from_millis(100);
+    assert!(!screen.send(Msg::Key(Key::char('y'))).iter().any(is_destructive), "too early");
+    screen.now = screen.now + Duration::from_millis(300);
+    let stopped = screen.send(Msg::Key(Key::char('y')));
+    assert!(stopped.iter().any(is_destructive));
+    assert_eq!(screen.model.rollout().host(host).unwrap().state.name(), StateName::Aborted);
+    assert_eq!(screen.model.rollout().counts().of(StateName::Aborted), 1);
+}
+
+#[test]
+fn many_hosts_are_aborted_by_their_number_and_never_by_a_paste() {
+    let mut screen = Screen::of(40).fetching(20).at(80, 24);
+    screen.press("/ f e t c h i n g enter * a");
+    screen.now = screen.now + Duration::from_secs(1);
+    screen.send(Msg::Paste("20\n".to_owned()));
+    screen.press("enter y enter");
+    assert!(screen.model.is_asking());
+    screen.press("ctrl-u").enter("20").press("enter");
+    assert_eq!(screen.model.rollout().counts().of(StateName::Aborted), 20);
+    assert!(screen.model.marks().is_empty());
+}
+
+#[test]
+fn a_run_is_aborted_by_the_name_of_its_release() {
+    let mut screen = small().at(80, 24);
+    screen.press("A").enter("web-2026.08").press("enter");
+    assert!(screen.model.is_asking(), "half a name is none");
+    screen.enter(".1").press("enter");
+    assert!(!screen.model.is_asking());
+    let counts = screen.model.rollout().counts();
+    assert_eq!(counts.settled(), 24);
+    assert!(counts.of(StateName::Aborted) > 5, "{counts:?}");
+}
+
+#[test]
+fn a_retry_heals_a_host_at_once_without_a_question() {
+    let mut screen = Screen::of(12).done(11).failed(1, &disk_full()).at(80, 24);
+    screen.press("n");
+    let host = screen.model.cursor().unwrap();
+    screen.fate(host.0, Fate::Done);
+    screen.press("r");
+    assert!(!screen.model.is_asking());
+    screen.wait(Duration::from_secs(1));
+    assert_eq!(screen.model.rollout().host(host).unwrap().state.name(), StateName::Done);
+}
+
+#[test]
+fn a_retry_of_many_hosts_asks_first() {
+    let mut screen = Screen::of(30).failed(12, &refused()).done(18).at(80, 24);
+    screen.press("R");
+    assert!(screen.model.is_asking());
+    (0..30).for_each(|host| screen.fate(host, Fate::Done));
+    screen.press("y").wait(Duration::from_secs(2));
+    assert_eq!(screen.model.rollout().counts().of(StateName::Done), 30);
+}
+
+#[test]
+fn a_mark_goes_when_its_host_is_done() {
+    let mut screen = Screen::of(12).done(11).failed(1, &disk_full()).at(80, 24);
+    screen.press("n space");
+    assert_eq!(screen.model.marks().len(), 1);
+    let host = *screen.model.marks().first().unwrap();
+    screen.fate(host.0, Fate::Done);
+    screen.send(Msg::Fleet(Input::Operator(Action::Retry(vec![host]))));
+    screen.wait(Duration::from_secs(1));
+    assert!(screen.model.marks().is_empty());
+}
+
+#[test]
+fn a_cause_opens_the_grid_on_its_hosts() {
+    let mut screen = small().at(80, 24);
+    screen.press("3 j enter");
+    assert_eq!(screen.model.view(), View::Grid);
+    let text = screen.text();
+    assert!(text.contains("/cause="), "{text}");
+    screen.press("esc");
+    assert!(!screen.text().contains("/cause="));
+}
+
+#[test]
+fn a_settled_run_ends_with_q_and_leaves_when_it_is_clean() {
+    let mut screen = Screen::of(6).done(5).failed(1, &disk_full()).asking_at_the_end().at(80, 24);
+    assert!(screen.text().contains("R retries"), "{}", screen.text());
+    screen.press("q");
+    screen.wait(Duration::from_secs(30));
+    assert!(screen.effects.iter().any(|effect| matches!(effect, Effect::Quit(_))), "{}", screen.text());
+}
+
+#[test]
+fn a_live_run_is_left_by_typing_its_release() {
+    let mut screen = small().at(80, 24);
+    screen.press("ctrl-c ctrl-c");
+    assert!(!screen.model.is_asking() && !screen.effects.iter().any(|effect| matches!(effect, Effect::Quit(_))));
+    screen.press("q").enter("web-2026.08.1").press("enter").wait(Duration::from_secs(60));
+    assert!(screen.effects.iter().any(|effect| matches!(effect, Effect::Quit(_))), "{}", screen.text());
+}
+
+#[test]
+fn a_frozen_display_stays_while_the_run_goes_on() {
+    let mut screen = small().at(80, 24);
+    screen.press("f");
+    let before = screen.text();
+    screen.progress(60);
+    let after = screen.text();
+    let body = |text: &str| text.lines().skip(3).take(12).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(body(&before), body(&after));
+    assert!(after.contains("FROZEN"), "{after}");
+    screen.press("f");
+    assert_ne!(body(&before), body(&screen.text()));
+}
+
+/// Ten times what it takes here in a debug build: a guard against drawing what is not seen, not a benchmark.
+#[test]
+fn ten_thousand_hosts_cost_what_is_visible() {
+    let screen = Screen::of(10_000).at(200, 60);
+    let theme = theme();
+    let cells = draw(&screen.model, &theme, 200, 60).content().len();
+    assert_eq!(cells, 12_000);
+    assert!(screen.text().lines().skip(3).take(50).all(|line| line.chars().count() >= 190));
+}
+
+#[test]
+fn signals_leave_a_run_that_can_be_resumed() {
+    let mut screen = small().at(80, 24);
+    for signal in [Signal::Terminate, Signal::Hangup] {
+        let effects = screen.send(Msg::Signal(signal));
+        assert!(effects.iter().all(|effect| matches!(effect, Effect::Quit(_))), "{effects:?}");
+    }
+    let open: &Model = &screen.model;
+    assert_eq!(open.rollout().counts().of(StateName::Aborted), 0);
+    assert!(open.deadline().is_some_and(|due| due > Instant::ZERO));
+}
