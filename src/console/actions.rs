@@ -1,7 +1,7 @@
 //! What the operator can do to the run, when it can be done, and what asks first.
 
 use super::dialog::{CONFIRM_ABOVE, Dialog, Question};
-use super::keymap::Verb;
+use super::keymap::{Act, Verb};
 use super::model::{Model, Urgency, View, can_retry, is_failure};
 use crate::base::ByteRate;
 use crate::inventory::HostId;
@@ -20,12 +20,10 @@ pub(super) enum Decision {
 /// Why a verb cannot be used now, in words for the operator; `None` when it can.
 pub(super) fn refusal(model: &Model, verb: Verb) -> Option<String> {
     match verb {
-        Verb::Retry | Verb::RetryAll | Verb::Abort | Verb::AbortRun | Verb::Pause | Verb::CapUp | Verb::CapDown => {
-            match decide(model, verb) {
-                Decision::Refuse(why) => Some(why),
-                Decision::Tell(_) | Decision::Ask(_) => None,
-            }
-        }
+        Verb::Act(act) => match decide(model, act) {
+            Decision::Refuse(why) => Some(why),
+            Decision::Tell(_) | Decision::Ask(_) => None,
+        },
         Verb::NextFailed | Verb::PreviousFailed => {
             let counts = model.rollout.counts();
             let none = counts.of(StateName::Failed) + counts.of(StateName::Unreachable) == 0;
@@ -39,21 +37,10 @@ pub(super) fn refusal(model: &Model, verb: Verb) -> Option<String> {
             (!has_hosts(model.view)).then(|| "hosts are marked in the grid and in the table".into())
         }
         Verb::Theme => (model.setup.themes.len() < 2).then(|| "there is one theme only".into()),
-        Verb::Up
-        | Verb::Down
-        | Verb::Left
-        | Verb::Right
-        | Verb::HalfUp
-        | Verb::HalfDown
-        | Verb::Top
-        | Verb::Bottom
+        Verb::Move(_)
         | Verb::NextView
         | Verb::PreviousView
-        | Verb::ShowGrid
-        | Verb::ShowTable
-        | Verb::ShowFailures
-        | Verb::ShowEvents
-        | Verb::ShowHost
+        | Verb::Show(_)
         | Verb::Open
         | Verb::Back
         | Verb::Filter
@@ -65,8 +52,8 @@ pub(super) fn refusal(model: &Model, verb: Verb) -> Option<String> {
     }
 }
 
-/// What a verb that acts on the run comes to now.
-pub(super) fn decide(model: &Model, verb: Verb) -> Decision {
+/// What an act comes to now.
+pub(super) fn decide(model: &Model, act: Act) -> Decision {
     let stage = model.rollout.stage();
     match stage {
         Stage::Finishing { .. } => {
@@ -77,18 +64,17 @@ pub(super) fn decide(model: &Model, verb: Verb) -> Decision {
         }
         Stage::Preparing { .. } | Stage::Distributing | Stage::Settled => {}
     }
-    match verb {
-        Verb::Retry => retry(model, model.targets()),
-        Verb::RetryAll => retry_all(model),
-        Verb::Abort => abort(model),
-        Verb::AbortRun if *stage == Stage::Settled => {
+    match act {
+        Act::Retry => retry(model, &model.targets()),
+        Act::RetryAll => retry_all(model),
+        Act::Abort => abort(model),
+        Act::AbortRun if *stage == Stage::Settled => {
             Decision::Refuse("no host is under way: q ends the run and cleans up".to_owned())
         }
-        Verb::AbortRun => Decision::Ask(Question::AbortRun),
-        Verb::Pause if model.rollout.is_paused() => Decision::Tell(Action::Resume),
-        Verb::Pause => Decision::Tell(Action::Pause),
-        Verb::CapUp | Verb::CapDown => cap(model, verb == Verb::CapUp),
-        _ => Decision::Refuse("that does nothing to the run".to_owned()),
+        Act::AbortRun => Decision::Ask(Question::AbortRun),
+        Act::Pause if model.rollout.is_paused() => Decision::Tell(Action::Resume),
+        Act::Pause => Decision::Tell(Action::Pause),
+        Act::CapUp | Act::CapDown => cap(model, act == Act::CapUp),
     }
 }
 
@@ -144,8 +130,8 @@ fn still(model: &Model, hosts: &[HostId], applies: fn(StateName) -> bool) -> Opt
     (!hosts.is_empty()).then_some(hosts)
 }
 
-fn retry(model: &Model, targets: Vec<HostId>) -> Decision {
-    let Some(hosts) = still(model, &targets, can_retry) else {
+fn retry(model: &Model, targets: &[HostId]) -> Decision {
+    let Some(hosts) = still(model, targets, can_retry) else {
         let what = if targets.len() == 1 { "this host has not" } else { "none of these hosts has" };
         return Decision::Refuse(format!("{what} failed, nor been aborted or skipped"));
     };
@@ -164,7 +150,7 @@ fn retry_all(model: &Model) -> Decision {
         let inside = if model.filter.is_empty() { "" } else { " in the filter" };
         return Decision::Refuse(format!("no host{inside} has failed"));
     }
-    retry(model, hosts)
+    retry(model, &hosts)
 }
 
 fn abort(model: &Model) -> Decision {

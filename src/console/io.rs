@@ -217,8 +217,8 @@ impl fmt::Display for Key {
             (_, KeyCode::Char('-')) if text.is_empty() => text.push('-'),
             (Some((name, _)), _) => text.push_str(name),
             (None, KeyCode::Char(character)) => text.push(character),
-            (None, KeyCode::F(number)) => text.push_str(&format!("f{number}")),
-            (None, other) => text.push_str(&format!("{other:?}")),
+            (None, KeyCode::F(number)) => text.push_str(&["f", &number.to_string()].concat()),
+            (None, _) => text.push('?'),
         }
         f.pad(&text)
     }

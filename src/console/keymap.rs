@@ -1,11 +1,14 @@
 //! One table of keys: what they do is looked up here, and help and `docs/keys.md` are printed from it.
 
-use super::io::{Key, KeyError};
+use std::fmt::Write as _;
 
-/// What a key does.
+use super::io::{Key, KeyError};
+use super::model::View;
+
+/// Where a key moves the cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "the table says what each does, in words for the operator")]
-pub enum Verb {
+pub enum Motion {
     Up,
     Down,
     Left,
@@ -14,15 +17,32 @@ pub enum Verb {
     HalfDown,
     Top,
     Bottom,
+}
+
+/// What a key does to the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the table says what each does, in words for the operator")]
+pub enum Act {
+    Retry,
+    RetryAll,
+    Abort,
+    AbortRun,
+    Pause,
+    CapUp,
+    CapDown,
+}
+
+/// What a key does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the table says what each does, in words for the operator")]
+pub enum Verb {
+    Move(Motion),
+    Act(Act),
+    Show(View),
     NextFailed,
     PreviousFailed,
     NextView,
     PreviousView,
-    ShowGrid,
-    ShowTable,
-    ShowFailures,
-    ShowEvents,
-    ShowHost,
     Open,
     Back,
     Filter,
@@ -34,13 +54,6 @@ pub enum Verb {
     Mark,
     Range,
     Invert,
-    Retry,
-    RetryAll,
-    Abort,
-    AbortRun,
-    Pause,
-    CapUp,
-    CapDown,
     Report,
     Help,
     Redraw,
@@ -113,13 +126,19 @@ pub struct Keymap {
 type Row = (Verb, &'static str, Section, &'static [&'static str], &'static str);
 
 const TABLE: [Row; 39] = [
-    (Verb::Retry, "retry", Section::Act, &["r"], "retry the host, or the marked hosts, at once"),
-    (Verb::RetryAll, "retry-all", Section::Act, &["R"], "retry every failed and unreachable host (in the filter)"),
-    (Verb::Abort, "abort", Section::Act, &["a"], "abort the host, or the marked hosts (asks)"),
-    (Verb::AbortRun, "abort-run", Section::Act, &["A"], "abort the whole run (asks for the release's name)"),
-    (Verb::Pause, "pause", Section::Act, &["p"], "pause or resume: launch no more hosts"),
-    (Verb::CapUp, "cap-up", Section::Act, &["+", "="], "raise the rate cap of every host"),
-    (Verb::CapDown, "cap-down", Section::Act, &["-"], "lower the rate cap of every host"),
+    (Verb::Act(Act::Retry), "retry", Section::Act, &["r"], "retry the host, or the marked hosts, at once"),
+    (
+        Verb::Act(Act::RetryAll),
+        "retry-all",
+        Section::Act,
+        &["R"],
+        "retry every failed and unreachable host (in the filter)",
+    ),
+    (Verb::Act(Act::Abort), "abort", Section::Act, &["a"], "abort the host, or the marked hosts (asks)"),
+    (Verb::Act(Act::AbortRun), "abort-run", Section::Act, &["A"], "abort the whole run (asks for the release's name)"),
+    (Verb::Act(Act::Pause), "pause", Section::Act, &["p"], "pause or resume: launch no more hosts"),
+    (Verb::Act(Act::CapUp), "cap-up", Section::Act, &["+", "="], "raise the rate cap of every host"),
+    (Verb::Act(Act::CapDown), "cap-down", Section::Act, &["-"], "lower the rate cap of every host"),
     (Verb::Report, "report", Section::Act, &["w"], "write a report of the run as it is"),
     (Verb::Filter, "filter", Section::Select, &["/"], "filter: state, label=value, host pattern; ! inverts"),
     (Verb::Mark, "mark", Section::Select, &["space"], "mark the host, or unmark it"),
@@ -127,23 +146,23 @@ const TABLE: [Row; 39] = [
     (Verb::Invert, "invert", Section::Select, &["*"], "mark what is not marked, and the other way round"),
     (Verb::NextFailed, "next-failed", Section::Move, &["n"], "next failed host"),
     (Verb::PreviousFailed, "previous-failed", Section::Move, &["N"], "previous failed host"),
-    (Verb::Up, "up", Section::Move, &["k", "up"], "up"),
-    (Verb::Down, "down", Section::Move, &["j", "down"], "down"),
-    (Verb::Left, "left", Section::Move, &["h", "left"], "left"),
-    (Verb::Right, "right", Section::Move, &["l", "right"], "right"),
-    (Verb::HalfUp, "half-up", Section::Move, &["ctrl-u", "pgup"], "half a page up"),
-    (Verb::HalfDown, "half-down", Section::Move, &["ctrl-d", "pgdn"], "half a page down"),
-    (Verb::Top, "top", Section::Move, &["g g", "home"], "first"),
-    (Verb::Bottom, "bottom", Section::Move, &["G", "end"], "last"),
+    (Verb::Move(Motion::Up), "up", Section::Move, &["k", "up"], "up"),
+    (Verb::Move(Motion::Down), "down", Section::Move, &["j", "down"], "down"),
+    (Verb::Move(Motion::Left), "left", Section::Move, &["h", "left"], "left"),
+    (Verb::Move(Motion::Right), "right", Section::Move, &["l", "right"], "right"),
+    (Verb::Move(Motion::HalfUp), "half-up", Section::Move, &["ctrl-u", "pgup"], "half a page up"),
+    (Verb::Move(Motion::HalfDown), "half-down", Section::Move, &["ctrl-d", "pgdn"], "half a page down"),
+    (Verb::Move(Motion::Top), "top", Section::Move, &["g g", "home"], "first"),
+    (Verb::Move(Motion::Bottom), "bottom", Section::Move, &["G", "end"], "last"),
     (Verb::Open, "open", Section::Look, &["enter"], "open the host; for a cause: its hosts"),
     (Verb::Back, "back", Section::Look, &["esc"], "back; then clear range, filter, marks (never quits)"),
     (Verb::NextView, "next-view", Section::Look, &["tab"], "next view"),
     (Verb::PreviousView, "previous-view", Section::Look, &["shift-tab"], "previous view"),
-    (Verb::ShowGrid, "show-grid", Section::Look, &["1"], "grid: the fleet as a map"),
-    (Verb::ShowTable, "show-table", Section::Look, &["2"], "table: worst first"),
-    (Verb::ShowFailures, "show-failures", Section::Look, &["3"], "failures, by cause"),
-    (Verb::ShowEvents, "show-events", Section::Look, &["4"], "events"),
-    (Verb::ShowHost, "show-host", Section::Look, &["5"], "the host under the cursor"),
+    (Verb::Show(View::Grid), "show-grid", Section::Look, &["1"], "grid: the fleet as a map"),
+    (Verb::Show(View::Table), "show-table", Section::Look, &["2"], "table: worst first"),
+    (Verb::Show(View::Failures), "show-failures", Section::Look, &["3"], "failures, by cause"),
+    (Verb::Show(View::Events), "show-events", Section::Look, &["4"], "events"),
+    (Verb::Show(View::Host), "show-host", Section::Look, &["5"], "the host under the cursor"),
     (Verb::Density, "density", Section::Look, &["T"], "level of detail of the grid"),
     (Verb::Sort, "sort", Section::Look, &["s"], "sort the table by the next column"),
     (Verb::Reverse, "reverse", Section::Look, &["S"], "turn the order of the table round"),
@@ -184,10 +203,11 @@ impl Keymap {
             "# Keys\n\nPrinted by `rookery keys`. Esc never quits, and nothing is aborted without an answer to a question.\n",
         );
         for section in Section::ALL {
-            page.push_str(&format!("\n## {}\n\n| key | does | action |\n| --- | --- | --- |\n", section.title()));
+            let heading = section.title();
+            let _ = write!(page, "\n## {heading}\n\n| key | does | action |\n| --- | --- | --- |\n");
             for binding in self.bindings.iter().filter(|binding| binding.section == section) {
                 let keys: Vec<_> = binding.keys.iter().map(|keys| format!("`{}`", spell(keys))).collect();
-                page.push_str(&format!("| {} | {} | `{}` |\n", keys.join(" "), binding.does, binding.name));
+                let _ = writeln!(page, "| {} | {} | `{}` |", keys.join(" "), binding.does, binding.name);
             }
         }
         page
@@ -242,7 +262,7 @@ mod tests {
     fn sequences_wait_for_their_second_key() {
         let map = Keymap::default();
         assert_eq!(map.lookup(&[Key::char('g')]), Found::Prefix);
-        assert_eq!(map.lookup(&[Key::char('g'), Key::char('g')]), Found::Verb(Verb::Top));
+        assert_eq!(map.lookup(&[Key::char('g'), Key::char('g')]), Found::Verb(Verb::Move(Motion::Top)));
         assert_eq!(map.lookup(&[Key::char('g'), Key::char('x')]), Found::Nothing);
     }
 

@@ -18,7 +18,7 @@ mod view;
 
 pub use filter::Labels;
 pub use io::{Effect, Key, KeyCode, KeyError, Leave, Msg, Signal};
-pub use keymap::{Binding, Keymap, Section, Verb};
+pub use keymap::{Act, Binding, Keymap, Motion, Section, Verb};
 pub use model::{Density, Model, Setup, Sort, View};
 pub use theme::{BUILTIN, ColorChoice, ColorDepth, Glyphs, Scope, TerminalEnv, Theme};
 pub use update::update;

@@ -13,7 +13,7 @@ use crate::inventory::HostId;
 use crate::rollout::{HostRecord, Rollout, Stage, StateName};
 
 /// What the middle of the screen shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum View {
     /// The fleet as a map.
     Grid,

@@ -2,42 +2,44 @@
 
 use ratatui::layout::Rect;
 
-use super::keymap::Verb;
+use super::keymap::Motion;
 use super::model::{Model, View, is_failure, severity};
 use super::order;
 use super::view::{Grid, Parts};
 use crate::inventory::HostId;
 
 /// Moves the cursor, or scrolls where there is nothing to move between.
-pub(super) fn travel(model: &mut Model, verb: Verb) {
+pub(super) fn travel(model: &mut Model, motion: Motion) {
     if model.help.is_some() {
         let first = model.help.unwrap_or(0);
-        model.help = Some(scrolled(model, first, verb));
+        model.help = Some(scrolled(model, first, motion));
         return;
     }
     match model.view {
-        View::Grid => across(model, verb),
-        View::Table => along(model, verb),
-        View::Failures => causes(model, verb),
+        View::Grid => across(model, motion),
+        View::Table => along(model, motion),
+        View::Failures => causes(model, motion),
         View::Events => {
             // The newest is at the bottom: up is away from it.
-            let turned = match verb {
-                Verb::Up => Verb::Down,
-                Verb::Down => Verb::Up,
-                Verb::HalfUp => Verb::HalfDown,
-                Verb::HalfDown => Verb::HalfUp,
-                Verb::Top => Verb::Bottom,
-                Verb::Bottom => Verb::Top,
-                other => other,
+            let turned = match motion {
+                Motion::Up => Motion::Down,
+                Motion::Down => Motion::Up,
+                Motion::HalfUp => Motion::HalfDown,
+                Motion::HalfDown => Motion::HalfUp,
+                Motion::Top => Motion::Bottom,
+                Motion::Bottom => Motion::Top,
+                Motion::Left | Motion::Right => return,
             };
             model.scroll = scrolled(model, model.scroll, turned);
         }
-        View::Host => match verb {
-            Verb::Left | Verb::Right => {
+        View::Host => match motion {
+            Motion::Left | Motion::Right => {
                 model.scroll = 0;
-                step(model, if verb == Verb::Left { -1 } else { 1 });
+                step(model, if motion == Motion::Left { -1 } else { 1 });
             }
-            other => model.scroll = scrolled(model, model.scroll, other),
+            Motion::Up | Motion::Down | Motion::HalfUp | Motion::HalfDown | Motion::Top | Motion::Bottom => {
+                model.scroll = scrolled(model, model.scroll, motion);
+            }
         },
     }
 }
@@ -76,17 +78,17 @@ fn page(model: &Model) -> usize {
     usize::from(parts(model).body.height / 2).max(1)
 }
 
-fn scrolled(model: &Model, from: usize, verb: Verb) -> usize {
+fn scrolled(model: &Model, from: usize, motion: Motion) -> usize {
     /// More lines than any view has; drawing stops at the last.
     const LAST: usize = 1 << 20;
-    match verb {
-        Verb::Up => from.saturating_sub(1),
-        Verb::Down => (from + 1).min(LAST),
-        Verb::HalfUp => from.saturating_sub(page(model)),
-        Verb::HalfDown => (from + page(model)).min(LAST),
-        Verb::Top => 0,
-        Verb::Bottom => LAST,
-        _ => from,
+    match motion {
+        Motion::Up => from.saturating_sub(1),
+        Motion::Down => (from + 1).min(LAST),
+        Motion::HalfUp => from.saturating_sub(page(model)),
+        Motion::HalfDown => (from + page(model)).min(LAST),
+        Motion::Top => 0,
+        Motion::Bottom => LAST,
+        Motion::Left | Motion::Right => from,
     }
 }
 
@@ -102,35 +104,33 @@ fn step(model: &mut Model, by: isize) {
 }
 
 /// In the table.
-fn along(model: &mut Model, verb: Verb) {
+fn along(model: &mut Model, motion: Motion) {
     let far = isize::MAX / 2;
     let page = page(model).cast_signed();
-    match verb {
-        Verb::Up | Verb::Left => step(model, -1),
-        Verb::Down | Verb::Right => step(model, 1),
-        Verb::HalfUp => step(model, -page),
-        Verb::HalfDown => step(model, page),
-        Verb::Top => step(model, -far),
-        Verb::Bottom => step(model, far),
-        _ => {}
+    match motion {
+        Motion::Up | Motion::Left => step(model, -1),
+        Motion::Down | Motion::Right => step(model, 1),
+        Motion::HalfUp => step(model, -page),
+        Motion::HalfDown => step(model, page),
+        Motion::Top => step(model, -far),
+        Motion::Bottom => step(model, far),
     }
 }
 
-fn causes(model: &mut Model, verb: Verb) {
+fn causes(model: &mut Model, motion: Motion) {
     let groups = model.shown().failures();
     if groups.is_empty() {
         return;
     }
     let at = groups.iter().position(|group| Some(group.cause) == model.cause).unwrap_or(0);
     let last = groups.len() - 1;
-    let to = match verb {
-        Verb::Up | Verb::Left => at.saturating_sub(1),
-        Verb::Down | Verb::Right => (at + 1).min(last),
-        Verb::HalfUp => at.saturating_sub(4),
-        Verb::HalfDown => (at + 4).min(last),
-        Verb::Top => 0,
-        Verb::Bottom => last,
-        _ => at,
+    let to = match motion {
+        Motion::Up | Motion::Left => at.saturating_sub(1),
+        Motion::Down | Motion::Right => (at + 1).min(last),
+        Motion::HalfUp => at.saturating_sub(4),
+        Motion::HalfDown => (at + 4).min(last),
+        Motion::Top => 0,
+        Motion::Bottom => last,
     };
     model.cause = Some(groups[to].cause);
 }
@@ -143,28 +143,27 @@ struct Stop {
 }
 
 /// In the grid: by cells, over those the filter leaves blank.
-fn across(model: &mut Model, verb: Verb) {
+fn across(model: &mut Model, motion: Motion) {
     let grid = Grid::of(model, parts(model).body);
     let stops = stops(model, &grid);
     let Some(cursor) = model.cursor else { return };
     let Some(index) = model.shown().hosts().iter().position(|host| host.id == cursor) else { return };
     let (row, column) = grid.place(index);
     let here = stops.iter().position(|stop| (stop.row, stop.column) >= (row, column));
-    let at = here.unwrap_or(stops.len().saturating_sub(1));
+    let at = here.unwrap_or_else(|| stops.len().saturating_sub(1));
     let half = (grid.rows / 2).max(1);
-    let target = match verb {
-        Verb::Left => at.checked_sub(1),
-        Verb::Right => Some(at + 1),
-        Verb::Top => Some(0),
-        Verb::Bottom => stops.len().checked_sub(1),
-        Verb::Up => vertical(&stops, row.checked_sub(1), 0, column),
-        Verb::Down => vertical(&stops, Some(row + 1), usize::MAX, column),
-        Verb::HalfUp => vertical(&stops, Some(row.saturating_sub(half)), 0, column),
-        Verb::HalfDown => {
+    let target = match motion {
+        Motion::Left => at.checked_sub(1),
+        Motion::Right => Some(at + 1),
+        Motion::Top => Some(0),
+        Motion::Bottom => stops.len().checked_sub(1),
+        Motion::Up => vertical(&stops, row.checked_sub(1), 0, column),
+        Motion::Down => vertical(&stops, Some(row + 1), usize::MAX, column),
+        Motion::HalfUp => vertical(&stops, Some(row.saturating_sub(half)), 0, column),
+        Motion::HalfDown => {
             let last = stops.last().map_or(row, |stop| stop.row);
             vertical(&stops, Some((row + half).min(last)), usize::MAX, column)
         }
-        _ => None,
     };
     if let Some(stop) = target.and_then(|target| stops.get(target)) {
         model.cursor = Some(stop.host);

@@ -7,7 +7,7 @@ use super::dialog::{Answer, Question};
 use super::events::Kind;
 use super::filter::Filter;
 use super::io::{Effect, Key, KeyCode, Leave, Msg, Signal};
-use super::keymap::{Found, Verb};
+use super::keymap::{Found, Motion, Verb};
 use super::model::{Density, Frozen, Model, Urgency, View, is_failure};
 use super::{motion, order};
 use crate::base::Instant;
@@ -204,9 +204,7 @@ fn obey(model: &mut Model, verb: Verb, effects: &mut Vec<Effect>) {
         return;
     }
     match verb {
-        Verb::Up | Verb::Down | Verb::Left | Verb::Right | Verb::HalfUp | Verb::HalfDown | Verb::Top | Verb::Bottom => {
-            motion::travel(model, verb)
-        }
+        Verb::Move(motion) => motion::travel(model, motion),
         Verb::NextFailed | Verb::PreviousFailed => {
             if !motion::to_failed(model, verb == Verb::NextFailed) {
                 model.say(Urgency::Warning, "no failed host passes the filter (esc clears it)");
@@ -214,11 +212,7 @@ fn obey(model: &mut Model, verb: Verb, effects: &mut Vec<Effect>) {
         }
         Verb::NextView => turn(model, 1),
         Verb::PreviousView => turn(model, View::ALL.len() - 1),
-        Verb::ShowGrid => show(model, View::Grid),
-        Verb::ShowTable => show(model, View::Table),
-        Verb::ShowFailures => show(model, View::Failures),
-        Verb::ShowEvents => show(model, View::Events),
-        Verb::ShowHost => show(model, View::Host),
+        Verb::Show(view) => show(model, view),
         Verb::Open => open(model),
         Verb::Back => back(model),
         Verb::Filter => model.prompt = Some(model.filter.text().to_owned()),
@@ -226,7 +220,7 @@ fn obey(model: &mut Model, verb: Verb, effects: &mut Vec<Effect>) {
             model.density = Density::after(model.density);
             let text = model
                 .density
-                .map_or("detail: as much as fits".to_owned(), |density| format!("detail: {}", density.title()));
+                .map_or_else(|| "detail: as much as fits".to_owned(), |density| format!("detail: {}", density.title()));
             model.say(Urgency::Info, text);
         }
         Verb::Sort => model.sort = model.sort.next(),
@@ -236,13 +230,11 @@ fn obey(model: &mut Model, verb: Verb, effects: &mut Vec<Effect>) {
         Verb::Mark => mark(model),
         Verb::Range => range(model),
         Verb::Invert => invert(model),
-        Verb::Retry | Verb::RetryAll | Verb::Abort | Verb::AbortRun | Verb::Pause | Verb::CapUp | Verb::CapDown => {
-            match decide(model, verb) {
-                Decision::Tell(action) => operate(model, action, effects),
-                Decision::Ask(question) => actions::ask(model, question),
-                Decision::Refuse(why) => model.say(Urgency::Warning, why),
-            }
-        }
+        Verb::Act(act) => match decide(model, act) {
+            Decision::Tell(action) => operate(model, action, effects),
+            Decision::Ask(question) => actions::ask(model, question),
+            Decision::Refuse(why) => model.say(Urgency::Warning, why),
+        },
         Verb::Report => effects.push(Effect::WriteReport),
         Verb::Help => model.help = if model.help.is_some() { None } else { Some(0) },
         Verb::Redraw => effects.push(Effect::Redraw),
@@ -377,7 +369,7 @@ fn mark(model: &mut Model) {
         }
         model.marks.insert(host);
     }
-    motion::travel(model, if model.view == View::Grid { Verb::Right } else { Verb::Down });
+    motion::travel(model, if model.view == View::Grid { Motion::Right } else { Motion::Down });
 }
 
 fn range(model: &mut Model) {

@@ -44,8 +44,8 @@ fn msg() -> impl Strategy<Value = Msg> {
 /// What aborts hosts or ends the run.
 fn is_destructive(effect: &Effect) -> bool {
     match effect {
-        Effect::Rollout(Output::Order { order: Order::Stop { .. }, .. } | Output::Disconnect { .. }) => true,
-        Effect::Quit(_) => true,
+        Effect::Rollout(Output::Order { order: Order::Stop { .. }, .. } | Output::Disconnect { .. })
+        | Effect::Quit(_) => true,
         Effect::Rollout(_)
         | Effect::Redraw
         | Effect::Bell
@@ -178,7 +178,9 @@ fn a_retry_of_many_hosts_asks_first() {
     let mut screen = Screen::of(30).failed(12, &refused()).done(18).at(80, 24);
     screen.press("R");
     assert!(screen.model.is_asking());
-    (0..30).for_each(|host| screen.fate(host, Fate::Done));
+    for host in 0..30 {
+        screen.fate(host, Fate::Done);
+    }
     screen.press("y").wait(Duration::from_secs(2));
     assert_eq!(screen.model.rollout().counts().of(StateName::Done), 30);
 }

@@ -1,6 +1,7 @@
 //! A console with a scripted fleet behind it: real inputs into a real rollout, and a picture of what is drawn.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -241,7 +242,7 @@ impl Screen {
         for (at, style) in legend.iter().enumerate() {
             let letter = char::from(b'a' + (at % 26) as u8);
             let (fg, bg) = (style.fg.unwrap_or_default(), style.bg.unwrap_or_default());
-            picture.push_str(&format!("{letter}: {fg} on {bg} {:?}\n", style.add_modifier));
+            let _ = writeln!(picture, "{letter}: {fg} on {bg} {:?}", style.add_modifier);
         }
         picture
     }
@@ -346,7 +347,7 @@ fn serve(at: Place, fate: Option<&Fate>) -> Vec<Status> {
     let full = || Status::Progress(progress(PIECES, ByteRate(0), 9));
     match fate {
         Some(Fate::Done) => {
-            said.extend([full(), Status::Verifying, Status::Unpacking, Status::Delivered { already: false }])
+            said.extend([full(), Status::Verifying, Status::Unpacking, Status::Delivered { already: false }]);
         }
         Some(Fate::Verifying) => said.extend([full(), Status::Verifying]),
         Some(Fate::Unpacking) => said.extend([full(), Status::Verifying, Status::Unpacking]),
@@ -382,7 +383,7 @@ fn peer(id: u32) -> PeerSummary {
         pieces: PIECES / id,
         rate_down: ByteRate(u64::from(id) << 22),
         rate_up: ByteRate(u64::from(id) << 21),
-        unchoking: id % 2 == 0,
+        unchoking: id.is_multiple_of(2),
         interested: true,
     }
 }

@@ -107,7 +107,11 @@ impl Reader<'_> {
                 "ui" => self.scopes(theme, value),
                 "ramp" => self.ramps(theme, value),
                 other => {
-                    self.unknown(&key.span(), other, &["inherits", "name", "variant", "palette", "state", "ui", "ramp"])
+                    self.unknown(
+                        &key.span(),
+                        other,
+                        &["inherits", "name", "variant", "palette", "state", "ui", "ramp"],
+                    );
                 }
             }
         }
@@ -191,7 +195,7 @@ impl Reader<'_> {
                         theme.transfer = colors.iter().filter_map(|color| self.paint(color)).collect();
                     }
                     ("colors", _) => {
-                        self.report(&value.span(), format!("expected a list of at most {RAMP_MAX} colours"))
+                        self.report(&value.span(), format!("expected a list of at most {RAMP_MAX} colours"));
                     }
                     (other, _) => self.unknown(&key.span(), other, &["colors"]),
                 }

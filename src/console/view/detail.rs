@@ -8,13 +8,16 @@ use super::dialog::wrap;
 use super::grid::caption;
 use super::text::{self, age, clock, percent};
 use crate::base::{Bitfield, Instant, PieceIndex};
-use crate::console::keymap::Verb;
+use crate::console::keymap::{Act, Verb};
 use crate::console::model::{Model, can_retry};
 use crate::console::theme::{Glyphs, Scope, Theme};
 use crate::rollout::{HostRecord, Rollout};
 
 /// Facts on the left and words on the right from this width on.
 const WIDE: u16 = 130;
+
+/// Rows of the map of pieces.
+const MAP_ROWS: usize = 6;
 
 /// What the sections draw with.
 struct Page<'a> {
@@ -90,7 +93,7 @@ impl Page<'_> {
             lines.extend(wrapped.into_iter().map(|line| Line::styled(format!("   {line}"), caption(theme, state))));
         }
         if let Some(failure) = host.state.failure() {
-            let key = self.model.setup.keymap.key_of(Verb::Retry);
+            let key = self.model.setup.keymap.key_of(Verb::Act(Act::Retry));
             let again = if can_retry(state) { format!(" ({key} retries)") } else { String::new() };
             let step = text::plain(theme, &format!("→ {}{again}", failure.next_step()));
             let wrapped = wrap(&step, width.saturating_sub(4).max(1));
@@ -140,10 +143,9 @@ impl Page<'_> {
     /// A character a piece where there is room, otherwise a share of several.
     fn pieces<'l>(&self, width: usize) -> Vec<Line<'l>> {
         let Some(pieces) = self.host.pieces.as_ref().filter(|pieces| pieces.capacity() > 0) else { return Vec::new() };
-        const ROWS: usize = 6;
         let columns = (width.saturating_sub(4) / 10 * 10).max(10);
         let total = pieces.capacity() as usize;
-        let per_mark = total.div_ceil(columns * ROWS).max(1);
+        let per_mark = total.div_ceil(columns * MAP_ROWS).max(1);
         let what = match per_mark {
             1 => "a digit: a missing piece, and how many have it".to_owned(),
             more => format!("a mark: {more} pieces"),

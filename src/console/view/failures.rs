@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 use super::dialog::wrap;
 use super::geometry::Names;
 use super::text;
-use crate::console::keymap::Verb;
+use crate::console::keymap::{Act, Verb};
 use crate::console::model::Model;
 use crate::console::theme::{Scope, Theme};
 use crate::inventory::fold_patterns;
@@ -29,7 +29,7 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
     let at = groups.iter().position(|group| Some(group.cause) == model.cause).unwrap_or(0);
     let width = usize::from(area.width);
     let blocks: Vec<_> = (groups.iter().enumerate())
-        .map(|(index, group)| lines(model, theme, rollout, group, Row { under: index == at, width }))
+        .map(|(index, group)| lines(model, theme, rollout, group, &Row { under: index == at, width }))
         .collect();
     let first = first_block(&blocks, at, usize::from(area.height));
     let (mut top, mut cursor, mut below) = (0, None, 0);
@@ -74,7 +74,7 @@ struct Row {
     width: usize,
 }
 
-fn lines<'a>(model: &Model, theme: &Theme, rollout: &Rollout, group: &CauseGroup, row: Row) -> Vec<Line<'a>> {
+fn lines<'a>(model: &Model, theme: &Theme, rollout: &Rollout, group: &CauseGroup, row: &Row) -> Vec<Line<'a>> {
     let muted = theme.scope(Scope::Muted);
     let pointer = if row.under { theme.pick("▸ ", "> ") } else { "  " };
     let count = format!("{:>5} {} {}", group.hosts.len(), theme.pick("×", "x"), group.cause);
@@ -86,7 +86,7 @@ fn lines<'a>(model: &Model, theme: &Theme, rollout: &Rollout, group: &CauseGroup
     let short = Names::of(rollout);
     let first = group.hosts.first().map_or("", |host| short.short(rollout.name(*host)));
     let example = format!("{first}: {}", group.example);
-    let key = model.setup.keymap.key_of(Verb::Retry);
+    let key = model.setup.keymap.key_of(Verb::Act(Act::Retry));
     let again = if group.next_step.contains("retry") { format!(" ({key})") } else { String::new() };
     for (label, text, scope, most) in [
         ("hosts", names(rollout, group, &short), Scope::Text, 2),

@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 use super::geometry::{Grid, Parts};
 use super::text::{self, Fields};
 use crate::console::actions::count;
-use crate::console::keymap::Verb;
+use crate::console::keymap::{Act, Motion, Verb};
 use crate::console::model::{Density, Model, Urgency, View, is_failure};
 use crate::console::theme::{Scope, Theme};
 use crate::rollout::{Stage, StateName};
@@ -60,10 +60,11 @@ fn message(model: &Model, theme: &Theme) -> (String, Style) {
     }
     let counts = model.rollout().counts();
     let failed = counts.of(StateName::Failed) + counts.of(StateName::Unreachable);
-    let (retry, retry_all, quit) = (key(model, Verb::Retry), key(model, Verb::RetryAll), key(model, Verb::Quit));
+    let (retry, retry_all, quit) =
+        (key(model, Verb::Act(Act::Retry)), key(model, Verb::Act(Act::RetryAll)), key(model, Verb::Quit));
     match model.rollout().stage() {
         Stage::Settled if failed > 0 => {
-            let text = format!("all settled, {} failed: {retry_all} retries them, {quit} ends and cleans up", failed);
+            let text = format!("all settled, {failed} failed: {retry_all} retries them, {quit} ends and cleans up");
             (text, theme.scope(Scope::Bad))
         }
         Stage::Settled => (format!("all settled: {quit} ends and cleans up"), theme.scope(Scope::Good)),
@@ -150,17 +151,19 @@ fn hints<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
     let failed = model.rollout().hosts().iter().any(|host| is_failure(host.state.name()));
     if model.help.is_some() {
         let mut fields = Fields::default();
-        for (verb, what) in [(Verb::Back, "back"), (Verb::Down, "down"), (Verb::Up, "up")] {
+        for (verb, what) in [(Verb::Back, "back"), (Verb::Move(Motion::Down), "down"), (Verb::Move(Motion::Up), "up")] {
             let key = Span::styled(format!(" {}", key(model, verb)), theme.scope(Scope::Key));
             fields.push(9, vec![key, Span::styled(format!(" {what}"), theme.scope(Scope::Muted))]);
         }
         return fields;
     }
     let retry: &[(u8, Verb, &str)] = match (failed, state.is_some_and(is_failure)) {
-        (true, true) => {
-            &[(8, Verb::Retry, "retry"), (7, Verb::RetryAll, "retry all failed"), (6, Verb::NextFailed, "next failed")]
-        }
-        (true, false) => &[(7, Verb::RetryAll, "retry all failed"), (7, Verb::NextFailed, "next failed")],
+        (true, true) => &[
+            (8, Verb::Act(Act::Retry), "retry"),
+            (7, Verb::Act(Act::RetryAll), "retry all failed"),
+            (6, Verb::NextFailed, "next failed"),
+        ],
+        (true, false) => &[(7, Verb::Act(Act::RetryAll), "retry all failed"), (7, Verb::NextFailed, "next failed")],
         (false, _) => &[],
     };
     let view: &[(u8, Verb, &str)] = match model.view {
@@ -168,24 +171,28 @@ fn hints<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
             (6, Verb::Open, "host"),
             (5, Verb::Filter, "filter"),
             (4, Verb::Mark, "mark"),
-            (3, Verb::Abort, "abort"),
-            (3, Verb::Pause, "pause"),
+            (3, Verb::Act(Act::Abort), "abort"),
+            (3, Verb::Act(Act::Pause), "pause"),
             (1, Verb::Density, "detail"),
         ],
         View::Table => &[
             (6, Verb::Open, "host"),
             (5, Verb::Filter, "filter"),
             (4, Verb::Mark, "mark"),
-            (3, Verb::Abort, "abort"),
+            (3, Verb::Act(Act::Abort), "abort"),
             (2, Verb::Sort, "sort"),
         ],
         View::Failures => &[(6, Verb::Open, "show these hosts")],
-        View::Events => &[(5, Verb::Filter, "filter"), (5, Verb::Top, "oldest"), (5, Verb::Bottom, "newest")],
+        View::Events => &[
+            (5, Verb::Filter, "filter"),
+            (5, Verb::Move(Motion::Top), "oldest"),
+            (5, Verb::Move(Motion::Bottom), "newest"),
+        ],
         View::Host => &[
             (6, Verb::Back, "back"),
-            (5, Verb::Down, "scroll"),
-            (4, Verb::Right, "next host"),
-            (3, Verb::Abort, "abort"),
+            (5, Verb::Move(Motion::Down), "scroll"),
+            (4, Verb::Move(Motion::Right), "next host"),
+            (3, Verb::Act(Act::Abort), "abort"),
         ],
     };
     let last: &[(u8, Verb, &str)] = &[(2, Verb::NextView, "view"), (9, Verb::Help, "help"), (8, Verb::Quit, "quit")];

@@ -1,5 +1,7 @@
 //! The fleet as a list, worst first. Only the rows that are seen are built.
 
+use std::fmt::Write as _;
+
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -15,6 +17,7 @@ use crate::rollout::HostRecord;
 
 /// Which columns there is room for.
 #[derive(Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one column that is there or is not")]
 struct Columns {
     width: u16,
     name: usize,
@@ -66,22 +69,22 @@ impl Columns {
         let rate = |rate: crate::base::ByteRate| if live && rate.0 > 0 { rate.to_string() } else { String::new() };
         let mut text = Self::share(host);
         if self.down {
-            text.push_str(&format!("  {:>10}", rate(host.progress.rate_down)));
+            let _ = write!(text, "  {:>10}", rate(host.progress.rate_down));
         }
         if self.up {
-            text.push_str(&format!("  {:>10}", rate(host.progress.rate_up)));
+            let _ = write!(text, "  {:>10}", rate(host.progress.rate_up));
         }
         if self.peers {
             let peers = if live && host.progress.peers > 0 { host.progress.peers.to_string() } else { String::new() };
-            text.push_str(&format!(" {peers:>5}"));
+            let _ = write!(text, " {peers:>5}");
         }
         if self.attempt {
             let attempt = if host.attempt.number > 0 { host.attempt.number.to_string() } else { String::new() };
-            text.push_str(&format!("  {attempt:>3}"));
+            let _ = write!(text, "  {attempt:>3}");
         }
         if self.age {
             let advanced = host.advanced.filter(|_| live).map(|at| age(now.since(at))).unwrap_or_default();
-            text.push_str(&format!("  {advanced:>5}"));
+            let _ = write!(text, "  {advanced:>5}");
         }
         text
     }
