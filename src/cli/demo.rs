@@ -12,12 +12,7 @@ use crate::demo::{DemoFleet, DemoOptions};
 /// Starts the hosts, runs, and removes every trace.
 pub(super) fn main(args: &DemoArgs) -> Ended {
     let runtime = Runtime::new().or_unexpected("start the event loop")?;
-    let options = DemoOptions {
-        hosts: usize::from(args.hosts),
-        seed: args.seed,
-        faults: !args.no_faults,
-        dir: None,
-    };
+    let options = DemoOptions { hosts: usize::from(args.hosts), seed: args.seed, faults: !args.no_faults, dir: None };
     let fleet = runtime.block_on(DemoFleet::start(options)).or_unexpected("start the demo")?;
     if !args.show.quiet && !args.show.json && std::io::stderr().is_terminal() {
         eprintln!("{} hosts in {}", args.hosts, fleet.folder().display());

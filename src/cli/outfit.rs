@@ -34,7 +34,8 @@ pub(super) fn outfit(
     made.warnings.iter().for_each(|warning| eprintln!("rookery: {warning}"));
     let needed = needed_identities(draft, &surroundings);
     let mut prompt = ask;
-    let credentials = runtime.block_on(Credentials::load(site.agent.clone(), &needed, site.home.as_deref(), &mut prompt));
+    let credentials =
+        runtime.block_on(Credentials::load(site.agent.clone(), &needed, site.home.as_deref(), &mut prompt));
     credentials.problems().iter().for_each(|problem| eprintln!("rookery: key not used: {problem}"));
     if credentials.is_empty() {
         let why = "no key to log in with: name one in `identity` of the inventory, or load one into ssh-agent";

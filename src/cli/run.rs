@@ -65,13 +65,7 @@ pub(super) fn run(args: &RunArgs, site: &Site) -> Ended {
     ended
 }
 
-fn after_packaging(
-    args: &RunArgs,
-    site: &Site,
-    draft: &Draft,
-    folder: &RunFolder,
-    package: Option<&Package>,
-) -> Ended {
+fn after_packaging(args: &RunArgs, site: &Site, draft: &Draft, folder: &RunFolder, package: Option<&Package>) -> Ended {
     let payload = package.map(|package| (package.payload.clone(), package.path.as_path()));
     let plan = draft.plan(args, folder.run.clone(), payload);
     if args.dry_run {

@@ -4,8 +4,11 @@ use bytes::{Buf, BytesMut};
 
 use super::{Handshake, MESSAGE_LENGTH_MAX, Message, WireError};
 
-/// Room that [`Framer::buffer_mut`] offers: a few blocks at once, so that a busy connection needs few reads.
+/// Room that [`Framer::buffer_mut`] offers at most: a few blocks at once, so that a busy connection needs few reads.
 pub const READ_ROOM: usize = 128 << 10;
+
+/// Room that it offers at least. New memory is taken only below this, so that blocks which came one by one share it.
+const READ_ROOM_MIN: usize = 32 << 10;
 
 /// What a [`Framer`] cuts out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,12 +52,14 @@ impl Framer {
         Self { buffer: BytesMut::new(), state: State::Handshake }
     }
 
-    /// Room for at least [`READ_ROOM`] bytes, to read into directly (tokio's `read_buf`).
+    /// Room for two blocks at least and [`READ_ROOM`] at most, to read into directly (tokio's `read_buf`).
     ///
     /// [`Self::poll`] until it says `None` before the next read; then the buffer never holds more than one message and
     /// one read.
     pub fn buffer_mut(&mut self) -> &mut BytesMut {
-        self.buffer.reserve(READ_ROOM);
+        if self.buffer.capacity() - self.buffer.len() < READ_ROOM_MIN {
+            self.buffer.reserve(READ_ROOM);
+        }
         &mut self.buffer
     }
 
