@@ -211,7 +211,7 @@ impl<'a> Talk<'a> {
     }
 
     fn why_ended(&self) -> Option<Failure> {
-        let words = self.last_words.iter().map(String::as_str).collect::<Vec<_>>().join(" / ");
+        let words = self.last_words.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" / ");
         let told = |exit: &Exit| if words.is_empty() { exit.to_string() } else { format!("{exit}; it said: {words}") };
         match self.agent.exit.as_ref()? {
             Exit::Lost(why) => Some(Failure::ConnectionLost { why: why.clone() }),

@@ -1,5 +1,6 @@
 //! What russh asks us while a connection lives: is this the host's key, and what the server says on the side.
 
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use russh::client::{DisconnectReason, Handler, Session};
@@ -133,7 +134,12 @@ pub(super) fn describe(error: &russh::Error) -> String {
     if let russh::Error::NoCommonAlgo { kind, theirs, .. } = error {
         return printable(&format!("no common {kind:?} algorithm; the host offers {}", theirs.join(", ")));
     }
-    if matches!(error, russh::Error::Disconnect | russh::Error::HUP) {
+    let ended = |error: &io::Error| {
+        [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe]
+            .contains(&error.kind())
+    };
+    let hung_up = matches!(error, russh::Error::IO(error) if ended(error));
+    if hung_up || matches!(error, russh::Error::Disconnect | russh::Error::HUP) {
         return "the host closed the connection".to_owned();
     }
     if matches!(error, russh::Error::KeepaliveTimeout) {

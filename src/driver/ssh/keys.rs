@@ -88,6 +88,7 @@ impl Credentials {
         home: Option<&Path>,
         prompt: &mut PassphrasePrompt<'_>,
     ) -> Self {
+        let socket = socket.filter(|socket| !socket.as_os_str().is_empty());
         let mut all = Self { socket, ..Self::default() };
         all.ask_agent().await;
         for path in identities {
