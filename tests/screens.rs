@@ -133,6 +133,11 @@ fn cards_show_everything_of_a_few_hosts() {
 }
 
 #[test]
+fn a_tiny_screen_says_how_far_and_how_much_is_missing() {
+    insta::assert_snapshot!("tiny_24x5", small().at(24, 5).text());
+}
+
+#[test]
 fn ten_thousand_hosts_share_cells_and_the_worst_is_seen() {
     let script = || Screen::of(10_000).done(6000).fetching(300).failed(7, &disk_full());
     let screen = script().at(80, 24);

@@ -274,6 +274,6 @@ mod tests {
             std::fs::write(path, &page).expect("docs/keys.md can be written");
         }
         let written = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(written == page, "docs/keys.md is not current: run `rookery keys --markdown > docs/keys.md`");
+        assert!(written == page, "docs/keys.md is not current: run `rookery keys > docs/keys.md`");
     }
 }

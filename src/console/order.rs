@@ -22,10 +22,10 @@ pub(super) fn hosts(model: &Model) -> Vec<HostId> {
 fn sort(hosts: &mut [&HostRecord], sort: Sort) {
     let permille = |host: &HostRecord| (host.completion() * 1000.0) as u32;
     match sort {
-        Sort::Worst => hosts.sort_by_key(|host| (Reverse(severity(host.state.name())), permille(host))),
+        Sort::Worst => hosts.sort_by_cached_key(|host| (Reverse(severity(host.state.name())), permille(host))),
         Sort::Inventory => {}
-        Sort::Completion => hosts.sort_by_key(|host| permille(host)),
-        Sort::Rate => hosts.sort_by_key(|host| Reverse(host.progress.rate_down)),
-        Sort::Age => hosts.sort_by_key(|host| (host.state.name().is_settled(), host.advanced)),
+        Sort::Completion => hosts.sort_by_cached_key(|host| permille(host)),
+        Sort::Rate => hosts.sort_by_cached_key(|host| Reverse(host.progress.rate_down)),
+        Sort::Age => hosts.sort_by_cached_key(|host| (host.state.name().is_settled(), host.advanced)),
     }
 }

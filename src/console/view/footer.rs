@@ -148,7 +148,8 @@ fn choices<'a>(model: &Model, theme: &Theme, parts: &Parts) -> Fields<'a> {
 /// The keys that matter on this screen, the most needed first.
 fn hints<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
     let state = model.cursor.and_then(|cursor| model.rollout().host(cursor)).map(|host| host.state.name());
-    let failed = model.rollout().hosts().iter().any(|host| is_failure(host.state.name()));
+    let counts = model.rollout().counts();
+    let failed = counts.of(StateName::Failed) + counts.of(StateName::Unreachable) > 0;
     if model.help.is_some() {
         let mut fields = Fields::default();
         for (verb, what) in [(Verb::Back, "back"), (Verb::Move(Motion::Down), "down"), (Verb::Move(Motion::Up), "up")] {

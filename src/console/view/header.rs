@@ -195,8 +195,7 @@ fn swarm<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
     if totals.bytes_up.0 > 0 && !over {
         let share = percent(totals.seeder_share);
         let rate = totals.rate_down;
-        let text =
-            if rate.0 > 0 { format!("{rate} ({share}% from the seeder)") } else { format!("{share}% from the seeder") };
+        let text = if rate.0 > 0 { format!("{rate} ({share}% seeder)") } else { format!("{share}% from the seeder") };
         field(7, "", text, plain);
     }
     if rollout.payload().is_some() && !over {
