@@ -24,7 +24,7 @@ const LAYERS: &[(&str, &str, &str)] = &[
     (
         "driver",
         "base metainfo wire announce control inventory tracker swarm rollout console payload release journal",
-        "bytes tokio russh hyper hyper_util http_body_util crossterm ratatui sha1 sha2 rustix fastrand jiff serde_json \
+        "bytes tokio lexopt russh hyper hyper_util http_body_util crossterm ratatui sha1 sha2 rustix fastrand jiff serde_json \
          flate2 tracing signal_hook bt_bencode",
     ),
     ("sim", "base metainfo wire announce control inventory tracker swarm rollout console", "bytes fastrand toml"),
