@@ -15,7 +15,7 @@ use super::fleet::DemoHost;
 const CAP: u32 = 1024;
 
 /// Download cap of the slow host, in KiB a second.
-const SLOW_CAP: u32 = 384;
+const SLOW_CAP: u32 = 512;
 
 /// Upload cap of the seeder, in KiB a second: the swarm has to do the work.
 const SEEDER_CAP: u32 = 4096;

@@ -16,7 +16,7 @@ use crate::driver::channel::{Channel, Exit};
 use crate::rollout::{Failure, Input, Phase};
 
 /// Lines of stderr that are quoted when an agent dies.
-const LAST_WORDS: usize = 3;
+const LAST_WORDS: usize = 2;
 
 /// How a conversation ended.
 pub(super) struct Ended {

@@ -91,8 +91,7 @@ impl Targets {
             identities: Vec::new(),
         };
         let targets = hosts.iter().map(|host| maker.target(host, carried)).collect::<Result<_, _>>()?;
-        let mut warnings: Vec<String> =
-            maker.known.values().flat_map(|known| known.warnings().iter().cloned()).collect();
+        let mut warnings: Vec<String> = maker.known.values().flat_map(|known| known.warnings()).collect();
         warnings.sort_unstable();
         warnings.dedup();
         Ok(Self { targets, identities: maker.identities, warnings })

@@ -33,11 +33,22 @@ pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     for group in digits.chunks(4) {
         let mut value = 0_u32;
         for (at, digit) in group.iter().enumerate() {
-            value |= (ALPHABET.iter().position(|letter| letter == digit)? as u32) << (18 - 6 * at);
+            value |= u32::from(value_of(*digit)?) << (18 - 6 * at);
         }
         bytes.extend_from_slice(&value.to_be_bytes()[1..group.len()]);
     }
     Some(bytes)
+}
+
+const fn value_of(digit: u8) -> Option<u8> {
+    match digit {
+        b'A'..=b'Z' => Some(digit - b'A'),
+        b'a'..=b'z' => Some(digit - b'a' + 26),
+        b'0'..=b'9' => Some(digit - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -1,37 +1,11 @@
-//! Every known key, by host.
+//! Every known key, by host: what the lines of files amount to.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
 
+use super::HostKey;
 use super::line::{Line, Marker, Parsed, parse};
 use super::name::host_name;
-use super::{HostKey, append};
-
-/// Why host keys cannot be checked.
-#[derive(Debug, thiserror::Error)]
-pub enum KnownHostsError {
-    /// A file is there but cannot be read: that is not the same as an empty one.
-    #[error("cannot read {path}: {source}; make it readable, or name another in `known_hosts`")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The operating system's words.
-        source: io::Error,
-    },
-    /// A key could not be written down.
-    #[error("cannot add a host key to {path}: {source}")]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// The operating system's words.
-        source: io::Error,
-    },
-    /// A name that would change the meaning of the line.
-    #[error("`{0}` cannot be written to known_hosts")]
-    Name(String),
-}
 
 /// What is known about a key that a host presents.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,34 +30,25 @@ pub enum Verdict {
 }
 
 /// Every known key, from one or more files.
-#[derive(Debug, Default)]
-pub struct KnownHosts {
+#[derive(Debug, Clone, Default)]
+pub(super) struct Index {
     lines: Vec<Line>,
     by_name: BTreeMap<String, Vec<usize>>,
     /// Lines that must be tried one by one: hashed names, wildcards, negations.
     scanned: Vec<usize>,
-    added: RwLock<Vec<(String, HostKey, String)>>,
-    write_to: Option<PathBuf>,
+    /// How many lines each file has.
+    lengths: BTreeMap<PathBuf, usize>,
     warnings: Vec<String>,
 }
 
-impl KnownHosts {
-    /// Reads the files; those that do not exist are empty. New keys go to the first of them.
-    pub fn load(paths: &[PathBuf]) -> Result<Self, KnownHostsError> {
-        let mut index = Self { write_to: paths.first().cloned(), ..Self::default() };
-        for path in paths {
-            match std::fs::read(path) {
-                Ok(bytes) => index.read(path, &String::from_utf8_lossy(&bytes)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(source) => return Err(KnownHostsError::Read { path: path.clone(), source }),
-            }
-        }
-        Ok(index)
-    }
-
-    fn read(&mut self, path: &Path, text: &str) {
+impl Index {
+    /// Adds lines at the end of a file.
+    pub(super) fn read(&mut self, path: &Path, text: &str) {
+        let length = self.lengths.entry(path.to_owned()).or_default();
+        let first = *length + 1;
+        *length += text.lines().count();
         for (number, text) in text.lines().enumerate() {
-            let at = format!("{}:{}", path.display(), number + 1);
+            let at = format!("{}:{}", path.display(), first + number);
             match parse(text, &at) {
                 Parsed::Nothing => {}
                 Parsed::Bad(why) => self.warnings.push(format!("{at} {why}: the line is not used")),
@@ -92,6 +57,7 @@ impl KnownHosts {
         }
     }
 
+    /// Adds one line.
     fn insert(&mut self, line: Line) {
         if line.marker == Marker::Authority {
             self.warnings.push(format!("{} is a host certificate authority: these are not supported yet", line.at));
@@ -109,13 +75,13 @@ impl KnownHosts {
     }
 
     /// Lines that are not used, each with its place and reason.
-    pub fn warnings(&self) -> &[String] {
+    pub(super) fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
     /// Everything known about a host that goes by `names`, the most telling first: the first name that is known decides,
     /// but a revoked key is revoked under any.
-    pub fn of_host(&self, names: &[&str], port: u16) -> HostKeys {
+    pub(super) fn of_host(&self, names: &[&str], port: u16) -> HostKeys {
         let mut keys = HostKeys::default();
         for name in names {
             let found = self.lookup(&host_name(name, port));
@@ -148,24 +114,7 @@ impl KnownHosts {
                 Marker::Authority => keys.authority = keys.authority.or_else(|| Some(line.at.clone())),
             }
         }
-        let added = self.added.read().unwrap_or_else(PoisonError::into_inner);
-        keys.known.extend(added.iter().filter(|(to, ..)| to == name).map(|(_, key, at)| (key.clone(), at.clone())));
         keys
-    }
-
-    /// Writes down the first key a host presents (`accept-new`).
-    pub fn accept(&self, name: &str, port: u16, key: &HostKey) -> Result<(), KnownHostsError> {
-        let name = host_name(name, port);
-        let safe = |c: char| c.is_ascii_graphic() && !",#|*?!@\"".contains(c);
-        if name.is_empty() || !name.chars().all(safe) {
-            return Err(KnownHostsError::Name(name.escape_debug().to_string()));
-        }
-        let path = self.write_to.clone().unwrap_or_else(|| PathBuf::from("known_hosts"));
-        let mut added = self.added.write().unwrap_or_else(PoisonError::into_inner);
-        let line = append::append(&path, &format!("{name} {}", key.to_line()))
-            .map_err(|source| KnownHostsError::Write { path: path.clone(), source })?;
-        added.push((name, key.clone(), format!("{}:{line}", path.display())));
-        Ok(())
     }
 }
 
@@ -180,6 +129,11 @@ pub struct HostKeys {
 }
 
 impl HostKeys {
+    /// Whether `key` is one of the host's.
+    pub(super) fn has(&self, key: &HostKey) -> bool {
+        self.known.iter().any(|(known, _)| known == key)
+    }
+
     /// The key types the host is known by: the ones to ask it for first.
     pub fn algorithms(&self) -> Vec<&str> {
         let mut seen = Vec::new();
@@ -207,6 +161,3 @@ impl HostKeys {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -11,6 +11,11 @@ mod index;
 mod key;
 mod line;
 mod name;
+mod store;
 
-pub use index::{HostKeys, KnownHosts, KnownHostsError, Verdict};
+pub use index::{HostKeys, Verdict};
 pub use key::HostKey;
+pub use store::{KnownHosts, KnownHostsError};
+
+#[cfg(test)]
+mod tests;

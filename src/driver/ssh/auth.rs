@@ -20,7 +20,7 @@ pub(super) async fn authenticate(
     credentials: &Credentials,
     reports: &Reports,
 ) -> Result<String, Failure> {
-    let identities = credentials.for_host(&hop.identities);
+    let identities = credentials.for_host(&hop.identities).await;
     let mut tried = Vec::new();
     let mut rsa_hash = None;
     for identity in identities.iter().take(TRIES_MAX) {

@@ -134,7 +134,9 @@ impl Dialer {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let keys = hop.known_hosts.of_host(&[&hop.name, &hop.address], hop.port);
+        let names = [hop.name.as_str(), hop.address.as_str()];
+        let keys =
+            hop.known_hosts.of_host(&names, hop.port).map_err(|error| Failure::Ssh { why: error.to_string() })?;
         let config = Arc::new(self.config(&keys));
         let reports = Reports::default();
         let (stream, greeting, lifeline) = Watched::new(stream);
@@ -151,7 +153,12 @@ impl Dialer {
             })
         })?;
         let proving = authenticate(&mut handle, hop, &self.credentials, &reports);
-        let key = within(Phase::Authenticate, self.deadlines.authenticate, proving).await??;
+        let proved = within(Phase::Authenticate, self.deadlines.authenticate, proving).await?;
+        let key = proved.inspect_err(|failure| {
+            if matches!(failure, Failure::Authentication { .. }) {
+                self.credentials.doubt();
+            }
+        })?;
         reports.note(format!("logged in as {} with {key}", hop.user));
         Ok(Session::new(handle, reports, lifeline, ends, via, self.deadlines.open))
     }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use russh::keys::agent::AgentIdentity;
@@ -72,7 +73,9 @@ impl Identity {
 /// Every key that may be tried, ready for use.
 #[derive(Debug, Default)]
 pub struct Credentials {
-    agent: Vec<Identity>,
+    agent: RwLock<Vec<Identity>>,
+    /// A host refused: the operator may load another key into the agent before the next try.
+    stale: AtomicBool,
     files: BTreeMap<PathBuf, Identity>,
     usual: Vec<PathBuf>,
     socket: Option<PathBuf>,
@@ -90,7 +93,9 @@ impl Credentials {
     ) -> Self {
         let socket = socket.filter(|socket| !socket.as_os_str().is_empty());
         let mut all = Self { socket, ..Self::default() };
-        all.ask_agent().await;
+        if let Err(problem) = all.ask_agent().await {
+            all.problems.push(problem);
+        }
         for path in identities {
             all.read(path, prompt);
         }
@@ -98,7 +103,7 @@ impl Credentials {
         for path in usual.filter(|path| path.exists()) {
             // A key nobody named is not worth a question when there are others.
             let mut silent = |_: &Path, _: u32| None;
-            let others = !all.agent.is_empty() || !all.files.is_empty();
+            let others = !all.is_empty();
             all.read(&path, if others { &mut silent } else { &mut *prompt });
             all.usual.push(path);
         }
@@ -112,17 +117,31 @@ impl Credentials {
 
     /// Whether there is any key at all.
     pub fn is_empty(&self) -> bool {
-        self.agent.is_empty() && self.files.is_empty()
+        self.held().is_empty() && self.files.is_empty()
     }
 
-    async fn ask_agent(&mut self) {
-        let Some(socket) = self.socket.clone() else { return };
-        let asked = timeout(AGENT_TIMEOUT, async { connect_agent(&socket).await?.request_identities().await }).await;
-        match asked {
-            Ok(Ok(identities)) => self.agent = identities.into_iter().map(|i| Identity::Agent(Box::new(i))).collect(),
-            Ok(Err(error)) => self.problems.push(format!("ssh-agent at {}: {error}", socket.display())),
-            Err(_) => self.problems.push(format!("ssh-agent at {} does not answer", socket.display())),
-        }
+    /// The agent's keys, as last seen.
+    fn held(&self) -> Vec<Identity> {
+        self.agent.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Has the agent asked again before the next host is tried.
+    pub(super) fn doubt(&self) {
+        self.stale.store(true, Ordering::Relaxed);
+    }
+
+    async fn ask_agent(&self) -> Result<(), String> {
+        let Some(socket) = &self.socket else { return Ok(()) };
+        let shown = socket.display();
+        let asked = timeout(AGENT_TIMEOUT, async { connect_agent(socket).await?.request_identities().await }).await;
+        let identities = match asked {
+            Ok(Ok(identities)) => identities,
+            Ok(Err(error)) => return Err(format!("ssh-agent at {shown}: {error}")),
+            Err(_) => return Err(format!("ssh-agent at {shown} does not answer")),
+        };
+        let identities = identities.into_iter().map(|identity| Identity::Agent(Box::new(identity))).collect();
+        *self.agent.write().unwrap_or_else(PoisonError::into_inner) = identities;
+        Ok(())
     }
 
     fn read(&mut self, path: &Path, prompt: &mut PassphrasePrompt<'_>) {
@@ -143,8 +162,9 @@ impl Credentials {
             return Err("is too large for a private key".to_owned());
         }
         let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-        if let Some(held) = public_half(path, &text).and_then(|key| self.agent.iter().find(|i| i.same_key(&key))) {
-            return Ok(held.clone());
+        let public = public_half(path, &text);
+        if let Some(held) = public.and_then(|key| self.held().into_iter().find(|held| held.same_key(&key))) {
+            return Ok(held);
         }
         let mut tries = 0;
         let mut decoded = decode_secret_key(&text, None);
@@ -162,11 +182,16 @@ impl Credentials {
 
     /// What to try for a host with these key files, in order: its files (the agent signs for those it holds), the
     /// agent's other keys, the usual names.
-    pub(super) fn for_host(&self, identities: &[PathBuf]) -> Vec<Identity> {
+    pub(super) async fn for_host(&self, identities: &[PathBuf]) -> Vec<Identity> {
+        if self.stale.swap(false, Ordering::Relaxed) {
+            // An agent that is gone leaves what it said last.
+            self.ask_agent().await.ok();
+        }
+        let held = self.held();
         let named = identities.iter().filter_map(|path| self.files.get(path));
         let usual = self.usual.iter().filter_map(|path| self.files.get(path));
         let mut ordered: Vec<Identity> = Vec::new();
-        for identity in named.chain(&self.agent).chain(usual) {
+        for identity in named.chain(&held).chain(usual) {
             let key = match identity {
                 Identity::File(_, key) => Some(key.public_key().clone()),
                 Identity::Agent(held) => match held.as_ref() {

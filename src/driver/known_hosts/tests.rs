@@ -1,8 +1,10 @@
 //! The cases in which russh's own checker and OpenSSH differ, and the writer.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
 
+use super::index::Index;
 use super::*;
 
 const ED: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
@@ -12,8 +14,8 @@ fn key(text: &str) -> HostKey {
     HostKey::from_base64(text).unwrap()
 }
 
-fn index(text: &str) -> KnownHosts {
-    let mut index = KnownHosts::default();
+fn index(text: &str) -> Index {
+    let mut index = Index::default();
     index.read(Path::new("known_hosts"), text);
     index
 }
@@ -105,10 +107,10 @@ fn what_ssh_keygen_hashes_is_found() {
     assert!(hashed.status.success());
     assert!(std::fs::read_to_string(&path).unwrap().starts_with("|1|"));
     let known = KnownHosts::load(&[path]).unwrap();
-    assert_eq!(known.of_host(&["Web1.dc1"], 22).check(&key(ED)), Verdict::Known);
-    assert_eq!(known.of_host(&["web2"], 2222).check(&key(ED2)), Verdict::Known);
-    assert!(matches!(known.of_host(&["web2"], 2222).check(&key(ED)), Verdict::Changed { .. }));
-    assert_eq!(known.of_host(&["web3"], 22).check(&key(ED)), Verdict::Unknown { authority: None });
+    assert_eq!(known.of_host(&["Web1.dc1"], 22).unwrap().check(&key(ED)), Verdict::Known);
+    assert_eq!(known.of_host(&["web2"], 2222).unwrap().check(&key(ED2)), Verdict::Known);
+    assert!(matches!(known.of_host(&["web2"], 2222).unwrap().check(&key(ED)), Verdict::Changed { .. }));
+    assert_eq!(known.of_host(&["web3"], 22).unwrap().check(&key(ED)), Verdict::Unknown { authority: None });
 }
 
 #[test]
@@ -126,12 +128,14 @@ fn an_accepted_key_is_known_at_once_and_on_disk_for_the_owner_alone() {
     let path = folder.path().join("ssh/known_hosts");
     let known = KnownHosts::load(std::slice::from_ref(&path)).unwrap();
     known.accept("Web1", 2222, &key(ED)).unwrap();
-    assert_eq!(known.of_host(&["web1"], 2222).check(&key(ED)), Verdict::Known);
-    let changed = known.of_host(&["web1"], 2222).check(&key(ED2));
+    assert_eq!(known.of_host(&["web1"], 2222).unwrap().check(&key(ED)), Verdict::Known);
+    let changed = known.of_host(&["web1"], 2222).unwrap().check(&key(ED2));
     assert_eq!(changed, Verdict::Changed { known_at: format!("{}:1", path.display()) });
     assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("[web1]:2222 ssh-ed25519 {ED}\n"));
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(known.accept("a,b", 22, &key(ED)).is_err());
+    known.accept("Web1", 2222, &key(ED)).unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1, "once is enough");
 }
 
 #[test]
@@ -142,6 +146,18 @@ fn a_key_is_written_behind_a_line_without_an_end() {
     let known = KnownHosts::load(std::slice::from_ref(&path)).unwrap();
     known.accept("b", 22, &key(ED2)).unwrap();
     let again = KnownHosts::load(&[path]).unwrap();
-    assert_eq!(again.of_host(&["a"], 22).check(&key(ED)), Verdict::Known);
-    assert_eq!(again.of_host(&["b"], 22).check(&key(ED2)), Verdict::Known);
+    assert_eq!(again.of_host(&["a"], 22).unwrap().check(&key(ED)), Verdict::Known);
+    assert_eq!(again.of_host(&["b"], 22).unwrap().check(&key(ED2)), Verdict::Known);
+}
+
+#[test]
+fn a_line_that_was_mended_counts_at_the_next_try() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("known_hosts");
+    std::fs::write(&path, format!("a ssh-ed25519 {ED2}\n")).unwrap();
+    let known = KnownHosts::load(std::slice::from_ref(&path)).unwrap();
+    assert!(matches!(known.of_host(&["a"], 22).unwrap().check(&key(ED)), Verdict::Changed { .. }));
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, format!("# mended\na ssh-ed25519 {ED}\n")).unwrap();
+    assert_eq!(known.of_host(&["a"], 22).unwrap().check(&key(ED)), Verdict::Known);
 }
