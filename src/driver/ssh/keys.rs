@@ -233,3 +233,91 @@ fn is_locked(text: &str, decoded: &Result<PrivateKey, KeyError>) -> bool {
     let says_so = text.contains("ENCRYPTED") || PrivateKey::from_openssh(text).is_ok_and(|key| key.is_encrypted());
     says_so || matches!(decoded, Err(KeyError::KeyIsEncrypted))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    fn keygen(path: &Path, passphrase: &str) {
+        let mut command = Command::new("ssh-keygen");
+        command.args(["-q", "-t", "ed25519", "-N", passphrase, "-f"]).arg(path);
+        assert!(command.status().unwrap().success());
+    }
+
+    fn labels(identities: &[Identity]) -> Vec<String> {
+        identities.iter().map(Identity::label).collect()
+    }
+
+    #[tokio::test]
+    async fn a_passphrase_is_asked_for_once_a_key_and_again_when_it_is_wrong() {
+        let home = tempfile::tempdir().unwrap();
+        let (locked, open) = (home.path().join("locked"), home.path().join("open"));
+        keygen(&locked, "secret");
+        keygen(&open, "");
+        let mut asked = Vec::new();
+        let mut prompt = |path: &Path, time: u32| {
+            asked.push((path.to_owned(), time));
+            Some(Passphrase(if time == 1 { "wrong" } else { "secret" }.to_owned()))
+        };
+        let named = [locked.clone(), open.clone(), locked.clone()];
+        let all = Credentials::load(None, &named, None, &mut prompt).await;
+        assert_eq!(asked, [(locked.clone(), 1), (locked.clone(), 2)]);
+        assert!(all.problems().is_empty(), "{:?}", all.problems());
+        let order = all.for_host(&[open.clone(), locked.clone()]).await;
+        assert_eq!(labels(&order), [open.display().to_string(), locked.display().to_string()]);
+    }
+
+    #[tokio::test]
+    async fn keys_that_cannot_be_used_are_named() {
+        let home = tempfile::tempdir().unwrap();
+        let (locked, noise) = (home.path().join("locked"), home.path().join("noise"));
+        keygen(&locked, "secret");
+        std::fs::write(&noise, "no key at all").unwrap();
+        let missing = home.path().join("missing");
+        let all = Credentials::load(None, &[locked, noise, missing], None, &mut |_, _| None).await;
+        assert!(all.is_empty());
+        assert_eq!(all.problems().len(), 3, "{:?}", all.problems());
+        assert!(all.problems()[0].contains("is locked by a passphrase"));
+    }
+
+    #[tokio::test]
+    async fn the_usual_names_come_last_and_are_not_asked_about_when_there_are_others() {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::create_dir(home.path().join(".ssh")).unwrap();
+        keygen(&home.path().join(".ssh/id_ed25519"), "");
+        keygen(&home.path().join(".ssh/id_rsa"), "secret");
+        let named = home.path().join("named");
+        keygen(&named, "");
+        let mut prompt = |_: &Path, _: u32| -> Option<Passphrase> { panic!("nobody asked for that key") };
+        let all = Credentials::load(None, std::slice::from_ref(&named), Some(home.path()), &mut prompt).await;
+        let order = labels(&all.for_host(std::slice::from_ref(&named)).await);
+        assert_eq!(order, [named, home.path().join(".ssh/id_ed25519")].map(|path| path.display().to_string()));
+    }
+
+    #[tokio::test]
+    async fn the_agent_signs_for_the_keys_it_holds() {
+        let home = tempfile::tempdir().unwrap();
+        let (socket, locked) = (home.path().join("agent"), home.path().join("locked"));
+        keygen(&locked, "");
+        let mut agent = Command::new("ssh-agent").arg("-D").arg("-a").arg(&socket).spawn().unwrap();
+        let mut ready = tokio::time::interval(Duration::from_millis(20));
+        while !socket.exists() {
+            ready.tick().await;
+        }
+        let all = Credentials::load(Some(socket.clone()), &[], None, &mut |_, _| None).await;
+        assert!(all.is_empty() && all.problems().is_empty(), "{:?}", all.problems());
+        let added = Command::new("ssh-add").arg("-q").arg(&locked).env("SSH_AUTH_SOCK", &socket).status().unwrap();
+        assert!(added.success());
+        assert!(all.for_host(&[]).await.is_empty(), "it is not asked without a reason");
+        all.doubt();
+        assert!(matches!(all.for_host(&[]).await.as_slice(), [Identity::Agent(_)]));
+        let change = Command::new("ssh-keygen").args(["-q", "-p", "-N", "secret", "-f"]).arg(&locked).status().unwrap();
+        assert!(change.success());
+        let all = Credentials::load(Some(socket), std::slice::from_ref(&locked), None, &mut |_, _| None).await;
+        assert!(matches!(all.for_host(&[locked]).await.as_slice(), [Identity::Agent(_)]));
+        agent.kill().unwrap();
+        agent.wait().unwrap();
+    }
+}
