@@ -9,9 +9,9 @@ const LINES_MAX: usize = 500;
 /// What a module may name of this crate, and which of the crates with a place of their own it may use.
 const LAYERS: &[(&str, &str, &str)] = &[
     ("base", "", "bytes"),
-    ("metainfo", "base", "bt_bencode sha1"),
+    ("metainfo", "base", "bytes bt_bencode sha1"),
     ("wire", "base", "bytes bt_bencode"),
-    ("announce", "base", "bt_bencode"),
+    ("announce", "base", "bytes bt_bencode"),
     ("control", "base metainfo", "bytes serde_json"),
     ("inventory", "base", "toml regex_lite"),
     ("tracker", "base announce", "fastrand"),
@@ -24,8 +24,8 @@ const LAYERS: &[(&str, &str, &str)] = &[
     (
         "driver",
         "base metainfo wire announce control inventory tracker swarm rollout console payload release journal",
-        "bytes tokio lexopt russh hyper hyper_util http_body_util crossterm ratatui sha1 sha2 rustix fastrand jiff serde_json \
-         flate2 tracing signal_hook bt_bencode",
+        "bytes tokio russh hyper hyper_util http_body_util crossterm ratatui sha1 sha2 rustix fastrand jiff serde_json \
+         flate2 lexopt tracing signal_hook bt_bencode",
     ),
     ("sim", "base metainfo wire announce control inventory tracker swarm rollout console", "bytes fastrand toml"),
     ("demo", "base control driver inventory", "bytes tokio russh fastrand rustix tracing"),

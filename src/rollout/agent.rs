@@ -298,15 +298,32 @@ impl Rollout {
         if !session.served && !session.packing {
             return self.note(slot, failure.to_string());
         }
+        let could_seed = slot == self.seeder.slot && session.served && !session.seeds_only && self.payload.is_some();
         session.served = false;
         session.packing = false;
         self.leave_swarm(slot);
+        if could_seed && self.in_fleet(slot) {
+            return self.seed_only(slot, failure);
+        }
         if self.in_fleet(slot) && self.records[slot.0].state.name().is_settled() {
             self.sessions[slot.0].work_failures += 1;
             self.note(slot, failure.to_string());
             return self.lose_station(slot, Failure::Agent(failure));
         }
         self.fail(slot, Failure::Agent(failure), Reached::Agent);
+    }
+
+    /// The seeder cannot have the release itself, which is its own failure alone: it is told to seed all the same.
+    fn seed_only(&mut self, slot: Slot, failure: AgentFailure) {
+        let session = &mut self.sessions[slot.0];
+        session.seeds_only = true;
+        session.failed_once = true;
+        session.purpose = Purpose::Station;
+        if !self.records[slot.0].state.name().is_settled() {
+            self.launcher.withdraw(slot);
+            self.enter(slot, HostState::Failed { failure: Failure::Agent(failure) }, None);
+        }
+        self.advance(slot);
     }
 
     /// A helper is done when it does what it is there for.

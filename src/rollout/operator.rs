@@ -94,6 +94,10 @@ impl Rollout {
         session.purpose = Purpose::Work;
         session.retry_at = None;
         let link = session.link;
+        if std::mem::take(&mut session.seeds_only) {
+            session.served = false;
+            self.leave_swarm(slot);
+        }
         self.enter(slot, HostState::Waiting { not_before: None }, None);
         match link {
             Link::Off | Link::Attached => self.launcher.push(Rank::Operator, slot),

@@ -99,7 +99,7 @@ impl Rollout {
             payload: payload.facts,
             role: self.role(slot),
             tag,
-            deliver: self.in_fleet(slot),
+            deliver: self.in_fleet(slot) && !self.sessions[slot.0].seeds_only,
             bind: self.bind(slot),
             ports: self.plan.ports,
             tracker: self.tracker_for(slot),

@@ -63,6 +63,8 @@ pub(super) struct Session {
     pub(super) cleaned: bool,
     /// It failed at least once.
     pub(super) failed_once: bool,
+    /// The seeder failed to have the release itself, and is told to seed without it.
+    pub(super) seeds_only: bool,
     /// The operator asked for it by hand.
     pub(super) by_operator: bool,
     /// When a settled host is dialled again as a station.
@@ -104,6 +106,7 @@ impl Session {
             dirty: false,
             cleaned: false,
             failed_once: false,
+            seeds_only: false,
             by_operator: false,
             retry_at: None,
             connect_failures: 0,

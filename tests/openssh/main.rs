@@ -77,6 +77,19 @@ fn every_host_ends_with_an_identical_tree() {
 }
 
 #[test]
+fn a_seeder_that_cannot_have_the_release_seeds_all_the_same() {
+    let lab = Lab::of(4);
+    let source = source(&lab, 4);
+    fs::create_dir(lab.hosts[0].releases().join("v1")).expect("it takes folders");
+    let ended = lab.run(&source, &["--tag", "v1"]).expect_code(3);
+    assert!(ended.reason(&lab.hosts[0]).contains("other content"), "{}", ended.story);
+    assert_eq!(ended.end()["counts"]["done"], 3, "{}", ended.story);
+    fs::remove_dir(lab.hosts[0].releases().join("v1")).expect("it was left alone");
+    lab.assert_delivered(&deployed(&lab, &source), "v1", &[0]);
+    lab.assert_clean();
+}
+
+#[test]
 fn a_file_and_a_source_on_the_seeder_are_deployed_too() {
     let lab = Lab::of(3);
     let source = source(&lab, 2);
