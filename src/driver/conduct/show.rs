@@ -16,10 +16,10 @@ const DRAIN_MAX: usize = 512;
 const BUSY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Finds a theme by name.
-pub type ThemeSource = dyn Fn(&str) -> Result<Theme, String>;
+pub(super) type ThemeSource = dyn Fn(&str) -> Result<Theme, String>;
 
 /// Writes a report of a run, and says where.
-pub type ReportSink = dyn Fn(&Rollout) -> Result<String, String>;
+pub(super) type ReportSink = dyn Fn(&Rollout) -> Result<String, String>;
 
 /// How the run is shown.
 pub struct Display {
