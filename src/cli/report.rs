@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::args::ShowArgs;
 use super::exit::{Ending, Exit, Or};
 use super::plan::Draft;
-use super::run::signal_exit;
+use super::run::{Shown, signal_exit};
 use crate::base::{ByteCount, ByteRate, Instant};
 use crate::control::RunId;
 use crate::driver::Clock;
@@ -174,7 +174,11 @@ impl Watcher for Report {
 }
 
 /// What stays on the terminal when a run is over, and the exit code.
-pub(super) fn last_words(finished: &Finished, run: &RunId, show: &ShowArgs) -> Exit {
+pub(super) fn last_words(finished: &Finished, run: &RunId, folder: &Path, shown: Shown, show: &ShowArgs) -> Exit {
+    if shown == Shown::Console {
+        // The console's screen is gone: what became of the run stays in the scrollback.
+        print!("{}", fs::read_to_string(folder.join("report.txt")).unwrap_or_default());
+    }
     if !show.quiet && !show.json {
         eprintln!("run {run}: `rookery runs report {run}` tells it again");
     }

@@ -82,7 +82,7 @@ fn after_packaging(args: &RunArgs, site: &Site, draft: &Draft, folder: &RunFolde
     let shown = Shown::of(&args.show);
     let report = Report::create(&site.state, &folder.path, &plan, &args.show, shown == Shown::Lines)?;
     let finished = conduct(args, draft, plan, fleet, report, shown, &runtime)?;
-    Ok(report::last_words(&finished, &folder.run, &args.show))
+    Ok(report::last_words(&finished, &folder.run, &folder.path, shown, &args.show))
 }
 
 fn conduct(
@@ -135,7 +135,7 @@ fn crossterm_size() -> (u16, u16) {
 
 /// How a run is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shown {
+pub(super) enum Shown {
     Console,
     Lines,
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 /// Something to practise on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Its disk is full until the first retry: files of the first agent cannot grow past a size.
-    DiskFull,
+    /// Its disk is full until somebody frees it, this long after the first agent's start: files of that agent cannot
+    /// grow past a size.
+    DiskFull(Duration),
     /// Its key is not the one in `known_hosts`.
     KeyChanged,
     /// Its first agent is killed this long after its start.
@@ -19,7 +20,7 @@ impl Fault {
     /// What it is called where hosts are listed.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::DiskFull => "disk full until retried",
+            Self::DiskFull(_) => "disk full at first",
             Self::KeyChanged => "host key changed",
             Self::AgentDies(_) => "agent dies half-way",
             Self::Slow => "slow",
@@ -27,5 +28,6 @@ impl Fault {
     }
 }
 
-/// Put before a command whose files may not grow past 1 MiB. A process that ignores the signal gets `EFBIG`.
-pub(super) const FULL_DISK: &str = "trap \"\" XFSZ; ulimit -f 2048; ";
+/// Put before a command whose files may not grow past 1 MiB until [`free_disk`]. A process that ignores the signal gets
+/// `EFBIG`.
+pub(super) const FULL_DISK: &str = "trap \"\" XFSZ; ulimit -S -f 2048; ";

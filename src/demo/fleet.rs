@@ -17,6 +17,9 @@ use super::{Fault, Keys, Server, ServerOptions};
 /// Bytes of the demo's payload.
 const PAYLOAD_BYTES: u64 = 16 << 20;
 
+/// When the full disk is freed, after the start of the agent that found it full.
+const FREED_AFTER: Duration = Duration::from_secs(5);
+
 /// When the agent that dies does, after its start.
 const DIES_AFTER: Duration = Duration::from_secs(9);
 
@@ -142,7 +145,7 @@ impl DemoFleet {
         for (host, server) in self.hosts.iter().zip(&self.servers) {
             let line = match host.fault {
                 Some(Fault::KeyChanged) => Keys::generate().public_line(),
-                Some(Fault::DiskFull | Fault::AgentDies(_) | Fault::Slow) | None => server.public_line(),
+                Some(Fault::DiskFull(_) | Fault::AgentDies(_) | Fault::Slow) | None => server.public_line(),
             };
             writeln!(known, "[{}]:{} {line}", host.name, host.address.port()).expect("memory takes it");
         }
@@ -167,7 +170,7 @@ fn faults(options: &DemoOptions) -> Vec<(usize, Fault)> {
     }
     let mut places: Vec<usize> = (1..options.hosts).collect();
     Rng::with_seed(options.seed).shuffle(&mut places);
-    let all = [Fault::DiskFull, Fault::KeyChanged, Fault::AgentDies(DIES_AFTER), Fault::Slow];
+    let all = [Fault::DiskFull(FREED_AFTER), Fault::KeyChanged, Fault::AgentDies(DIES_AFTER), Fault::Slow];
     places.into_iter().zip(all).collect()
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use russh::server::{Handle, Msg};
 use russh::{Channel, ChannelId, ChannelMsg, ChannelReadHalf, Sig};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, prlimit};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, Command};
 
@@ -73,6 +73,13 @@ pub(super) fn spawn(command: &str, place: &Place<'_>) -> std::io::Result<Child> 
 /// The process group of a child.
 pub(super) fn group_of(child: &Child) -> Option<Pid> {
     child.id().and_then(|id| Pid::from_raw(id.cast_signed()))
+}
+
+/// Lets a process write files of any size again.
+pub(super) fn free_disk(process: Pid) {
+    let unlimited = Rlimit { current: None, maximum: None };
+    // A process that has ended needs no room.
+    prlimit(Some(process), Resource::Fsize, unlimited).ok();
 }
 
 /// Kills a process group; one that is gone already is as good.

@@ -11,12 +11,13 @@ use std::time::Duration;
 use russh::keys::{PrivateKey, PublicKey};
 use russh::server::{Auth, ChannelOpenHandle, Config, Handler, Msg, Session, VerifiedPublicKey, run_stream};
 use russh::{Channel, ChannelId, MethodKind, MethodSet};
+use rustix::process::Pid;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
 
 use super::fault::FULL_DISK;
-use super::process::{Groups, Place, carry, group_of, kill, spawn};
+use super::process::{Groups, Place, carry, free_disk, group_of, kill, spawn};
 use super::{Fault, Keys};
 
 /// Commands whose texts are kept.
@@ -176,15 +177,20 @@ impl HostSession {
         let is_start = command.contains("rookery-agent") && command.contains("serve");
         let is_first = is_start && self.host.starts.fetch_add(1, Ordering::Relaxed) == 0;
         let before = match options.fault {
-            Some(Fault::DiskFull) if is_first => FULL_DISK,
-            Some(Fault::DiskFull | Fault::KeyChanged | Fault::AgentDies(_) | Fault::Slow) | None => "",
+            Some(Fault::DiskFull(_)) if is_first => FULL_DISK,
+            Some(Fault::DiskFull(_) | Fault::KeyChanged | Fault::AgentDies(_) | Fault::Slow) | None => "",
         };
         let place = Place { home: &options.home, user: &options.user, client: self.client, server: self.address };
         let child = spawn(&format!("{}{before}{command}", options.rc), &place)?;
-        if let (Some(Fault::AgentDies(after)), true, Some(group)) = (options.fault, is_first, group_of(&child)) {
+        let later = match options.fault {
+            Some(Fault::AgentDies(after)) => Some((after, kill as fn(Pid))),
+            Some(Fault::DiskFull(after)) => Some((after, free_disk as fn(Pid))),
+            Some(Fault::KeyChanged | Fault::Slow) | None => None,
+        };
+        if let (Some((after, act)), true, Some(group)) = (later, is_first, group_of(&child)) {
             tokio::spawn(async move {
                 sleep(after).await;
-                kill(group);
+                act(group);
             });
         }
         tokio::spawn(carry(child, channel, session.handle(), self.host.groups.clone()));

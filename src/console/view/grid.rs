@@ -135,16 +135,26 @@ fn card(model: &Model, theme: &Theme, buffer: &mut Buffer, place: Rect, cell: &C
     if waits && reason.is_empty() {
         // Its state says it all.
     } else if reason.is_empty() {
-        let bar = room.saturating_sub(34).clamp(6, 24).min(room.saturating_sub(5));
+        let bar = room.saturating_sub(34).clamp(4, 24).min(room.saturating_sub(5));
         let full = (host.completion() * bar as f64) as usize;
         spans.push(Span::styled(theme.pick("━", "=").repeat(full), theme.scope(Scope::Bar)));
         spans.push(Span::styled(theme.pick("─", ".").repeat(bar - full), theme.scope(Scope::Muted)));
         spans.push(Span::styled(format!(" {:>4}", share(host)), text));
         if !state.is_settled() && host.progress.peers > 0 {
-            let (rate, peers) = (host.progress.rate_down.to_string(), host.progress.peers);
-            spans.push(Span::styled(format!(" {rate:>10}{peers:>4} peers"), text));
-            if let Some(advanced) = host.advanced {
-                spans.push(Span::styled(format!(" {:>4}", text::age(now.since(advanced))), theme.scope(Scope::Muted)));
+            let age = host.advanced.map(|advanced| format!(" {:>4}", text::age(now.since(advanced))));
+            let extras = [
+                (format!(" {:>10}", host.progress.rate_down.to_string()), text),
+                (format!("{:>4} peers", host.progress.peers), text),
+                (age.unwrap_or_default(), theme.scope(Scope::Muted)),
+            ];
+            // Whole or not at all: a number that is cut off is a wrong number.
+            let mut left = room.saturating_sub(bar + 5);
+            for (extra, style) in extras {
+                if extra.len() > left {
+                    break;
+                }
+                left -= extra.len();
+                spans.push(Span::styled(extra, style));
             }
         }
     } else {

@@ -7,7 +7,7 @@ use super::{Crew, Finished, headless};
 use crate::base::Instant;
 use crate::console::{Effect, Leave, Model, Msg, Signal, Theme, update, view};
 use crate::driver::terminal::{Terminal, listen, silence};
-use crate::rollout::{Rollout, Summary};
+use crate::rollout::{Input, Rollout, Summary};
 
 /// Messages taken before a frame is drawn, so that a flood of statuses never starves the screen.
 const DRAIN_MAX: usize = 512;
@@ -48,11 +48,16 @@ pub fn show(mut model: Model, crew: &mut Crew, display: Display) -> io::Result<F
     let terminal = Terminal::take()?;
     listen(crew.sender())?;
     let mut stage = Stage { terminal, display, dirty: true, drawn: None, summary: None };
+    let mut first = Some(Msg::Fleet(Input::Elapsed));
     let left = loop {
         if let Some(left) = stage.turn(&mut model, crew) {
             break left;
         }
-        let next = if stage.is_due(crew.now()) { crew.at_hand() } else { crew.next(stage.wake(&model, crew.now())) };
+        let next = match first.take() {
+            None if stage.is_due(crew.now()) => crew.at_hand(),
+            None => crew.next(stage.wake(&model, crew.now())),
+            begin => begin,
+        };
         if let Some(left) = stage.take(&mut model, crew, next) {
             break left;
         }
