@@ -6,8 +6,18 @@ use clap::builder::styling::Styles;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::base::{ByteCount, ByteRate};
+use crate::base::{BLOCK_LENGTH, ByteCount, ByteRate, UnitError};
 use crate::control::Tag;
+use crate::payload::PIECE_LENGTH_MAX;
+
+/// The contract's exit codes, for those who write scripts.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  every selected host is done      5  retried hosts are done, others failed
+  1  unexpected error                 6  aborted by the operator
+  2  the arguments are off            7  inventory or configuration invalid
+  3  some hosts failed                8  a check failed
+  4  no host selected                 129, 130, 143  ended by a signal";
 
 /// Deploys files to a whole fleet of servers by BitTorrent, over SSH.
 #[derive(Debug, Parser)]
@@ -29,10 +39,12 @@ pub(super) enum Command {
     Runs(RunsArgs),
     /// Make and show .torrent files, for any client.
     Torrent(TorrentArgs),
-    /// List and show themes.
+    /// List, show and check themes.
     Theme(ThemeArgs),
     /// Print the keys of the console.
     Keys,
+    /// Show versions, paths, keys and what the terminal can do; exits 8 when something must be mended.
+    Doctor(DoctorArgs),
     /// Print a completion script.
     Completions {
         /// The shell.
@@ -43,35 +55,37 @@ pub(super) enum Command {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
 pub(super) struct RunArgs {
-    /// A directory or file of this machine, or HOST:/path when it already lies on the seeder's host.
+    /// A directory or file of this machine, or `HOST:/path` when it already lies on the seeder's host.
     pub(super) source: String,
     #[command(flatten)]
     pub(super) fleet: FleetArgs,
     /// The release's name [default: the source's name and 12 digits of the payload's SHA-256].
-    #[arg(long, env = "ROOKERY_TAG")]
+    #[arg(long, env = "ROOKERY_TAG", hide_env_values = true, help_heading = "Payload")]
     pub(super) tag: Option<Tag>,
     /// The folder releases land in on the hosts [default: `to` of the inventory].
-    #[arg(long, value_name = "DIR", env = "ROOKERY_TO")]
+    #[arg(long, value_name = "DIR", env = "ROOKERY_TO", hide_env_values = true, help_heading = "Payload")]
     pub(super) to: Option<String>,
-    /// Leave out hosts.
-    #[arg(long, value_name = "SELECTOR")]
+    /// All but these hosts.
+    #[arg(long, value_name = "SELECTOR", help_heading = "Fleet")]
     pub(super) exclude: Option<String>,
     /// Leave paths out of the payload; may be given several times.
-    #[arg(long, value_name = "GLOB")]
+    #[arg(long, value_name = "GLOB", help_heading = "Payload")]
     pub(super) exclude_path: Vec<String>,
-    /// Whether a directory is compressed.
-    #[arg(long, value_enum, default_value_t = CompressArg::Auto, env = "ROOKERY_COMPRESS")]
+    /// Whether a directory is compressed; `auto`: when it pays.
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = CompressArg::Auto, env = "ROOKERY_COMPRESS")]
+    #[arg(hide_env_values = true, help_heading = "Payload")]
     pub(super) compress: CompressArg,
     /// Piece length, a power of two from 16 KiB to 16 MiB [default: from the size].
-    #[arg(long, value_name = "SIZE")]
-    pub(super) piece_length: Option<ByteCount>,
+    #[arg(long, value_name = "SIZE", value_parser = piece_length, help_heading = "Payload")]
+    pub(super) piece_length: Option<u32>,
     #[command(flatten)]
     pub(super) pace: PaceArgs,
-    /// Show hosts, roles, payload and pieces; touch no host.
+    /// Package, show hosts, roles, payload and pieces, and touch no host.
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// Do not ask before the run starts.
+    /// Start at once; without it a run of several hosts asks first when there is a terminal to ask on.
     #[arg(long, short = 'y')]
     pub(super) yes: bool,
     #[command(flatten)]
@@ -79,25 +93,28 @@ pub(super) struct RunArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Fleet")]
 pub(super) struct FleetArgs {
     /// The inventory [default: ./inventory.toml, then the user's config folder].
-    #[arg(long, short = 'i', value_name = "FILE", env = "ROOKERY_INVENTORY")]
+    #[arg(long, short = 'i', value_name = "FILE", env = "ROOKERY_INVENTORY", hide_env_values = true)]
     pub(super) inventory: Option<PathBuf>,
-    /// Only these hosts: `web,db`, `@web & @dc1`, `web[001-010].dc1`, `rack=r1`, `10%`, `@failed` …
+    /// Only these hosts: `web,db`, `@web & @dc1`, `web[001-010].dc1`, `rack=r1`, `10%`, `@failed`.
     #[arg(long, value_name = "SELECTOR")]
     pub(super) limit: Option<String>,
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Pace")]
 pub(super) struct PaceArgs {
     /// Upload cap of each host, such as 20M; 0 is none [default: the inventory's].
-    #[arg(long, value_name = "RATE", env = "ROOKERY_MAX_UPLOAD")]
+    #[arg(long, value_name = "RATE", env = "ROOKERY_MAX_UPLOAD", hide_env_values = true)]
     pub(super) max_upload: Option<ByteRate>,
     /// Download cap of each host; 0 is none [default: the inventory's].
-    #[arg(long, value_name = "RATE", env = "ROOKERY_MAX_DOWNLOAD")]
+    #[arg(long, value_name = "RATE", env = "ROOKERY_MAX_DOWNLOAD", hide_env_values = true)]
     pub(super) max_download: Option<ByteRate>,
     /// SSH sessions being set up at once [default: the inventory's, else 64].
-    #[arg(long, value_name = "N", env = "ROOKERY_FANOUT", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    #[arg(long, value_name = "N", env = "ROOKERY_FANOUT", hide_env_values = true)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(super) fanout: Option<u16>,
     /// Automatic retries of a host whose agent failed for a reason that may heal.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
@@ -105,6 +122,8 @@ pub(super) struct PaceArgs {
 }
 
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Display")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct ShowArgs {
     /// A line a change instead of the console.
     #[arg(long)]
@@ -116,19 +135,21 @@ pub(super) struct ShowArgs {
     #[arg(long, short = 'q')]
     pub(super) quiet: bool,
     /// Colours and glyphs; `rookery theme list` shows them.
-    #[arg(long, value_name = "NAME", env = "ROOKERY_THEME")]
+    #[arg(long, value_name = "NAME", env = "ROOKERY_THEME", hide_env_values = true)]
     pub(super) theme: Option<String>,
     /// How many colours.
-    #[arg(long, value_enum, default_value_t = ColorArg::Auto, env = "ROOKERY_COLOR")]
+    #[arg(long, value_name = "DEPTH", value_enum, default_value_t = ColorArg::Auto, env = "ROOKERY_COLOR")]
+    #[arg(hide_env_values = true)]
     pub(super) color: ColorArg,
     /// No character beyond ASCII [default: from the locale].
     #[arg(long)]
     pub(super) ascii: bool,
     /// Frames a second at most.
-    #[arg(long, value_name = "N", default_value_t = 15, env = "ROOKERY_FPS", value_parser = clap::value_parser!(u16).range(1..=60))]
+    #[arg(long, value_name = "N", default_value_t = 15, env = "ROOKERY_FPS", hide_env_values = true)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=60))]
     pub(super) fps: u16,
     /// Where diagnostics go [default: the run's folder].
-    #[arg(long, value_name = "FILE", env = "ROOKERY_LOG_FILE")]
+    #[arg(long, value_name = "FILE", env = "ROOKERY_LOG_FILE", hide_env_values = true)]
     pub(super) log_file: Option<PathBuf>,
 }
 
@@ -152,7 +173,7 @@ pub(super) struct HostsArgs {
     /// Which hosts [default: all].
     pub(super) selector: Option<String>,
     /// The inventory [default: ./inventory.toml, then the user's config folder].
-    #[arg(long, short = 'i', value_name = "FILE", env = "ROOKERY_INVENTORY")]
+    #[arg(long, short = 'i', value_name = "FILE", env = "ROOKERY_INVENTORY", hide_env_values = true)]
     pub(super) inventory: Option<PathBuf>,
     /// One name a line.
     #[arg(long, conflicts_with = "json")]
@@ -201,8 +222,8 @@ pub(super) enum TorrentCommand {
         #[arg(long, short = 'o', value_name = "FILE")]
         output: PathBuf,
         /// Piece length, a power of two from 16 KiB to 16 MiB [default: from the size].
-        #[arg(long, value_name = "SIZE")]
-        piece_length: Option<ByteCount>,
+        #[arg(long, value_name = "SIZE", value_parser = piece_length)]
+        piece_length: Option<u32>,
     },
     /// Show what is in a .torrent.
     Show {
@@ -226,30 +247,42 @@ pub(super) enum ThemeCommand {
         /// The theme.
         name: String,
     },
+    /// Whether a file is a theme; names every mistake in it.
+    Check {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    /// The inventory [default: ./inventory.toml, then the user's config folder].
+    #[arg(long, short = 'i', value_name = "FILE", env = "ROOKERY_INVENTORY", hide_env_values = true)]
+    pub(super) inventory: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum CompressArg {
-    /// When it pays.
     Auto,
-    /// Never.
     None,
-    /// Always.
     Zstd,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum ColorArg {
-    /// As many as the terminal has.
     Auto,
-    /// None.
     Never,
-    /// The terminal's own 16.
     #[value(name = "16")]
     Ansi16,
-    /// 256.
     #[value(name = "256")]
     Ansi256,
-    /// 16 million.
     Truecolor,
+}
+
+/// Reads `--piece-length`.
+fn piece_length(text: &str) -> Result<u32, String> {
+    let ByteCount(bytes) = text.parse().map_err(|error: UnitError| error.to_string())?;
+    let length = u32::try_from(bytes).ok().filter(|length| length.is_power_of_two());
+    let length = length.filter(|length| (BLOCK_LENGTH..=PIECE_LENGTH_MAX).contains(length));
+    length.ok_or_else(|| "expected a power of two from 16K to 16M".to_owned())
 }

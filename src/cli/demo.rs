@@ -6,6 +6,8 @@ use tokio::runtime::Runtime;
 
 use super::args::{CompressArg, DemoArgs, FleetArgs, PaceArgs, RunArgs};
 use super::exit::{Ended, Or};
+use super::interrupt::Interrupt;
+use super::out::{count, tell};
 use super::run::{self, Site};
 use crate::demo::{DemoFleet, DemoOptions};
 
@@ -13,9 +15,15 @@ use crate::demo::{DemoFleet, DemoOptions};
 pub(super) fn main(args: &DemoArgs) -> Ended {
     let runtime = Runtime::new().or_unexpected("start the event loop")?;
     let options = DemoOptions { hosts: usize::from(args.hosts), seed: args.seed, faults: !args.no_faults, dir: None };
+    let interrupt = Interrupt::listen()?;
     let fleet = runtime.block_on(DemoFleet::start(options)).or_unexpected("start the demo")?;
+    if let Err(interrupted) = interrupt.check() {
+        fleet.stop().or_unexpected("remove the demo's folder")?;
+        return Err(interrupted);
+    }
+    drop(interrupt);
     if !args.show.quiet && !args.show.json && std::io::stderr().is_terminal() {
-        eprintln!("{} hosts in {}", args.hosts, fleet.folder().display());
+        tell(format_args!("{} in {}", count(u64::from(args.hosts), "host", "hosts"), fleet.folder().display()));
     }
     let site = Site { state: fleet.folder().join("state"), agent: None, home: None };
     let ended = run::run(&arguments(args, &fleet), &site);

@@ -24,7 +24,7 @@ pub(super) enum Exit {
     Aborted,
     /// Inventory or configuration cannot be used.
     Invalid,
-    /// A check failed.
+    /// A check found something that has to be mended.
     CheckFailed,
     /// A signal ended the run.
     Signal(u8),

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::exit::{Ending, Exit};
+use super::out::tell;
 use super::paths;
 use crate::inventory::{HostSet, Inventory, SelectContext};
 use crate::journal::{Story, newest};
@@ -25,12 +26,13 @@ pub(super) fn load(given: Option<&Path>) -> Result<Inventory, Ending> {
     let text = fs::read_to_string(&path).map_err(unreadable)?;
     let inventory = Inventory::parse(&path, &text)
         .map_err(|found| Ending::new(Exit::Invalid, format!("the inventory cannot be used\n{found}")))?;
-    inventory.warnings.iter().for_each(|warning| eprintln!("{warning}"));
+    inventory.warnings.iter().for_each(tell);
     Ok(inventory)
 }
 
-fn find(given: Option<&Path>) -> Result<PathBuf, Ending> {
-    if let Some(path) = given {
+/// The inventory that is used, unless there is none.
+pub(super) fn find(given: Option<&Path>) -> Result<PathBuf, Ending> {
+    if let Some(path) = given.filter(|path| !path.as_os_str().is_empty()) {
         return Ok(path.to_owned());
     }
     let usual = [Some(PathBuf::from("inventory.toml")), paths::config().map(|config| config.join("inventory.toml"))];
@@ -47,7 +49,8 @@ fn find(given: Option<&Path>) -> Result<PathBuf, Ending> {
 
 /// The hosts of a selector; `None` is the whole fleet. Never an empty set.
 pub(super) fn select(inventory: &Inventory, selector: Option<&str>) -> Result<HostSet, Ending> {
-    let last = last_run();
+    let last =
+        selector.filter(|text| text.contains("@failed") || text.contains("@unreachable")).and_then(|_| last_run());
     let names = |pick: fn(&Story) -> Vec<String>| last.as_ref().map(pick);
     let failed = names(|story| story.failed().map(str::to_owned).collect());
     let unreachable = names(|story| story.unreachable().map(str::to_owned).collect());

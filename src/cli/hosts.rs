@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::args::HostsArgs;
-use super::exit::{Ended, Exit};
-use super::fleet_file;
+use super::exit::Ended;
+use super::{fleet_file, out};
 use crate::inventory::fold;
 
 /// Shows the hosts of a selector.
@@ -22,11 +22,10 @@ pub(super) fn main(args: &HostsArgs) -> Ended {
                 })
             })
             .collect();
-        println!("{}", serde_json::Value::from(all));
+        out::print_lines([serde_json::Value::from(all)])
     } else if args.list {
-        chosen.for_each(|host| println!("{}", host.name));
+        out::print_lines(chosen.map(|host| &host.name))
     } else {
-        println!("{}", fold(chosen.map(|host| &host.name)));
+        out::print_lines([fold(chosen.map(|host| &host.name))])
     }
-    Ok(Exit::Done)
 }

@@ -1,10 +1,10 @@
 //! `rookery keys`: the keys of the console.
 
-use super::exit::{Ended, Exit};
+use super::exit::Ended;
+use super::out;
 use crate::console::Keymap;
 
 /// Prints the table.
 pub(super) fn main() -> Ended {
-    print!("{}", Keymap::default().markdown());
-    Ok(Exit::Done)
+    out::print(Keymap::default().markdown())
 }

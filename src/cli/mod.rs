@@ -4,16 +4,21 @@
 //! code. It decides nothing about hosts, pieces or cells.
 
 #![expect(clippy::disallowed_methods, reason = "a run is named by the time it began")]
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program speaks")]
 
 mod args;
+mod ask;
 mod complete;
 mod demo;
+mod doctor;
+mod dry_run;
 mod exit;
 mod fleet_file;
+mod folder;
 mod hosts;
+mod interrupt;
 mod keys;
 mod logging;
+mod out;
 mod outfit;
 mod package;
 mod paths;
@@ -48,6 +53,7 @@ pub fn main() -> ExitCode {
         Command::Torrent(args) => torrent::main(args),
         Command::Theme(args) => theme::main(args),
         Command::Keys => keys::main(),
+        Command::Doctor(args) => doctor::main(args),
         Command::Completions { shell } => complete::completions(*shell),
         Command::Man => complete::man(),
     };
@@ -55,7 +61,7 @@ pub fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(Ending { exit, message }) => {
             if !message.is_empty() {
-                eprintln!("rookery: {message}");
+                out::tell(format_args!("rookery: {message}"));
             }
             exit.into()
         }

@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::Receiver;
 
 use super::exit::{Ending, Exit, Or};
+use super::out::tell;
 use super::plan::Draft;
 use super::run::Site;
 use crate::base::Layout;
@@ -20,41 +21,50 @@ use crate::rollout::Input;
 /// A fleet, ready to be told what to do, and what it will say.
 pub(super) type Outfit = (Fleet, Receiver<Input>);
 
-/// Reads keys and known hosts, asks for passphrases, and makes the fleet. `payload` is what may have to be pushed.
-pub(super) fn outfit(
-    draft: &Draft,
-    site: &Site,
-    payload: Option<(&Path, Layout)>,
-    work_dir: &Path,
-    runtime: &Handle,
-) -> Result<Outfit, Ending> {
-    let image = Arc::new(AgentImage::carried());
-    let surroundings = Surroundings::of_process();
-    let made = Targets::new(&draft.inventory.hosts, &surroundings, &image).or_exit(Exit::Invalid)?;
-    made.warnings.iter().for_each(|warning| eprintln!("rookery: {warning}"));
-    let needed = needed_identities(draft, &surroundings);
-    let mut prompt = ask;
-    let credentials =
-        runtime.block_on(Credentials::load(site.agent.clone(), &needed, site.home.as_deref(), &mut prompt));
-    credentials.problems().iter().for_each(|problem| eprintln!("rookery: key not used: {problem}"));
-    if credentials.is_empty() {
-        let why = "no key to log in with: name one in `identity` of the inventory, or load one into ssh-agent";
-        return Err(Ending::new(Exit::Invalid, why));
+/// Ways to the hosts, and the keys that open them.
+pub(super) struct Reach {
+    made: Targets,
+    credentials: Credentials,
+    image: Arc<AgentImage>,
+    runtime: Handle,
+}
+
+impl Reach {
+    /// Reads keys and known hosts, and asks for passphrases.
+    pub(super) fn new(draft: &Draft, site: &Site, runtime: &Handle) -> Result<Self, Ending> {
+        let image = Arc::new(AgentImage::carried());
+        let surroundings = Surroundings::of_process();
+        let made = Targets::new(&draft.inventory.hosts, &surroundings, &image).or_exit(Exit::Invalid)?;
+        made.warnings.iter().for_each(|warning| tell(format_args!("rookery: {warning}")));
+        let needed = needed_identities(draft, &surroundings);
+        let mut prompt = ask;
+        let credentials =
+            runtime.block_on(Credentials::load(site.agent.clone(), &needed, site.home.as_deref(), &mut prompt));
+        credentials.problems().iter().for_each(|problem| tell(format_args!("rookery: key not used: {problem}")));
+        if credentials.is_empty() {
+            let why = "no key to log in with: name one in `identity` of the inventory, or load one into ssh-agent";
+            return Err(Ending::new(Exit::Invalid, why));
+        }
+        Ok(Self { made, credentials, image, runtime: runtime.clone() })
     }
-    let setup = Setup {
-        targets: made.targets,
-        dialer: Dialer::new(credentials, Deadlines::default()),
-        image,
-        work_dir: work_dir.display().to_string(),
-        payload: payload.map(|(path, layout)| PushSource { path: path.to_owned(), layout }),
-        limits: Limits::default(),
-    };
-    Ok(Fleet::new(setup, runtime.clone()))
+
+    /// Makes the fleet. `payload` is what may have to be pushed.
+    pub(super) fn fleet(self, payload: Option<(&Path, Layout)>, work_dir: &Path) -> Outfit {
+        let setup = Setup {
+            targets: self.made.targets,
+            dialer: Dialer::new(self.credentials, Deadlines::default()),
+            image: self.image,
+            work_dir: work_dir.display().to_string(),
+            payload: payload.map(|(path, layout)| PushSource { path: path.to_owned(), layout }),
+            limits: Limits::default(),
+        };
+        Fleet::new(setup, self.runtime)
+    }
 }
 
 /// The key files of the hosts of this run and of their jump hosts, and no others: a passphrase is asked for what is used.
 fn needed_identities(draft: &Draft, surroundings: &Surroundings) -> Vec<PathBuf> {
-    let hosts: Vec<_> = draft.selected.iter().chain(draft.helpers()).collect();
+    let hosts: Vec<_> = draft.selected.iter().chain(draft.helpers.iter().map(|host| host.id)).collect();
     let jumps = hosts.iter().flat_map(|id| &draft.host(*id).jump);
     let jumps = jumps.filter_map(|jump| draft.inventory.find(jump.rsplit('@').next().unwrap_or(jump)));
     let all: BTreeSet<_> = hosts.iter().copied().chain(jumps).collect();

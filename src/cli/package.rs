@@ -1,19 +1,19 @@
 //! A source of this machine becomes a payload, with its progress on stderr.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use super::args::{CompressArg, RunArgs};
 use super::exit::{Ending, Exit, Or};
-use crate::base::ByteCount;
+use super::interrupt::Interrupt;
+use super::out::tell_on;
 use crate::control::{PayloadFacts, PayloadFormat};
 use crate::metainfo::{Info, Metainfo};
-use crate::payload::{Compress, Format, PackOptions, PackPhase, PackProgress, Packed, pack};
+use crate::payload::{Compress, Format, PackError, PackOptions, PackPhase, PackProgress, Packed, pack};
 use crate::rollout::Payload;
 
 /// Between two lines of progress.
@@ -24,29 +24,8 @@ const TELL_INTERVAL: Duration = Duration::from_millis(200);
 pub(super) struct Package {
     /// What is sent.
     pub(super) payload: Payload,
-    /// The file that is sent.
+    /// The file that is sent: the source, or one that was made of it.
     pub(super) path: PathBuf,
-    /// Whether the file was made for this run.
-    pub(super) made: bool,
-}
-
-impl Package {
-    /// Removes the file, if it was made for this run.
-    pub(super) fn remove(&self) -> Option<String> {
-        if !self.made {
-            return None;
-        }
-        let removed = std::fs::remove_file(&self.path);
-        removed.err().map(|error| format!("{} ({error})", self.path.display()))
-    }
-}
-
-/// The piece length in bytes, if one is given.
-pub(super) fn piece_length(given: Option<ByteCount>) -> Result<Option<u32>, Ending> {
-    given
-        .map(|ByteCount(bytes)| u32::try_from(bytes).or_exit(Exit::Usage))
-        .transpose()
-        .map_err(|_: Ending| Ending::new(Exit::Usage, "--piece-length takes a power of two from 16K to 16M"))
 }
 
 /// The name a release gets its default tag from.
@@ -59,22 +38,35 @@ pub(super) fn base_name(path: &Path) -> String {
     if safe.is_empty() { "release".to_owned() } else { safe.chars().take(100).collect() }
 }
 
-/// Packages `source` into `out` (a file is its own payload), until `cancel` is set.
-pub(super) fn package(source: &Path, out: &Path, args: &RunArgs, cancel: &AtomicBool) -> Result<Package, Ending> {
+/// Packages `source` into `out` (a file is its own payload), until a signal comes.
+pub(super) fn package(source: &Path, out: &Path, args: &RunArgs, interrupt: &Interrupt) -> Result<Package, Ending> {
     let compress = match args.compress {
         CompressArg::Auto => Compress::Auto,
         CompressArg::None => Compress::None,
         CompressArg::Zstd => Compress::Zstd,
     };
-    let options =
-        PackOptions { exclude: args.exclude_path.clone(), compress, piece_length: piece_length(args.piece_length)? };
+    let options = PackOptions { exclude: args.exclude_path.clone(), compress, piece_length: args.piece_length };
     let teller = Teller::new(args.show.quiet || args.show.json);
-    let packed = pack(source, out, &options, &|progress| teller.tell(progress), cancel);
+    let packed = pack(source, out, &options, &|progress| teller.tell(progress), interrupt.flag());
     teller.clear();
-    let packed = packed.or_unexpected(format_args!("package {}", source.display()))?;
+    interrupt.check()?;
+    let packed = packed.map_err(|error| Ending::new(exit_of(&error), format!("failed to package: {error}")))?;
     let payload = payload(&packed, &base_name(source))?;
-    let made = packed.path == out;
-    Ok(Package { payload, path: packed.path, made })
+    Ok(Package { payload, path: packed.path })
+}
+
+/// What the operator has to change in the arguments or the source is not unexpected.
+const fn exit_of(error: &PackError) -> Exit {
+    match error {
+        PackError::Glob(_)
+        | PackError::Empty { .. }
+        | PackError::Kind { .. }
+        | PackError::LinkOut { .. }
+        | PackError::Inside { .. }
+        | PackError::PieceLength { .. }
+        | PackError::Layout(_) => Exit::Usage,
+        PackError::Read(_) => Exit::Unexpected,
+    }
 }
 
 fn payload(packed: &Packed, name: &str) -> Result<Payload, Ending> {
@@ -121,13 +113,16 @@ impl Teller {
             PackPhase::Archiving => "packaging",
             PackPhase::Hashing => "hashing",
         };
-        eprint!("\r\x1b[K{phase} {} of {}", progress.done, progress.total);
-        let _ = std::io::stderr().flush();
+        let PackProgress { done, total, .. } = progress;
+        match progress.phase {
+            PackPhase::Scanning => tell_on(format_args!("\r\x1b[K{phase}: {done}")),
+            PackPhase::Archiving | PackPhase::Hashing => tell_on(format_args!("\r\x1b[K{phase} {done} of {total}")),
+        }
     }
 
     fn clear(&self) {
         if !self.silent {
-            eprint!("\r\x1b[K");
+            tell_on("\r\x1b[K");
         }
     }
 }

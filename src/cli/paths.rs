@@ -10,14 +10,6 @@ pub(super) fn home() -> Option<PathBuf> {
     env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
 }
 
-/// `path` with a leading `~/` replaced by the operator's home.
-pub(super) fn expand_home(path: &str) -> PathBuf {
-    match (path.strip_prefix("~/"), home()) {
-        (Some(rest), Some(home)) => home.join(rest),
-        (Some(_) | None, _) => PathBuf::from(path),
-    }
-}
-
 /// The folder of settings and themes: `$XDG_CONFIG_HOME/rookery`, else `~/.config/rookery`.
 pub(super) fn config() -> Option<PathBuf> {
     folder("XDG_CONFIG_HOME", ".config")

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::args::RunArgs;
 use super::exit::{Ending, Exit};
 use super::fleet_file;
-use super::package::{base_name, piece_length};
+use super::package::base_name;
 use crate::control::{PackOrder, PortRange, RunId};
 use crate::inventory::{Host, HostId, HostSet, Inventory, Place};
 use crate::rollout::{Caps, Config, Finish, Payload, Plan, PlannedHost, Source};
@@ -29,6 +29,9 @@ pub(super) struct Draft {
     pub(super) origin: Origin,
     pub(super) seeder: Place,
     pub(super) tracker: Place,
+    /// Seeder and tracker hosts that get no release.
+    pub(super) helpers: Vec<PlannedHost>,
+    hosts: Vec<PlannedHost>,
 }
 
 impl Draft {
@@ -45,7 +48,10 @@ impl Draft {
         let origin = origin(&args.source, &inventory)?;
         let seeder = seeder(&origin, &inventory, &selected)?;
         let tracker = inventory.roles.tracker.unwrap_or(seeder);
-        Ok(Self { inventory, selected, origin, seeder, tracker })
+        let planned = |id| planned(args, &inventory, id);
+        let hosts = selected.iter().map(planned).collect::<Result<Vec<_>, _>>()?;
+        let helpers = helpers([seeder, tracker], &selected).into_iter().map(planned).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { inventory, selected, origin, seeder, tracker, helpers, hosts })
     }
 
     /// The host of an id.
@@ -61,23 +67,17 @@ impl Draft {
         }
     }
 
-    /// Seeder and tracker hosts that get no release.
-    pub(super) fn helpers(&self) -> BTreeSet<HostId> {
-        let host = |place| match place {
-            Place::Console => None,
-            Place::Host(id) => Some(id),
-        };
-        [self.seeder, self.tracker].into_iter().filter_map(host).filter(|id| !self.selected.contains(*id)).collect()
+    /// The folders that releases land in.
+    pub(super) fn folders(&self) -> BTreeSet<&str> {
+        self.hosts.iter().map(|host| host.destination.as_str()).collect()
     }
 
     /// The plan of a run. `payload` is what was packaged here, with the file it lies in.
     pub(super) fn plan(&self, args: &RunArgs, run: RunId, payload: Option<(Payload, &Path)>) -> Result<Plan, Ending> {
-        let hosts = self.selected.iter().map(|id| self.planned(args, id)).collect::<Result<Vec<_>, _>>()?;
-        let helpers = self.helpers().into_iter().map(|id| self.planned(args, id)).collect::<Result<Vec<_>, _>>()?;
         let local = payload.as_ref().map(|(_, path)| path.display().to_string());
         let source = match (payload, &self.origin) {
             (Some((payload, _)), _) => Source::Packed(payload),
-            (None, Origin::There(_, path)) => Source::OnSeeder(self.pack_order(args, path)?),
+            (None, Origin::There(_, path)) => Source::OnSeeder(pack_order(args, path)),
             (None, Origin::Here(path)) => {
                 return Err(Ending::new(Exit::Unexpected, format!("{} is not packaged yet", path.display())));
             }
@@ -87,8 +87,8 @@ impl Draft {
             run,
             tag: args.tag.clone(),
             source_name: self.source_name(),
-            hosts,
-            helpers,
+            hosts: self.hosts.clone(),
+            helpers: self.helpers.clone(),
             seeder: self.seeder,
             tracker: self.tracker,
             tracker_port: self.inventory.swarm.tracker_port,
@@ -105,33 +105,47 @@ impl Draft {
             Origin::There(_, path) => base_name(Path::new(path)),
         }
     }
+}
 
-    fn pack_order(&self, args: &RunArgs, path: &str) -> Result<PackOrder, Ending> {
-        Ok(PackOrder {
-            source: path.to_owned(),
-            exclude: args.exclude_path.clone(),
-            compress: format!("{:?}", args.compress).to_lowercase(),
-            piece_length: piece_length(args.piece_length)?,
-        })
+fn helpers(roles: [Place; 2], selected: &HostSet) -> BTreeSet<HostId> {
+    let host = |place| match place {
+        Place::Console => None,
+        Place::Host(id) => Some(id),
+    };
+    roles.into_iter().filter_map(host).filter(|id| !selected.contains(*id)).collect()
+}
+
+fn pack_order(args: &RunArgs, path: &str) -> PackOrder {
+    PackOrder {
+        source: path.to_owned(),
+        exclude: args.exclude_path.clone(),
+        compress: format!("{:?}", args.compress).to_lowercase(),
+        piece_length: args.piece_length,
     }
+}
 
-    fn planned(&self, args: &RunArgs, id: HostId) -> Result<PlannedHost, Ending> {
-        let (host, swarm) = (self.host(id), &self.inventory.swarm);
-        let destination = args.to.clone().or_else(|| host.to.clone()).ok_or_else(|| {
-            let why = format!("no folder for releases on {}: give --to DIR, or `to` in the inventory", host.name);
-            Ending::new(Exit::Invalid, why)
-        })?;
-        if !destination.starts_with('/') && !destination.starts_with("~/") {
-            let why = format!("`{destination}` on {} is no absolute path; start it with / or ~/", host.name);
-            return Err(Ending::new(Exit::Invalid, why));
-        }
-        let caps = Caps {
-            upload: args.pace.max_upload.or(host.max_upload).unwrap_or(swarm.max_upload),
-            download: args.pace.max_download.or(host.max_download).unwrap_or(swarm.max_download),
+fn planned(args: &RunArgs, inventory: &Inventory, id: HostId) -> Result<PlannedHost, Ending> {
+    let (host, swarm) = (&inventory.hosts[id.as_usize()], &inventory.swarm);
+    let destination = args.to.clone().or_else(|| host.to.clone()).ok_or_else(|| {
+        let why = format!("no folder for releases on {}: give --to DIR, or `to` in the inventory", host.name);
+        Ending::new(Exit::Invalid, why)
+    })?;
+    if !destination.starts_with('/') && !destination.starts_with("~/") {
+        let (why, exit) = match args.to {
+            Some(_) => (format!("--to {destination} is no absolute path; start it with / or ~/"), Exit::Usage),
+            None => (
+                format!("`to` of {}, `{destination}`, is no absolute path; start it with / or ~/", host.name),
+                Exit::Invalid,
+            ),
         };
-        let swarm_address = host.swarm_address.or_else(|| host.address.parse().ok());
-        Ok(PlannedHost { id, name: host.name.clone(), destination, swarm_address, caps })
+        return Err(Ending::new(exit, why));
     }
+    let caps = Caps {
+        upload: args.pace.max_upload.or(host.max_upload).unwrap_or(swarm.max_upload),
+        download: args.pace.max_download.or(host.max_download).unwrap_or(swarm.max_download),
+    };
+    let swarm_address = host.swarm_address.or_else(|| host.address.parse().ok());
+    Ok(PlannedHost { id, name: host.name.clone(), destination, swarm_address, caps })
 }
 
 /// The rollout's limits, from the options.

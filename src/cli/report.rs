@@ -7,18 +7,22 @@ use std::path::{Path, PathBuf};
 
 use super::args::ShowArgs;
 use super::exit::{Ending, Exit, Or};
-use super::plan::Draft;
-use super::run::{Shown, signal_exit};
+use super::out::{count, tell};
+use super::run::signal_exit;
 use crate::base::{ByteCount, ByteRate, Instant};
+use crate::console::Signal;
 use crate::control::RunId;
 use crate::driver::Clock;
 use crate::driver::conduct::{Finished, Watcher};
-use crate::inventory::{HostId, Place, fold};
+use crate::inventory::{Place, fold};
 use crate::journal::{Event, Scribe, Writer};
-use crate::rollout::{Notice, Outcome, Plan, Rollout, Source, Stage, StateName, Summary};
+use crate::rollout::{Notice, Outcome, Plan, Rollout, Stage, StateName, Summary};
 
 /// Between two lines that sum up.
 const SUM_INTERVAL_MICROS: u64 = 5_000_000;
+
+/// The report, in the run's folder.
+pub(super) const FILE_NAME: &str = "report.txt";
 
 /// Names shown of a longer list.
 const NAMES_SHOWN: usize = 10;
@@ -124,7 +128,11 @@ impl Report {
             Notice::Payload { payload } => {
                 if self.tongue == Tongue::Lines {
                     let size = ByteCount(payload.layout.total());
-                    self.say(&format!("{elapsed} {:<20} {size} in {} pieces", "payload", payload.layout.piece_count()));
+                    self.say(&format!(
+                        "{elapsed} {:<20} {size} in {}",
+                        "payload",
+                        count(u64::from(payload.layout.piece_count()), "piece", "pieces")
+                    ));
                 }
             }
             Notice::HostProgress { .. } | Notice::Swarm { .. } => self.sum(rollout),
@@ -174,25 +182,30 @@ impl Watcher for Report {
 }
 
 /// What stays on the terminal when a run is over, and the exit code.
-pub(super) fn last_words(finished: &Finished, run: &RunId, folder: &Path, shown: Shown, show: &ShowArgs) -> Exit {
-    if shown == Shown::Console {
-        // The console's screen is gone: what became of the run stays in the scrollback.
-        print!("{}", fs::read_to_string(folder.join("report.txt")).unwrap_or_default());
-    }
+pub(super) fn last_words(finished: &Finished, run: &RunId, show: &ShowArgs) -> Exit {
     if !show.quiet && !show.json {
-        eprintln!("run {run}: `rookery runs report {run}` tells it again");
+        tell(format_args!("run {run}: `rookery runs report {run}` tells it again"));
     }
     match (&finished.summary, finished.signal) {
-        (Some(summary), Some(crate::console::Signal::Hangup)) => Exit::of(summary),
+        (Some(summary), None | Some(Signal::Hangup)) => Exit::of(summary),
         (_, Some(signal)) => signal_exit(signal),
-        (Some(summary), None) => Exit::of(summary),
         (None, None) => Exit::Unexpected,
+    }
+}
+
+/// How an outcome is called, as in events.
+pub(super) const fn outcome_name(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Complete => "complete",
+        Outcome::Partial => "partial",
+        Outcome::Aborted => "aborted",
+        Outcome::Failed => "failed",
     }
 }
 
 /// Writes the report of a run as it is to its folder, and says where.
 pub(super) fn write(rollout: &Rollout, folder: &Path) -> Result<String, String> {
-    let path = folder.join("report.txt");
+    let path = folder.join(FILE_NAME);
     let text = match rollout.stage() {
         Stage::Ended(summary) => text(rollout, summary),
         Stage::Preparing { .. } | Stage::Distributing | Stage::Settled | Stage::Finishing { .. } => so_far(rollout),
@@ -201,53 +214,10 @@ pub(super) fn write(rollout: &Rollout, folder: &Path) -> Result<String, String> 
     Ok(path.display().to_string())
 }
 
-/// Says what a run would do.
-pub(super) fn dry_run(draft: &Draft, plan: &Plan) {
-    let names = |ids: &mut dyn Iterator<Item = HostId>| fold(ids.map(|id| draft.host(id).name.clone()));
-    println!("hosts        {}", names(&mut draft.selected.iter()));
-    println!("seeder       {}", draft.place_name(plan.seeder));
-    println!("tracker      {}", draft.place_name(plan.tracker));
-    println!("waves        1: all hosts, as fast as the fan-out lets them");
-    let mut folders: Vec<&str> = plan.hosts.iter().map(|host| host.destination.as_str()).collect();
-    folders.sort_unstable();
-    folders.dedup();
-    let tag = |payload: Option<&crate::rollout::Payload>| match (&plan.tag, payload) {
-        (Some(tag), _) => tag.to_string(),
-        (None, Some(payload)) => plan.tag_for(&payload.facts).to_string(),
-        (None, None) => format!("{}-<12 digits of the payload's SHA-256>", plan.source_name),
-    };
-    match &plan.source {
-        Source::Packed(payload) => {
-            let (layout, facts) = (payload.layout, &payload.facts);
-            println!(
-                "payload      {} in {} pieces of {}",
-                ByteCount(layout.total()),
-                layout.piece_count(),
-                ByteCount(u64::from(layout.nominal_piece_length()))
-            );
-            println!("unpacked     {} in {} entries", facts.unpacked_bytes, facts.unpacked_entries);
-            println!("sha256       {}", facts.sha256);
-            println!("info-hash    {}", payload.info_hash);
-            println!("release      {}", tag(Some(payload)));
-        }
-        Source::OnSeeder(order) => {
-            println!("payload      {} on the seeder, packaged there when the run starts", order.source);
-            println!("release      {}", tag(None));
-        }
-    }
-    println!("lands in     {}", folders.join(", "));
-    println!("nothing was touched: this was a dry run");
-}
-
 /// The report of a run that is over.
 fn text(rollout: &Rollout, summary: &Summary) -> String {
     let mut text = String::new();
-    let word = match summary.outcome {
-        Outcome::Complete => "complete",
-        Outcome::Partial => "partial",
-        Outcome::Aborted => "aborted",
-        Outcome::Failed => "failed",
-    };
+    let word = outcome_name(summary.outcome);
     let release = rollout.tag().map_or_else(|| rollout.plan().source_name.clone(), ToString::to_string);
     let counts = shown_counts(summary.counts.iter());
     let _ = writeln!(text, "{release}: {word} in {}: {}", clock(Instant::after(summary.elapsed)), counts.join(", "));

@@ -1,25 +1,24 @@
 //! `rookery run`: the main job, from the arguments to the exit code.
 
 use std::env;
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io::IsTerminal;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use tokio::runtime::Runtime;
 
 use super::args::{RunArgs, ShowArgs};
+use super::ask::go_ahead;
 use super::exit::{Ended, Ending, Exit, Or};
+use super::folder::RunFolder;
+use super::interrupt::Interrupt;
+use super::outfit::{Outfit, Reach};
 use super::package::{Package, package};
 use super::plan::{Draft, Origin, config};
 use super::report::{self, Report};
-use super::{logging, outfit, paths, theme};
-use crate::console::{Labels, Model, Setup, Signal};
-use crate::control::RunId;
+use super::{dry_run, logging, out, paths, theme};
+use crate::console::{Labels, Model, Setup, Signal, Theme};
 use crate::driver::conduct::{Crew, Display, Finished, headless, show};
 use crate::rollout::{Plan, Rollout};
 
@@ -37,70 +36,95 @@ pub(super) struct Site {
     pub(super) home: Option<PathBuf>,
 }
 
+impl Site {
+    /// This machine, as the environment tells.
+    pub(super) fn of_process() -> Result<Self, Ending> {
+        let agent = env::var_os("SSH_AUTH_SOCK").filter(|socket| !socket.is_empty()).map(PathBuf::from);
+        Ok(Self { state: paths::state()?, agent, home: paths::home() })
+    }
+}
+
 /// Runs.
 pub(super) fn main(args: &RunArgs) -> Ended {
-    let agent = env::var_os("SSH_AUTH_SOCK").filter(|socket| !socket.is_empty()).map(PathBuf::from);
-    run(args, &Site { state: paths::state()?, agent, home: paths::home() })
+    run(args, &Site::of_process()?)
 }
 
 /// Runs with the means of a site.
+///
+/// Whatever needs the operator (the question, passphrases) or can be refused comes before the payload is packaged, which
+/// may take minutes.
 pub(super) fn run(args: &RunArgs, site: &Site) -> Ended {
     let draft = Draft::new(args)?;
-    let folder = RunFolder::create(&site.state)?;
-    let interrupted = interruptible()?;
-    let package = match &draft.origin {
-        Origin::Here(source) => Some(package(source, &folder.payload(), args, &interrupted)),
-        Origin::There(..) => None,
-    };
-    let package = match package.transpose() {
-        Ok(package) => package,
-        Err(ending) => {
-            folder.discard();
-            return Err(ending);
-        }
-    };
-    let ended = after_packaging(args, site, &draft, &folder, package.as_ref());
-    let kept = package.as_ref().and_then(Package::remove);
-    kept.iter().for_each(|path| eprintln!("rookery: left behind on this machine: {path}"));
-    ended
+    if args.dry_run {
+        return rehearse(args, site, &draft);
+    }
+    let shown = Shown::of(&args.show)?;
+    go_ahead(args, &draft)?;
+    let runtime = Runtime::new().or_unexpected("start the event loop")?;
+    let reach = Reach::new(&draft, site, runtime.handle())?;
+    let interrupt = Interrupt::listen()?;
+    let mut folder = RunFolder::create(&site.state)?;
+    let package = packaged(args, &draft, &folder, &interrupt)?;
+    let plan = plan(args, &draft, &folder, package.as_ref())?;
+    let local = package.as_ref().map(|package| (package.path.as_path(), package.payload.layout));
+    let outfit = reach.fleet(local, &site.state.join("agent"));
+    let log_file = args.show.log_file.clone().unwrap_or_else(|| folder.path().join("rookery.log"));
+    let _log = logging::start(&log_file)?;
+    interrupt.check()?;
+    folder.keep();
+    let lines = matches!(shown, Shown::Lines);
+    let report = Report::create(&site.state, folder.path(), &plan, &args.show, lines)?;
+    let finished = conduct(args, &draft, plan, outfit, report, shown, (&runtime, interrupt))?;
+    if !lines {
+        // The console's screen is gone: what became of the run stays in the scrollback.
+        out::print(fs::read(folder.path().join(report::FILE_NAME)).unwrap_or_default())?;
+    }
+    Ok(report::last_words(&finished, folder.run(), &args.show))
 }
 
-fn after_packaging(args: &RunArgs, site: &Site, draft: &Draft, folder: &RunFolder, package: Option<&Package>) -> Ended {
-    let payload = package.map(|package| (package.payload.clone(), package.path.as_path()));
-    let plan = draft.plan(args, folder.run.clone(), payload);
-    if args.dry_run {
-        folder.discard();
-        report::dry_run(draft, &plan?);
-        return Ok(Exit::Done);
+fn rehearse(args: &RunArgs, site: &Site, draft: &Draft) -> Ended {
+    let interrupt = Interrupt::listen()?;
+    let folder = RunFolder::create(&site.state)?;
+    let package = packaged(args, draft, &folder, &interrupt)?;
+    out::print(dry_run::text(draft, &plan(args, draft, &folder, package.as_ref())?))
+}
+
+fn packaged(
+    args: &RunArgs,
+    draft: &Draft,
+    folder: &RunFolder,
+    interrupt: &Interrupt,
+) -> Result<Option<Package>, Ending> {
+    match &draft.origin {
+        Origin::Here(source) => package(source, &folder.payload(), args, interrupt).map(Some),
+        Origin::There(..) => Ok(None),
     }
-    let plan = plan.inspect_err(|_| folder.discard())?;
-    let runtime = Runtime::new().or_unexpected("start the event loop")?;
-    let local = package.map(|package| (package.path.as_path(), package.payload.layout));
-    let work_dir = site.state.join("agent");
-    let fleet = outfit::outfit(draft, site, local, &work_dir, runtime.handle()).inspect_err(|_| folder.discard())?;
-    let _log = logging::start(&args.show.log_file.clone().unwrap_or_else(|| folder.path.join("rookery.log")))?;
-    let shown = Shown::of(&args.show);
-    let report = Report::create(&site.state, &folder.path, &plan, &args.show, shown == Shown::Lines)?;
-    let finished = conduct(args, draft, plan, fleet, report, shown, &runtime)?;
-    Ok(report::last_words(&finished, &folder.run, &folder.path, shown, &args.show))
+}
+
+fn plan(args: &RunArgs, draft: &Draft, folder: &RunFolder, package: Option<&Package>) -> Result<Plan, Ending> {
+    let payload = package.map(|package| (package.payload.clone(), package.path.as_path()));
+    draft.plan(args, folder.run().clone(), payload)
 }
 
 fn conduct(
     args: &RunArgs,
     draft: &Draft,
     plan: Plan,
-    (fleet, heard): outfit::Outfit,
+    (fleet, heard): Outfit,
     report: Report,
     shown: Shown,
-    runtime: &Runtime,
+    (runtime, interrupt): (&Runtime, Interrupt),
 ) -> Result<Finished, Ending> {
     let folder = report.folder().to_owned();
     let mut crew = Crew::new(fleet, heard, vec![Box::new(report)]).or_unexpected("listen to the fleet")?;
-    let mut rollout = Rollout::new(plan, config(args, &draft.inventory, shown == Shown::Console), fastrand::u64(..));
+    // From here on the crew hears every signal.
+    drop(interrupt);
+    let interactive = matches!(shown, Shown::Console(_));
+    let mut rollout = Rollout::new(plan, config(args, &draft.inventory, interactive), fastrand::u64(..));
     let finished = match shown {
         Shown::Lines => headless(&mut rollout, &mut crew, None),
-        Shown::Console => {
-            let display = display(&args.show, folder)?;
+        Shown::Console(theme) => {
+            let display = display(&args.show, theme, folder);
             let model = Model::new(rollout, setup(draft, display.theme.name()));
             show(model, &mut crew, display).or_unexpected("take the terminal")?
         }
@@ -109,84 +133,40 @@ fn conduct(
     Ok(finished)
 }
 
-fn display(show: &ShowArgs, folder: PathBuf) -> Result<Display, Ending> {
-    let name = show.theme.as_deref().unwrap_or(theme::DEFAULT);
-    let chosen = theme::load(name).map_err(|why| Ending::new(Exit::Invalid, why))?;
+fn display(show: &ShowArgs, chosen: Box<Theme>, folder: PathBuf) -> Display {
     let wishes = (show.color, show.ascii);
     let fit = move |theme| theme::fit(theme, wishes);
-    Ok(Display {
-        theme: fit(chosen),
+    Display {
+        theme: fit(*chosen),
         themes: Box::new(move |name| theme::load(name).map(fit)),
         report: Box::new(move |rollout| report::write(rollout, &folder)),
         frame_interval: Duration::from_secs(1) / u32::from(show.fps),
-    })
+    }
 }
 
 fn setup(draft: &Draft, theme: &str) -> Setup {
     let mut labels = Labels::default();
     draft.selected.iter().for_each(|id| labels.describe(id, draft.host(id)));
-    let (columns, rows) = crossterm_size();
+    let (columns, rows) = crate::driver::terminal::size().unwrap_or((80, 24));
     Setup { labels, theme: theme.to_owned(), themes: theme::names(), columns, rows, ..Setup::default() }
 }
 
-fn crossterm_size() -> (u16, u16) {
-    crate::driver::terminal::size().unwrap_or((80, 24))
-}
-
 /// How a run is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shown {
-    Console,
+#[derive(Debug)]
+enum Shown {
+    Console(Box<Theme>),
     Lines,
 }
 
 impl Shown {
-    fn of(show: &ShowArgs) -> Self {
+    fn of(show: &ShowArgs) -> Result<Self, Ending> {
         let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
         let wanted = !(show.plain || show.json || show.quiet);
-        if wanted && terminal && theme::terminal().has_screen() { Self::Console } else { Self::Lines }
-    }
-}
-
-/// While something is packaged, a signal sets a flag instead of ending the process with half a payload left.
-fn interruptible() -> Result<Arc<AtomicBool>, Ending> {
-    let flag = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        signal_hook::flag::register(signal, Arc::clone(&flag)).or_unexpected("listen to signals")?;
-    }
-    Ok(flag)
-}
-
-/// The folder of one run on this machine: its journal, its log, and for its time the payload.
-#[derive(Debug)]
-pub(super) struct RunFolder {
-    run: RunId,
-    path: PathBuf,
-}
-
-impl RunFolder {
-    fn create(state: &Path) -> Result<Self, Ending> {
-        let now = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S");
-        let run: RunId = format!("{now}-{:04x}", fastrand::u16(..)).parse().or_unexpected("name the run")?;
-        let path = state.join("runs").join(run.as_str());
-        let created = DirBuilder::new().recursive(true).mode(0o700).create(&path);
-        created.or_unexpected(format_args!("make the run's folder {}", path.display()))?;
-        Ok(Self { run, path })
-    }
-
-    fn payload(&self) -> PathBuf {
-        self.path.join("payload")
-    }
-
-    /// Removes the folder of a run that never began.
-    fn discard(&self) {
-        remove(&self.path);
-    }
-}
-
-fn remove(path: &Path) {
-    if let Err(error) = fs::remove_dir_all(path) {
-        eprintln!("rookery: left behind on this machine: {} ({error})", path.display());
+        if !(wanted && terminal && theme::terminal().has_screen()) {
+            return Ok(Self::Lines);
+        }
+        let name = show.theme.as_deref().unwrap_or(theme::DEFAULT);
+        theme::load(name).map(|theme| Self::Console(Box::new(theme))).or_exit(Exit::Invalid)
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::io::{self, IsTerminal, Read};
+use std::path::{Path, PathBuf};
 
 use super::args::{ColorArg, ThemeArgs, ThemeCommand};
-use super::exit::{Ended, Ending, Exit};
-use super::paths;
+use super::exit::{Ended, Exit, Or};
+use super::{out, paths};
 use crate::console::{BUILTIN, ColorChoice, ColorDepth, Glyphs, TerminalEnv, Theme};
 use crate::rollout::StateName;
 
@@ -14,24 +15,33 @@ use crate::rollout::StateName;
 pub(super) const DEFAULT: &str = "ansi";
 
 /// The largest theme that is read, in bytes.
-const LENGTH_MAX: usize = 256 << 10;
+const LENGTH_MAX: u64 = 256 << 10;
 
 /// Lists or shows themes.
 pub(super) fn main(args: &ThemeArgs) -> Ended {
     match &args.command {
-        ThemeCommand::List => {
-            names().iter().for_each(|name| println!("{name}"));
-        }
+        ThemeCommand::List => out::print_lines(names()),
         ThemeCommand::Show { name } => {
-            let env = terminal();
-            let theme = load(name).map_err(|why| Ending::new(Exit::Invalid, why))?;
-            let theme = theme.shown_on(env.color_depth(ColorChoice::Auto), glyphs(&env, false));
-            for state in StateName::ALL {
-                println!("{}  {state}", swatch(&theme, state));
-            }
+            let theme = fit(load(name).or_exit(Exit::Invalid)?, (ColorArg::Auto, false));
+            let show = |state| format!("{}  {state}", swatch(&theme, state));
+            out::print_lines(StateName::ALL.map(show))
+        }
+        ThemeCommand::Check { file } => {
+            let text = read(file).or_unexpected(format_args!("read {}", file.display()))?;
+            let name = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+            Theme::parse(&name, &text, &own).or_exit(Exit::Invalid)?;
+            out::print(format!("{}: a theme\n", file.display()))
         }
     }
-    Ok(Exit::Done)
+}
+
+fn read(file: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let length = fs::File::open(file)?.take(LENGTH_MAX + 1).read_to_string(&mut text)?;
+    if length as u64 > LENGTH_MAX {
+        return Err(io::Error::other(format!("larger than {LENGTH_MAX} bytes: that is no theme")));
+    }
+    Ok(text)
 }
 
 /// Every theme there is, the program's first.
@@ -50,7 +60,7 @@ pub(super) fn names() -> Vec<String> {
 pub(super) fn load(name: &str) -> Result<Theme, String> {
     match own(name) {
         Some(text) => Theme::parse(name, &text, &own).map_err(|found| found.to_string()),
-        None => Theme::builtin(name).ok_or_else(|| format!("no theme `{name}`; there are {}", names().join(", "))),
+        None => Theme::builtin(name).ok_or_else(|| format!("no theme `{name}`; themes: {}", names().join(", "))),
     }
 }
 
@@ -83,11 +93,14 @@ fn folder() -> Option<PathBuf> {
 fn own(name: &str) -> Option<String> {
     let plain = !name.contains(['/', '\0']) && !name.starts_with('.');
     let path = folder().filter(|_| plain)?.join(format!("{name}.toml"));
-    fs::read_to_string(path).ok().filter(|text| text.len() <= LENGTH_MAX)
+    read(&path).ok()
 }
 
 /// A state's glyph in its style, as escape sequences.
 fn swatch(theme: &Theme, state: StateName) -> String {
+    if !io::stdout().is_terminal() {
+        return theme.glyph(state).to_string();
+    }
     let style = theme.state(state);
     let mut codes: Vec<String> = Vec::new();
     codes.extend(style.fg.map(|color| color_code(color, 30, 38)));

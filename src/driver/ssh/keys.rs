@@ -115,6 +115,11 @@ impl Credentials {
         &self.problems
     }
 
+    /// How many keys the ssh-agent held when it was asked last.
+    pub fn agent_keys(&self) -> usize {
+        self.held().len()
+    }
+
     /// Whether there is any key at all.
     pub fn is_empty(&self) -> bool {
         self.held().is_empty() && self.files.is_empty()

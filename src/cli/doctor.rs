@@ -1,0 +1,128 @@
+//! `rookery doctor`: what a run would find on this machine.
+
+use std::env;
+use std::fs;
+use std::path::Path;
+
+use tokio::runtime::Runtime;
+
+use super::args::DoctorArgs;
+use super::exit::{Ended, Exit, Or};
+use super::out::{self, Rows, count};
+use super::run::Site;
+use super::{fleet_file, paths, theme};
+use crate::base::ByteCount;
+use crate::console::{ColorChoice, ColorDepth};
+use crate::driver::bootstrap::AgentImage;
+use crate::driver::ssh::Credentials;
+
+/// What was found, and whether something has to be mended.
+#[derive(Default)]
+struct Findings {
+    rows: Rows,
+    ill: bool,
+}
+
+impl Findings {
+    fn row(&mut self, name: &str, value: impl std::fmt::Display) {
+        self.rows.add(name, value);
+    }
+
+    fn fault(&mut self, name: &str, value: impl std::fmt::Display) {
+        self.ill = true;
+        self.rows.add(name, format_args!("MEND: {value}"));
+    }
+}
+
+/// Looks, and says what it saw. It asks for no passphrase and changes nothing.
+pub(super) fn main(args: &DoctorArgs) -> Ended {
+    let mut found = Findings::default();
+    let image = AgentImage::carried();
+    found.row("rookery", env!("CARGO_PKG_VERSION"));
+    found.row("agent", format_args!("{} for {}", ByteCount(image.raw_len), image.machine.unwrap_or("any machine")));
+    found.row("", format_args!("sha256 {}", image.sha256));
+    terminal(&mut found);
+    inventory(&mut found, args.inventory.as_deref());
+    match paths::config() {
+        Some(config) => found.row("config", place(&config)),
+        None => found.row("config", "none: neither HOME nor XDG_CONFIG_HOME is set"),
+    }
+    match Site::of_process() {
+        Ok(site) => {
+            state(&mut found, &site.state);
+            keys(&mut found, &site)?;
+        }
+        Err(ending) => found.fault("state", ending.message),
+    }
+    out::print(found.rows.into_text())?;
+    Ok(if found.ill { Exit::CheckFailed } else { Exit::Done })
+}
+
+fn terminal(found: &mut Findings) {
+    let env = theme::terminal();
+    if !env.has_screen() {
+        found.row("terminal", "no screen (TERM is unset or dumb): a line a change instead of the console");
+        return;
+    }
+    let colors = match env.color_depth(ColorChoice::Auto) {
+        ColorDepth::Mono => "no colour",
+        ColorDepth::Ansi16 => "16 colours",
+        ColorDepth::Ansi256 => "256 colours",
+        ColorDepth::TrueColor => "16 million colours",
+    };
+    let glyphs = if env.is_utf8() { "UTF-8" } else { "ASCII only (the locale is not UTF-8)" };
+    let size = crate::driver::terminal::size().map(|(columns, rows)| format!(", {columns}x{rows}")).unwrap_or_default();
+    found.row("terminal", format_args!("{}: {colors}, {glyphs}{size}", env.term));
+}
+
+fn inventory(found: &mut Findings, given: Option<&Path>) {
+    let path = match fleet_file::find(given) {
+        Ok(path) => path,
+        Err(ending) => return found.row("inventory", ending.message),
+    };
+    match fleet_file::load(Some(&path)) {
+        Ok(inventory) => {
+            let hosts = count(inventory.hosts.len() as u64, "host", "hosts");
+            found.row("inventory", format_args!("{}: {hosts}", path.display()));
+        }
+        Err(ending) => found.fault("inventory", ending.message),
+    }
+}
+
+fn place(path: &Path) -> String {
+    format!("{}{}", path.display(), if path.exists() { "" } else { " (not there yet)" })
+}
+
+/// Journals need a folder that can be written to; the nearest one there is decides.
+fn state(found: &mut Findings, path: &Path) {
+    let nearest = path.ancestors().find(|folder| folder.exists()).unwrap_or_else(|| Path::new("/"));
+    let access = rustix::fs::access(nearest, rustix::fs::Access::WRITE_OK);
+    if !fs::metadata(nearest).is_ok_and(|metadata| metadata.is_dir()) || access.is_err() {
+        return found.fault("state", format_args!("{}: {} cannot be written to", path.display(), nearest.display()));
+    }
+    found.row("state", place(path));
+}
+
+fn keys(found: &mut Findings, site: &Site) -> Result<(), super::exit::Ending> {
+    let runtime = Runtime::new().or_unexpected("start the event loop")?;
+    let mut silent = |_: &Path, _: u32| None;
+    let asked = Credentials::load(site.agent.clone(), &[], site.home.as_deref(), &mut silent);
+    let credentials = runtime.block_on(asked);
+    match &site.agent {
+        Some(socket) => {
+            let keys = count(credentials.agent_keys() as u64, "key", "keys");
+            found.row("ssh-agent", format_args!("{keys} at {}", socket.display()));
+        }
+        None => found.row("ssh-agent", "none: SSH_AUTH_SOCK is not set"),
+    }
+    for problem in credentials.problems() {
+        found.row("key", problem);
+    }
+    if credentials.is_empty() {
+        found.row(
+            "keys",
+            format_args!("none of the usual names in ~/.ssh; `identity` of the inventory may name others"),
+        );
+    }
+    Ok(())
+}
