@@ -59,6 +59,12 @@ pub(super) enum Command {
 pub(super) struct RunArgs {
     /// A directory or file of this machine, or `HOST:/path` when it already lies on the seeder's host.
     pub(super) source: String,
+    /// Package, show hosts, roles, payload and pieces, and touch no host.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Start at once; without it a run of several hosts asks first when there is a terminal to ask on.
+    #[arg(long, short = 'y')]
+    pub(super) yes: bool,
     #[command(flatten)]
     pub(super) fleet: FleetArgs,
     /// The release's name [default: the source's name and 12 digits of the payload's SHA-256].
@@ -82,12 +88,6 @@ pub(super) struct RunArgs {
     pub(super) piece_length: Option<u32>,
     #[command(flatten)]
     pub(super) pace: PaceArgs,
-    /// Package, show hosts, roles, payload and pieces, and touch no host.
-    #[arg(long)]
-    pub(super) dry_run: bool,
-    /// Start at once; without it a run of several hosts asks first when there is a terminal to ask on.
-    #[arg(long, short = 'y')]
-    pub(super) yes: bool,
     #[command(flatten)]
     pub(super) show: ShowArgs,
 }
