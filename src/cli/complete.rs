@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use clap::{Command, CommandFactory};
+use clap::{Arg, Command, CommandFactory};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
@@ -51,8 +51,19 @@ fn leaves(command: &Command) -> Vec<&Command> {
     found
 }
 
+/// An option whose help names its environment variable.
+fn with_variable(arg: Arg) -> Arg {
+    match (arg.get_env(), arg.get_help()) {
+        (Some(variable), Some(help)) => {
+            let text = format!("{help} [env: {}]", variable.to_string_lossy());
+            arg.help(text)
+        }
+        (Some(_), None) | (None, _) => arg,
+    }
+}
+
 fn section(page: &mut Vec<u8>, command: &Command) -> io::Result<()> {
-    let one = Man::new(command.clone());
+    let one = Man::new(command.clone().mut_args(with_variable));
     let name = command.get_bin_name().unwrap_or_else(|| command.get_name()).to_uppercase();
     writeln!(page, ".SH \"{name}\"")?;
     let mut parts = Vec::new();

@@ -29,16 +29,20 @@ mod runs;
 mod theme;
 mod torrent;
 
+use std::env;
+use std::ffi::OsStr;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::builder::Resettable;
+use clap::{CommandFactory, FromArgMatches};
 
 use args::{Arguments, Command};
 use exit::{Ending, Exit};
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let parsed = without_empty_variables(Arguments::command()).try_get_matches();
+    let arguments = match parsed.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
         Err(error) => {
             let _ = error.print();
@@ -66,4 +70,11 @@ pub fn main() -> ExitCode {
             exit.into()
         }
     }
+}
+
+/// The same command, blind to environment variables that are set to nothing: they mean no more than unset ones.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |variable: &OsStr| env::var_os(variable).is_some_and(|value| value.is_empty());
+    let seen = |arg: clap::Arg| if arg.get_env().is_some_and(is_empty) { arg.env(Resettable::Reset) } else { arg };
+    command.mut_args(seen).mut_subcommands(without_empty_variables)
 }

@@ -17,6 +17,9 @@ to = "/srv/releases"
 connect_timeout = "2s"
 [roles]
 seeder = "console"
+[swarm]
+port = "6881-6989"
+tracker_port = 0
 [group.web]
 hosts = ["127.0.0.[2-5]"]
 port = 1

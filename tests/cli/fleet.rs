@@ -89,12 +89,12 @@ fn without_an_inventory_the_places_looked_at_are_named() {
 
 #[test]
 fn the_inventory_is_found_where_the_contract_says() {
-    let desk = Desk::new("version = 1\n[group.here]\nhosts = [\"here\"]\n");
+    let desk = Desk::new("version = 1\n[group.web]\nhosts = [\"here\"]\n");
     let config = desk.path("home/.config/rookery");
     std::fs::create_dir_all(&config).unwrap();
-    std::fs::write(config.join("inventory.toml"), "version = 1\n[group.far]\nhosts = [\"far\"]\n").unwrap();
-    desk.write("other.toml", "version = 1\n[group.other]\nhosts = [\"other\"]\n");
-    desk.write("flag.toml", "version = 1\n[group.flag]\nhosts = [\"flag\"]\n");
+    std::fs::write(config.join("inventory.toml"), "version = 1\n[group.web]\nhosts = [\"far\"]\n").unwrap();
+    desk.write("other.toml", "version = 1\n[group.web]\nhosts = [\"other\"]\n");
+    desk.write("flag.toml", "version = 1\n[group.web]\nhosts = [\"flag\"]\n");
     let said = |args: &[&str], variable: &str| {
         let output = desk.command(args).env("ROOKERY_INVENTORY", variable).output().unwrap();
         crate::desk::Said::of(&output).works()

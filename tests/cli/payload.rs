@@ -81,5 +81,5 @@ fn without_a_folder_for_releases_nothing_is_packaged() {
     desk.run("run src").fails(7, &["no folder for releases on web1", "--to DIR"]);
     desk.run("run src --dry-run --to /srv").works();
     desk.write("inventory.toml", "version = 1\n[defaults]\nto = \"srv\"\n[group.web]\nhosts = [\"web1\"]\n");
-    desk.run("run src").fails(7, &["`srv`", "absolute"]);
+    desk.run("run src").fails(7, &["inventory.toml:3:6", "`srv` is not a folder"]);
 }
