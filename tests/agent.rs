@@ -356,6 +356,40 @@ fn what_an_agent_had_is_there_for_the_next_when_the_console_or_the_agent_dies() 
 }
 
 #[test]
+fn a_peer_that_is_told_to_seed_keeps_its_pieces_and_takes_the_rest_from_the_console() {
+    let source = Source::new(9);
+    let half = source.bytes().len() as u64 / u64::from(PIECE_LENGTH) / 2 * u64::from(PIECE_LENGTH);
+    let (mut first, mut heir, mut last) = (Host::new(), Host::new(), Host::new());
+    first.serve(source.order(ServeRole::Seeder(DataSource::Pushed), "127.0.0.2"));
+    let (address, _) = first.serving("127.0.0.2");
+    let mut order = source.order(ServeRole::Peer, "127.0.0.3");
+    order.peers = vec![address];
+    heir.serve(order.clone());
+    let (joined, _) = heir.serving("127.0.0.3");
+    first.order(&Order::Data { offset: 0, bulk: source.bytes().slice(..half as usize) });
+    let expected = (half / u64::from(PIECE_LENGTH)) as u32;
+    heir.wait_for(|status| matches!(status, Status::Progress(progress) if progress.pieces == expected).then_some(()));
+    first.child.kill().unwrap();
+
+    order.role = ServeRole::Seeder(DataSource::Pushed);
+    order.ports = PortRange { first: joined.port(), last: joined.port() };
+    heir.serve(order);
+    // What was under way while it joined again must not harm it.
+    heir.order(&Order::Data { offset: 0, bulk: source.bytes().slice(..PIECE_LENGTH as usize) });
+    let (address, pieces) = heir.serving("127.0.0.3");
+    assert_eq!((address, pieces), (joined, expected), "the same port, and what it had");
+    let mut order = source.order(ServeRole::Peer, "127.0.0.4");
+    order.peers = vec![address];
+    last.serve(order);
+    heir.push(&source);
+    for host in [heir, last] {
+        assert!(!host.delivered());
+        host.assert_has(&source);
+        host.stop();
+    }
+}
+
+#[test]
 fn an_agent_that_a_lost_connection_left_behind_makes_room_for_the_next() {
     let source = Source::new(7);
     let mut old = Host::new();

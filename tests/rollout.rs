@@ -2,6 +2,8 @@
 #![cfg(feature = "machines")]
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test looks at the few variants it is about")]
 
+#[path = "rollout/election.rs"]
+mod election;
 #[path = "rollout/fleet.rs"]
 mod fleet;
 #[path = "rollout/laws.rs"]

@@ -10,7 +10,7 @@ use super::fleet_file;
 use super::package::base_name;
 use crate::control::{PackOrder, PortRange, RunId};
 use crate::inventory::{Host, HostId, HostSet, Inventory, Place};
-use crate::rollout::{Caps, Config, Finish, Payload, Plan, PlannedHost, Source};
+use crate::rollout::{Caps, Choice, Config, Finish, Payload, Plan, PlannedHost, Source};
 
 /// Where a source lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,12 +90,22 @@ impl Draft {
             hosts: self.hosts.clone(),
             helpers: self.helpers.clone(),
             seeder: self.seeder,
+            seeder_choice: self.seeder_choice(),
             tracker: self.tracker,
+            tracker_choice: choice(self.inventory.roles.tracker),
             tracker_port: self.inventory.swarm.tracker_port,
             ports: PortRange { first, last },
             source,
             local_payload: local.filter(|_| self.seeder == Place::Console),
         })
+    }
+
+    /// Whether another host may seed: not when the source lies on one, or the inventory names one.
+    fn seeder_choice(&self) -> Choice {
+        match self.origin {
+            Origin::There(..) => Choice::Named,
+            Origin::Here(_) => choice(self.inventory.roles.seeder),
+        }
     }
 
     /// The first half of a default tag.
@@ -178,6 +188,10 @@ fn origin(source: &str, inventory: &Inventory) -> Result<Origin, Ending> {
             Err(Ending::new(Exit::Usage, why))
         }
     }
+}
+
+fn choice(role: Option<Place>) -> Choice {
+    role.map_or(Choice::Any, |_| Choice::Named)
 }
 
 fn seeder(origin: &Origin, inventory: &Inventory, selected: &HostSet) -> Result<Place, Ending> {

@@ -148,8 +148,9 @@ impl Rollout {
         session.speed = super::speed::Speed::default();
         session.speed.advance(self.now, 0);
         let address = SocketAddr::new(session.address().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), port);
+        self.stop_rates(slot);
         let record = &mut self.records[slot.0];
-        record.progress.pieces = pieces.count();
+        record.progress = Progress { pieces: pieces.count(), ..Progress::default() };
         record.pieces = Some(pieces);
         record.advanced = Some(self.now);
         record.listening = Some(address);
@@ -221,7 +222,9 @@ impl Rollout {
         totals.bytes_down += progress.bytes_down - before.bytes_down;
         let sent = progress.bytes_up - before.bytes_up;
         totals.bytes_up += sent;
-        self.sessions[slot.0].bytes_up += sent;
+        if slot == self.seeder.slot {
+            self.seeder.bytes_up += sent;
+        }
     }
 
     fn notice_progress(&mut self, slot: Slot, before: &Progress) {

@@ -158,7 +158,7 @@ impl Rollout {
             0 => Outcome::Failed,
             _ => Outcome::Partial,
         };
-        let from_seeder = self.sessions[self.seeder.slot.0].bytes_up;
+        let from_seeder = self.seeder.bytes_up;
         let is_done = |record: &&HostRecord| record.state.name() == StateName::Done;
         let failed = |record: &HostRecord| Some((record.id, record.state.failure()?.clone()));
         let healed = self.hosts().iter().zip(&self.sessions).filter(|(record, _)| is_done(record));

@@ -262,7 +262,7 @@ impl Rollout {
             Reached::Agent if settled || !self.in_fleet(slot) => 0,
             Reached::Agent => self.config.work_attempts,
         };
-        let needed = slot == self.seeder.slot && self.is_short();
+        let needed = slot == self.seeder.slot && self.is_short() && !self.has_heir();
         let seeder = if needed { self.config.connect_attempts.max(2) } else { 0 };
         let tracker = if slot == self.tracker.slot { 2 } else { 0 };
         own.max(seeder).max(tracker)

@@ -69,6 +69,29 @@ pub(super) struct Seeder {
     pub(super) pushed: Option<Pushed>,
     /// What it had when the push began.
     pub(super) push_base: ByteCount,
+    /// Since when it is not there.
+    pub(super) missed: Option<Instant>,
+    /// How often another was elected, since the operator last had a say.
+    pub(super) elections: usize,
+    /// Bytes sent to peers by whoever was the seeder.
+    pub(super) bytes_up: ByteCount,
+}
+
+impl Seeder {
+    /// A seeder that has done nothing yet.
+    pub(super) const fn at(slot: Slot) -> Self {
+        Self {
+            slot,
+            opened: false,
+            lost: None,
+            packed: ByteCount(0),
+            pushed: None,
+            push_base: ByteCount(0),
+            missed: None,
+            elections: 0,
+            bytes_up: ByteCount(0),
+        }
+    }
 }
 
 /// The tracker's part of the run.
@@ -84,6 +107,13 @@ pub(super) struct Tracker {
     pub(super) waited: bool,
     /// Why it is not tried again by itself.
     pub(super) lost: Option<Failure>,
+}
+
+impl Tracker {
+    /// A tracker that was told nothing yet.
+    pub(super) const fn at(slot: Slot) -> Self {
+        Self { slot, alive: false, asked: false, port: None, waited: false, lost: None }
+    }
 }
 
 impl Rollout {
@@ -102,15 +132,8 @@ impl Rollout {
         let (seeder, tracker) = (slot_of(plan.seeder), slot_of(plan.tracker));
         Self {
             stage: Stage::Preparing { payload: false, tracker: false, seeder: false },
-            seeder: Seeder {
-                slot: seeder,
-                opened: false,
-                lost: None,
-                packed: ByteCount(0),
-                pushed: None,
-                push_base: ByteCount(0),
-            },
-            tracker: Tracker { slot: tracker, alive: false, asked: false, port: None, waited: false, lost: None },
+            seeder: Seeder::at(seeder),
+            tracker: Tracker::at(tracker),
             tag: plan.tag.clone(),
             plan,
             config,
@@ -155,13 +178,14 @@ impl Rollout {
         self.route(input);
         while let Some(timer) = self.schedule.pop_due(self.now) {
             match timer {
-                Timer::Launch => {}
+                Timer::Launch | Timer::SeederWait => {}
                 Timer::TrackerWait => self.go_on_without_tracker(),
                 Timer::Tell => self.tell(),
                 Timer::Swarm => self.swarm_told_at = None,
                 Timer::Slot(slot) => self.expire(slot),
             }
         }
+        self.review_stations();
         self.review_supply();
         self.review_stage();
         while let Some(slot) = self.launcher.next(self.now, &self.config) {

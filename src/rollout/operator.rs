@@ -82,7 +82,10 @@ impl Rollout {
             let session = &mut self.sessions[self.seeder.slot.0];
             session.connect_failures = 0;
             session.work_failures = 0;
-            self.revive_seeder();
+            self.seeder.elections = 0;
+            if !self.is_at_rest(self.seeder.slot) || !self.has_heir() {
+                self.revive_seeder();
+            }
         }
     }
 

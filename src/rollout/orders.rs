@@ -75,7 +75,8 @@ impl Rollout {
         }
     }
 
-    fn track(&mut self, slot: Slot) {
+    /// Tells a place to track.
+    pub(super) fn track(&mut self, slot: Slot) {
         let Some(payload) = &self.payload else { return };
         let order = Order::Track {
             bind: self.bind(slot),
@@ -120,7 +121,7 @@ impl Rollout {
         if slot != self.seeder.slot {
             return ServeRole::Peer;
         }
-        ServeRole::Seeder(match (&self.plan.source, self.plan.seeder) {
+        ServeRole::Seeder(match (&self.plan.source, self.sessions[slot.0].place) {
             (Source::OnSeeder(_), _) => DataSource::Packed,
             (Source::Packed(_), Place::Host(_)) => DataSource::Pushed,
             (Source::Packed(_), Place::Console) => {

@@ -23,10 +23,14 @@ pub struct Plan {
     pub hosts: Vec<PlannedHost>,
     /// Hosts that only seed or track: not counted in the fleet.
     pub helpers: Vec<PlannedHost>,
-    /// Who seeds.
+    /// Who seeds first.
     pub seeder: Place,
-    /// Who tracks.
+    /// Whether another host may seed when that one is lost.
+    pub seeder_choice: Choice,
+    /// Who tracks first.
     pub tracker: Place,
+    /// Whether the tracker may move to the seeder when its place is lost.
+    pub tracker_choice: Choice,
     /// The tracker's port; 0 is any free one.
     pub tracker_port: u16,
     /// The ports peers may listen on.
@@ -62,6 +66,15 @@ impl Plan {
         let tag = if name.is_empty() { digest } else { format!("{name}-{digest}") };
         tag.parse().expect("every character was made one that a tag may hold")
     }
+}
+
+/// Who chose a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// The inventory, or the source because it lies there: no other will do.
+    Named,
+    /// Nobody: any host of the fleet will do.
+    Any,
 }
 
 /// One host of a plan.
@@ -128,6 +141,8 @@ pub struct Config {
     pub deliver_max: Duration,
     /// How long hosts wait for a tracker before they go on without one.
     pub tracker_wait_max: Duration,
+    /// How long the fleet waits for a seeder that is not attached while another host is, when any host will do.
+    pub seeder_wait_max: Duration,
     /// For an agent to stop and clean up.
     pub stop_max: Duration,
     /// Peers told to a host when it joins.
@@ -164,6 +179,7 @@ impl Default for Config {
             serve_max: Duration::from_secs(600),
             deliver_max: Duration::from_secs(1800),
             tracker_wait_max: Duration::from_secs(15),
+            seeder_wait_max: Duration::from_secs(15),
             stop_max: Duration::from_secs(15),
             peers_told: 50,
             tell_interval: Duration::from_millis(500),

@@ -141,10 +141,9 @@ impl Rollout {
     /// The fleet's traffic and progress. Rates are 0 when nothing was heard for ten seconds.
     pub fn totals(&self, now: Instant) -> Totals {
         let mut totals = self.totals;
-        let seeder = &self.sessions[self.seeder.slot.0];
-        totals.seeder_bytes_up = seeder.bytes_up;
+        totals.seeder_bytes_up = self.seeder.bytes_up;
         totals.seeder_rate_up = self.records[self.seeder.slot.0].progress.rate_up;
-        totals.seeder_share = seeder.bytes_up.0 as f64 / (totals.bytes_up.0.max(1)) as f64;
+        totals.seeder_share = totals.seeder_bytes_up.0 as f64 / (totals.bytes_up.0.max(1)) as f64;
         let silent = self.last_event.is_none_or(|at| now.since(at) > Duration::from_secs(10));
         if silent {
             totals.rate_down = ByteRate(0);
@@ -166,7 +165,7 @@ impl Rollout {
             Some(_) | None if alive && !self.is_full(slot) => StationState::Receiving,
             Some(_) | None => self.station_state(slot, alive),
         };
-        StationView { place: self.plan.seeder, state, alive }
+        StationView { place: self.sessions[slot.0].place, state, alive }
     }
 
     /// The tracker.
@@ -176,7 +175,7 @@ impl Rollout {
             Some(failure) if !alive => StationState::Failed(failure.clone()),
             Some(_) | None => self.station_state(self.tracker.slot, alive),
         };
-        StationView { place: self.plan.tracker, state, alive }
+        StationView { place: self.sessions[self.tracker.slot.0].place, state, alive }
     }
 
     /// Copies of the rarest piece among the agents in the swarm, the seeder's included.

@@ -12,6 +12,8 @@ pub(super) enum Timer {
     Launch,
     /// Hosts waited for the tracker long enough.
     TrackerWait,
+    /// The fleet waited for the seeder long enough.
+    SeederWait,
     /// Telling hosts about new peers.
     Tell,
     /// The notice about the swarm.

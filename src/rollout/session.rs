@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::HostFacts;
-use crate::base::{ByteCount, Instant};
+use crate::base::Instant;
 use crate::inventory::Place;
 
 /// A place's index: the fleet first, in its order, then helpers, then this machine.
@@ -77,8 +77,6 @@ pub(super) struct Session {
     pub(super) work_dir: String,
     /// How much of the known addresses it was told.
     pub(super) allow_told: usize,
-    /// Bytes sent to peers in all attempts.
-    pub(super) bytes_up: ByteCount,
     /// Verified bytes as counted in the totals.
     pub(super) bytes_done: u64,
     /// Verified bytes a second, smoothed.
@@ -114,7 +112,6 @@ impl Session {
             facts: None,
             work_dir: String::new(),
             allow_told: 0,
-            bytes_up: ByteCount(0),
             bytes_done: 0,
             speed: super::speed::Speed::default(),
             noticed: None,

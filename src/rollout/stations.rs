@@ -91,7 +91,7 @@ impl Rollout {
 
     /// Whether the seeder gets its data from this machine, over its control channel.
     pub(super) fn pushes(&self) -> bool {
-        match (&self.plan.source, self.plan.seeder) {
+        match (&self.plan.source, self.sessions[self.seeder.slot.0].place) {
             (Source::Packed(_), crate::inventory::Place::Host(_)) => true,
             (Source::Packed(_), crate::inventory::Place::Console) | (Source::OnSeeder(_), _) => false,
         }

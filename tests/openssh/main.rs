@@ -157,6 +157,29 @@ fn an_unreachable_host_and_wrong_keys_fail_alone_and_say_why() {
 }
 
 #[test]
+fn the_first_host_being_down_holds_nobody() {
+    let mut lab = Lab::of(4);
+    let source = source(&lab, 4);
+    lab.hosts[0].stop_sshd();
+    let ended = lab.run(&source, &["--tag", "v1"]).expect_code(3);
+    let why = ended.reason(&lab.hosts[0]);
+    assert!(why.starts_with("unreachable: cannot connect"), "{why}");
+    assert_eq!(ended.end()["counts"]["done"], 3, "{}", ended.story);
+    assert!(ended.story.contains("seeds and tracks from now on"), "{}", ended.story);
+    lab.assert_delivered(&deployed(&lab, &source), "v1", &[0]);
+    lab.assert_clean();
+
+    // The seeder's agent dies before a copy is out: another host takes over with what it has.
+    let mut run = lab.start(&source, &["--tag", "v2", "--max-upload", "1M", "--limit", "127.0.0.[3-5]"]);
+    run.until("the last host fetches", |event| fetching(event) && event["host"] == lab.hosts[3].name.as_str());
+    kill(&lab.hosts[1].agents());
+    let ended = run.finish();
+    assert_eq!(ended.end()["counts"]["done"], 3, "{}", ended.story);
+    lab.assert_delivered(&deployed(&lab, &source), "v2", &[0]);
+    lab.assert_clean();
+}
+
+#[test]
 fn a_killed_agent_fails_alone_and_a_retry_carries_on() {
     let lab = Lab::of(4);
     let source = source(&lab, 8);

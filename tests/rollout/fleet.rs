@@ -18,8 +18,8 @@ use rookery::control::{
 use rookery::inventory::{HostId, Place};
 use rookery::metainfo::{Info, Metainfo};
 use rookery::rollout::{
-    Action, BootStep, Caps, Config, Failure, Finish, HostFacts, Input, Notice, Output, Payload, Plan, PlannedHost,
-    Rollout, Source, StateName, Summary,
+    Action, BootStep, Caps, Choice, Config, Failure, Finish, HostFacts, Input, Notice, Output, Payload, Plan,
+    PlannedHost, Rollout, Source, StateName, Summary,
 };
 
 pub(crate) const PIECES: u32 = 20;
@@ -41,6 +41,8 @@ pub(crate) enum Fault {
     StopsAt(u32),
     /// Neither the connection nor an order is answered.
     Mute,
+    /// The connection takes that many seconds.
+    Slow(u64),
     /// The tracker never answers.
     NeverTracks,
     /// This is left behind.
@@ -116,12 +118,19 @@ pub(crate) fn plan(hosts: u32) -> Plan {
         hosts: (0..hosts).map(planned).collect(),
         helpers: Vec::new(),
         seeder: host(0),
+        seeder_choice: Choice::Named,
         tracker: host(0),
+        tracker_choice: Choice::Named,
         tracker_port: 0,
         ports: PortRange { first: 6881, last: 6889 },
         source: Source::Packed(payload()),
         local_payload: None,
     }
+}
+
+/// The same, and any host may seed and track.
+pub(crate) fn electing(hosts: u32) -> Plan {
+    Plan { seeder_choice: Choice::Any, tracker_choice: Choice::Any, ..plan(hosts) }
 }
 
 pub(crate) fn planned(id: u32) -> PlannedHost {
@@ -337,8 +346,12 @@ impl Fleet {
             Input::Bootstrapping { at, attempt, step: BootStep::Starting },
             Input::Attached { at, attempt, work_dir: "/home/deploy/.cache/rookery".to_owned() },
         ];
+        let slow = self.faults[&at].iter().find_map(|fault| match fault {
+            Fault::Slow(seconds) => Some(Duration::from_secs(*seconds)),
+            _ => None,
+        });
         for (after, input) in [30, 35, 60].into_iter().zip(inputs) {
-            self.later(Duration::from_millis(after), Event::Input(input));
+            self.later(slow.unwrap_or_default() + Duration::from_millis(after), Event::Input(input));
         }
         let role = ServeRole::Peer;
         self.agents.insert(
@@ -399,14 +412,19 @@ impl Fleet {
         }
         let full = matches!(order.role, ServeRole::Seeder(DataSource::File(_) | DataSource::Packed));
         let empty = if full { Bitfield::full(PIECES) } else { Bitfield::empty(PIECES) };
-        let pieces = self.kept.get(&at).cloned().unwrap_or(empty);
-        let bitfield = Bytes::copy_from_slice(pieces.as_bytes());
         let agent = self.agents.get_mut(&at).unwrap();
+        let ticks = agent.pieces.is_some();
+        let pieces = agent.pieces.take().or_else(|| self.kept.get(&at).cloned()).unwrap_or(empty);
+        let bitfield = Bytes::copy_from_slice(pieces.as_bytes());
         agent.pieces = Some(pieces);
+        agent.pushing = false;
+        agent.finished = false;
         agent.role = order.role;
         agent.deliver = order.deliver;
         self.say(5, at, attempt, Status::Serving { port: order.ports.first, bitfield });
-        self.later(TICK, Event::Tick(at, attempt));
+        if !ticks {
+            self.later(TICK, Event::Tick(at, attempt));
+        }
     }
 
     /// A tenth of a second of a swarm: every agent gets two pieces that somebody has.

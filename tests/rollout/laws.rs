@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use rookery::base::{ByteCount, ByteRate, Instant};
 use rookery::control::{AgentFailure, PROTOCOL, Progress, Status};
 use rookery::inventory::{HostId, Place};
-use rookery::rollout::{Action, Caps, Failure, HostFacts, Input, Output, Plan, Rollout, Source, Summary};
+use rookery::rollout::{Action, Caps, Choice, Failure, HostFacts, Input, Output, Plan, Rollout, Source, Summary};
 
 use crate::fleet::{PIECES, asking, config, host, pack_order, payload, plan, planned};
 
@@ -74,11 +74,13 @@ fn wait_for_the_end(rollout: &mut Rollout, mut now: Instant) -> Summary {
 }
 
 fn any_plan() -> impl Strategy<Value = Plan> {
-    (0..3_usize, 0..3_usize, any::<bool>()).prop_map(|(seeder, tracker, packs)| {
+    (0..3_usize, 0..3_usize, any::<bool>(), any::<(bool, bool)>()).prop_map(|(seeder, tracker, packs, any)| {
         let mut plan = plan(3);
         plan.helpers = vec![planned(3)];
         let places = [host(0), host(3), Place::Console];
         (plan.seeder, plan.tracker) = (places[seeder], places[tracker]);
+        let choice = |any| if any { Choice::Any } else { Choice::Named };
+        (plan.seeder_choice, plan.tracker_choice) = (choice(any.0), choice(any.1));
         if packs {
             plan.source = Source::OnSeeder(pack_order());
         }

@@ -18,7 +18,7 @@ use rookery::control::{
 use rookery::inventory::{Host, HostId, Place};
 use rookery::metainfo::{Info, Metainfo};
 use rookery::rollout::{
-    Caps, Config, Failure, Finish, HostFacts, Input, Output, Payload, Plan, PlannedHost, Rollout, Source,
+    Caps, Choice, Config, Failure, Finish, HostFacts, Input, Output, Payload, Plan, PlannedHost, Rollout, Source,
 };
 
 pub(crate) const PIECES: u32 = 400;
@@ -426,7 +426,9 @@ fn plan(hosts: u32) -> Plan {
         hosts: (0..hosts).map(planned).collect(),
         helpers: Vec::new(),
         seeder: Place::Console,
+        seeder_choice: Choice::Named,
         tracker: Place::Console,
+        tracker_choice: Choice::Named,
         tracker_port: 0,
         ports: PortRange { first: 6881, last: 6889 },
         source: Source::Packed(payload),

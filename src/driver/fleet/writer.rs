@@ -64,7 +64,7 @@ impl Writer {
             tokio::select! {
                 biased;
                 command = self.commands.recv() => match command {
-                    Some(Command::Order(order)) => self.send(pipe, &order).await?,
+                    Some(Command::Order(order)) => self.order(pipe, &order).await?,
                     Some(Command::Push(have)) => self.begin(&have)?,
                     None => return Ok(()),
                 },
@@ -74,6 +74,14 @@ impl Writer {
                 },
             }
         }
+    }
+
+    /// A new order to serve is the end of a push: what is missing after it is another set.
+    async fn order(&mut self, pipe: &mut Pipe, order: &Order) -> Result<(), Failure> {
+        if matches!(order, Order::Serve(_)) {
+            self.pushing = None;
+        }
+        self.send(pipe, order).await
     }
 
     fn begin(&mut self, have: &Bitfield) -> Result<(), Failure> {
