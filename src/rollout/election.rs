@@ -84,7 +84,8 @@ impl Rollout {
             return false;
         }
         let due = *self.seeder.missed.get_or_insert(self.now) + self.config.seeder_wait_max;
-        let failed = matches!(self.records[slot.0].state, HostState::Waiting { not_before: Some(_) });
+        let again = self.sessions[slot.0].retry_at.is_some();
+        let failed = again || matches!(self.records[slot.0].state, HostState::Waiting { not_before: Some(_) });
         if failed || due <= self.now {
             return true;
         }

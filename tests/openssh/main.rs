@@ -175,6 +175,7 @@ fn the_first_host_being_down_holds_nobody() {
     kill(&lab.hosts[1].agents());
     let ended = run.finish();
     assert_eq!(ended.end()["counts"]["done"], 3, "{}", ended.story);
+    assert!(ended.story.contains("from now on, as 127.0.0.3 is"), "{}", ended.story);
     lab.assert_delivered(&deployed(&lab, &source), "v2", &[0]);
     lab.assert_clean();
 }

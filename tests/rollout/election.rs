@@ -7,7 +7,12 @@ use rookery::control::{DataSource, Order, ServeRole};
 use rookery::inventory::{HostId, Place};
 use rookery::rollout::{Action, Choice, Config, Failure, Outcome, Plan, Source, Stage, StateName, Summary};
 
-use crate::fleet::{Fault, Fleet, asking, config, electing, host, listener, pack_order, plan, planned};
+use crate::fleet::{Fault, Fleet, asking, config, host, listener, pack_order, plan, planned};
+
+/// A plan whose first host seeds and tracks as long as it can, and then any other.
+fn electing(hosts: u32) -> Plan {
+    Plan { seeder_choice: Choice::Any, tracker_choice: Choice::Any, ..plan(hosts) }
+}
 
 /// Every other host is done, and the elected one seeded.
 fn assert_one_alone_failed(fleet: &Fleet, summary: &Summary, failed: u32) {
@@ -161,7 +166,7 @@ fn hosts_that_die_one_after_the_other_end_the_run_all_the_same() {
 
 #[test]
 fn a_first_host_that_is_slow_to_connect_joins_later_as_a_peer() {
-    let mut fleet = Fleet::with(electing(4), config()).fault(host(0), Fault::Slow(60));
+    let mut fleet = Fleet::with(electing(4), config()).fault(host(0), Fault::Slow);
     fleet.run_until(|fleet| fleet.rollout.counts().of(StateName::Done) == 3);
     let waited = fleet.now.since(rookery::base::Instant::ZERO);
     assert!(waited >= config().seeder_wait_max && waited < Duration::from_secs(20), "{waited:?}");
@@ -174,8 +179,23 @@ fn a_first_host_that_is_slow_to_connect_joins_later_as_a_peer() {
 
 #[test]
 fn a_seeder_that_is_slow_but_in_time_stays_the_seeder() {
-    let mut fleet = Fleet::with(electing(4), config()).fault(host(0), Fault::Slow(10));
+    let patient = Config { seeder_wait_max: Duration::from_secs(61), ..config() };
+    let mut fleet = Fleet::with(electing(4), patient).fault(host(0), Fault::Slow);
     assert_eq!((fleet.run().outcome, fleet.rollout.seeder().place), (Outcome::Complete, host(0)));
+}
+
+#[test]
+fn a_done_seeder_whose_connection_breaks_before_a_copy_is_out_is_replaced_at_once() {
+    let mut fleet = Fleet::with(electing(3), config());
+    for id in 1..3 {
+        fleet = fleet.fault(host(id), Fault::StopsAt(5));
+    }
+    fleet.run_until(|fleet| fleet.state(0) == StateName::Done);
+    fleet.kill(host(0));
+    assert_eq!((fleet.rollout.seeder().place, fleet.rollout.tracker().place), (host(1), host(1)));
+    (1..3).for_each(|id| fleet.mend(host(id)));
+    assert_eq!(fleet.run().outcome, Outcome::Complete);
+    assert_eq!(fleet.serves[&host(0)].len(), 1, "it has the release, and is let alone");
 }
 
 #[test]
@@ -187,7 +207,7 @@ fn a_mute_first_host_holds_nobody() {
 
 #[test]
 fn a_fleet_of_one_at_a_time_gets_past_a_slow_first_host() {
-    let mut fleet = Fleet::with(electing(4), Config { fanout: 1, ..config() }).fault(host(0), Fault::Slow(60));
+    let mut fleet = Fleet::with(electing(4), Config { fanout: 1, ..config() }).fault(host(0), Fault::Slow);
     assert_eq!(fleet.run().outcome, Outcome::Complete);
 }
 

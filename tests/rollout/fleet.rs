@@ -41,8 +41,8 @@ pub(crate) enum Fault {
     StopsAt(u32),
     /// Neither the connection nor an order is answered.
     Mute,
-    /// The connection takes that many seconds.
-    Slow(u64),
+    /// The connection takes a minute.
+    Slow,
     /// The tracker never answers.
     NeverTracks,
     /// This is left behind.
@@ -126,11 +126,6 @@ pub(crate) fn plan(hosts: u32) -> Plan {
         source: Source::Packed(payload()),
         local_payload: None,
     }
-}
-
-/// The same, and any host may seed and track.
-pub(crate) fn electing(hosts: u32) -> Plan {
-    Plan { seeder_choice: Choice::Any, tracker_choice: Choice::Any, ..plan(hosts) }
 }
 
 pub(crate) fn planned(id: u32) -> PlannedHost {
@@ -346,12 +341,9 @@ impl Fleet {
             Input::Bootstrapping { at, attempt, step: BootStep::Starting },
             Input::Attached { at, attempt, work_dir: "/home/deploy/.cache/rookery".to_owned() },
         ];
-        let slow = self.faults[&at].iter().find_map(|fault| match fault {
-            Fault::Slow(seconds) => Some(Duration::from_secs(*seconds)),
-            _ => None,
-        });
+        let slow = if self.has(at, &Fault::Slow) { Duration::from_secs(60) } else { Duration::ZERO };
         for (after, input) in [30, 35, 60].into_iter().zip(inputs) {
-            self.later(slow.unwrap_or_default() + Duration::from_millis(after), Event::Input(input));
+            self.later(slow + Duration::from_millis(after), Event::Input(input));
         }
         let role = ServeRole::Peer;
         self.agents.insert(
@@ -417,10 +409,8 @@ impl Fleet {
         let pieces = agent.pieces.take().or_else(|| self.kept.get(&at).cloned()).unwrap_or(empty);
         let bitfield = Bytes::copy_from_slice(pieces.as_bytes());
         agent.pieces = Some(pieces);
-        agent.pushing = false;
-        agent.finished = false;
-        agent.role = order.role;
-        agent.deliver = order.deliver;
+        (agent.pushing, agent.finished) = (false, false);
+        (agent.role, agent.deliver) = (order.role, order.deliver);
         self.say(5, at, attempt, Status::Serving { port: order.ports.first, bitfield });
         if !ticks {
             self.later(TICK, Event::Tick(at, attempt));
