@@ -5,6 +5,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,6 +25,8 @@ struct Session {
     master: Option<Box<dyn MasterPty + Send>>,
     writer: Option<Box<dyn Write + Send>>,
     seen: Arc<Mutex<Seen>>,
+    /// Set when nobody reads the terminal any more.
+    closed: Arc<AtomicBool>,
     folder: TempDir,
 }
 
@@ -58,15 +61,20 @@ impl Session {
         let writer = pair.master.take_writer().expect("a pty can be written");
         let seen = Arc::new(Mutex::new(Seen { screen: vt100::Parser::new(rows, cols, 0), bytes: Vec::new() }));
         let shared = Arc::clone(&seen);
+        let closed = Arc::new(AtomicBool::new(false));
+        let close = Arc::clone(&closed);
         thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(count @ 1..) = reader.read(&mut buffer) {
                 let mut seen = shared.lock().expect("no reader panics");
                 seen.screen.process(&buffer[..count]);
                 seen.bytes.extend_from_slice(&buffer[..count]);
+                if close.load(Ordering::SeqCst) {
+                    break;
+                }
             }
         });
-        Self { child, master: Some(pair.master), writer: Some(writer), seen, folder }
+        Self { child, master: Some(pair.master), writer: Some(writer), seen, closed, folder }
     }
 
     fn screen(&self) -> String {
@@ -98,6 +106,12 @@ impl Session {
             thread::park_timeout(GUARD.saturating_sub(shown.elapsed()));
         }
         self.press(keys);
+    }
+
+    /// Leaves a run that is over.
+    fn leave(&mut self) {
+        self.wait_for("nothing is left behind");
+        self.press("q");
     }
 
     fn end(&mut self) -> u32 {
@@ -185,19 +199,25 @@ fn the_whole_run_is_aborted_by_its_name_only() {
     session.wait("the dialog to close", |screen| !screen.contains("type demo-1"));
     session.press("A");
     session.answer("type demo-1", "demo-1\r");
+    session.wait_for("the run is over");
+    session.press("4");
+    session.wait_for("abort-run");
+    assert!(session.screen().contains("nothing is left behind"), "{}", session.screen());
+    session.press("q");
     assert_eq!(session.end(), 6, "{}", session.screen());
     session.assert_tidy();
 }
 
 #[test]
-fn a_run_that_went_well_ends_by_itself_and_stays_in_the_scrollback() {
+fn a_run_that_went_well_stays_in_the_scrollback() {
     let mut session = Session::demo(&["--hosts", "4", "--no-faults"]);
     session.wait_for("fetching");
     for key in
-        ["2", "3", "4", "5", "1", "?", "\x1b", "t", "T", "f", "f", "p", "p", "+", "-", "/web\r", "\x1b", "G", "gg"]
+        ["2", "3", "4", "5", "1", "?", "\x1b", "t", "T", "f", "f", "p", "p", "+", "-", "/web\r", "/\x1b", "G", "gg"]
     {
         session.press(key);
     }
+    session.leave();
     assert_eq!(session.end(), 0, "{}", session.screen());
     session.wait_for("demo-1: complete");
     session.assert_tidy();
@@ -207,6 +227,7 @@ fn a_run_that_went_well_ends_by_itself_and_stays_in_the_scrollback() {
 fn a_terminal_that_goes_away_does_not_end_the_run() {
     let mut session = Session::demo(&["--hosts", "4", "--no-faults"]);
     session.wait_for("fetching");
+    session.closed.store(true, Ordering::SeqCst);
     session.writer = None;
     session.master = None;
     assert_eq!(session.end(), 0);
@@ -229,5 +250,6 @@ fn a_terminal_without_utf_8_gets_ascii_only() {
     let mut session = Session::with_locale("C", &["--hosts", "4", "--no-faults"]);
     session.wait_for("fetching");
     assert!(session.screen().is_ascii(), "{}", session.screen());
+    session.leave();
     assert_eq!(session.end(), 0);
 }
