@@ -212,11 +212,13 @@ fn the_whole_run_is_aborted_by_its_name_only() {
 fn a_run_that_went_well_stays_in_the_scrollback() {
     let mut session = Session::demo(&["--hosts", "4", "--no-faults"]);
     session.wait_for("fetching");
-    for key in
-        ["2", "3", "4", "5", "1", "?", "\x1b", "t", "T", "f", "f", "p", "p", "+", "-", "/web\r", "/\x1b", "G", "gg"]
-    {
+    for key in ["2", "3", "4", "5", "1", "t", "T", "f", "f", "p", "p", "+", "-", "/web\r", "G", "gg"] {
         session.press(key);
     }
+    session.press("?");
+    session.wait_for("retry every failed");
+    session.press("\x1b");
+    session.wait("the help to close", |screen| !screen.contains("retry every failed"));
     session.leave();
     assert_eq!(session.end(), 0, "{}", session.screen());
     session.wait_for("demo-1: complete");

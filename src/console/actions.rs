@@ -57,10 +57,10 @@ pub(super) fn decide(model: &Model, act: Act) -> Decision {
     let stage = model.rollout.stage();
     match stage {
         Stage::Finishing { .. } => {
-            return Decision::Refuse("the run is being cleaned up; `rookery resume` takes it up again".to_owned());
+            return Decision::Refuse("the run is being cleaned up; run again with `--limit @failed`".to_owned());
         }
         Stage::Ended(_) => {
-            return Decision::Refuse("the run is over; `rookery resume` takes it up again".to_owned());
+            return Decision::Refuse("the run is over; run again with `--limit @failed`".to_owned());
         }
         Stage::Preparing { .. } | Stage::Distributing | Stage::Settled => {}
     }

@@ -123,7 +123,7 @@ fn body(model: &Model, dialog: &Dialog) -> Vec<String> {
             };
             vec![
                 format!("{} not proved clean yet: agents or temporary files may be left there.", count(left)),
-                "`rookery clean` finds them later.".to_owned(),
+                "The report and the journal name them.".to_owned(),
             ]
         }
     }
