@@ -216,7 +216,9 @@ mod tests {
         ];
         let mut stream = b"Last login: yesterday\n\0rookery-ag\n".to_vec();
         stream.extend_from_slice(MARKER);
-        statuses.iter().for_each(|status| stream.extend(bytes_of(status)));
+        for status in &statuses {
+            stream.extend(bytes_of(status));
+        }
         for cut in 1..stream.len() {
             let mut codec = Codec::after_noise();
             let mut seen = Vec::new();

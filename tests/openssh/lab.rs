@@ -61,7 +61,7 @@ impl Lab {
             lab.hosts.push(host);
         }
         lab.hosts.iter().for_each(wait_for_banner);
-        let keys: String = lab.hosts.iter().map(|host| lab.known_key(host)).collect();
+        let keys: String = lab.hosts.iter().map(|host| Self::known_key(host)).collect();
         fs::write(lab.path("known_hosts"), keys).expect("the lab's folder takes files");
         lab.write_inventory("");
         lab
@@ -71,8 +71,8 @@ impl Lab {
         self.folder.path().join(name)
     }
 
-    /// A line of known_hosts.
-    pub(crate) fn known_key(&self, host: &LabHost) -> String {
+    /// A line of `known_hosts`.
+    pub(crate) fn known_key(host: &LabHost) -> String {
         let key = fs::read_to_string(host.folder.join("hostkey.pub")).expect("the key was made");
         format!("[{}]:{} {}\n", host.name, host.port, key.trim())
     }
@@ -224,7 +224,7 @@ impl Run {
         let mut errors = String::new();
         let _ = fs::File::open(&self.stderr).and_then(|mut file| file.read_to_string(&mut errors));
         let told = self.events.iter().filter(|event| event["event"] != "host.progress");
-        told.map(|event| format!("{event}\n")).collect::<String>() + &errors
+        told.map(ToString::to_string).collect::<Vec<_>>().join("\n") + "\n" + &errors
     }
 
     /// Reads to the end.
@@ -254,7 +254,7 @@ impl Ended {
     pub(crate) fn reason(&self, host: &LabHost) -> String {
         let states =
             self.events.iter().filter(|event| event["event"] == "host.state" && event["host"] == host.name.as_str());
-        let last = states.last().unwrap_or_else(|| panic!("nothing was told of {}\n{}", host.name, self.story));
+        let last = states.next_back().unwrap_or_else(|| panic!("nothing was told of {}\n{}", host.name, self.story));
         format!("{}: {}", last["state"].as_str().unwrap_or_default(), last["reason"].as_str().unwrap_or_default())
     }
 
@@ -282,15 +282,15 @@ pub(crate) fn tree(root: &Path) -> Vec<String> {
         for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
             let path = entry.expect("it can be read").path();
             let metadata = fs::symlink_metadata(&path).expect("it is there");
-            let name = path.strip_prefix(root).expect("it is below").to_path_buf();
+            let name = format!("{:?}", path.strip_prefix(root).expect("it is below").as_os_str());
             let mode = metadata.permissions().mode() & 0o777;
             if metadata.is_symlink() {
-                seen.push(format!("{name:?} -> {:?}", fs::read_link(&path).expect("it is a link")));
+                seen.push(format!("{name} -> {:?}", fs::read_link(&path).expect("it is a link").as_os_str()));
             } else if metadata.is_dir() {
-                seen.push(format!("{name:?} {mode:o}/"));
+                seen.push(format!("{name} {mode:o}/"));
                 folders.push(path);
             } else {
-                seen.push(format!("{name:?} {mode:o} {:?}", checksum(&fs::read(&path).expect("it can be read"))));
+                seen.push(format!("{name} {mode:o} {:?}", checksum(&fs::read(&path).expect("it can be read"))));
             }
         }
     }

@@ -1,5 +1,7 @@
 //! The main job on real OpenSSH servers: eight hosts on loopback, and everything that goes wrong with them.
 
+#![expect(clippy::disallowed_methods, reason = "these tests run in real time")]
+
 mod lab;
 
 use std::fs;
@@ -126,11 +128,11 @@ fn an_unreachable_host_and_wrong_keys_fail_alone_and_say_why() {
         .enumerate()
         .map(|(index, host)| match index {
             2 => String::new(),
-            3 => lab.known_key(&lab.hosts[4]).replace(
+            3 => Lab::known_key(&lab.hosts[4]).replace(
                 &format!("[{}]:{}", lab.hosts[4].name, lab.hosts[4].port),
                 &format!("[{}]:{}", host.name, host.port),
             ),
-            _ => lab.known_key(host),
+            _ => Lab::known_key(host),
         })
         .collect();
     fs::write(lab.path("known_hosts"), known).expect("it takes files");
@@ -149,7 +151,7 @@ fn an_unreachable_host_and_wrong_keys_fail_alone_and_say_why() {
     lab.assert_delivered(&deployed(&lab, &source), "v1", &[1, 2, 3, 5]);
     lab.assert_clean();
 
-    let all: String = lab.hosts.iter().map(|host| lab.known_key(host)).collect();
+    let all: String = lab.hosts.iter().map(|host| Lab::known_key(host)).collect();
     fs::write(lab.path("known_hosts"), all).expect("it takes files");
     let healed = lab.run(&source, &["--tag", "v1", "--limit", "@failed ! 127.0.0.[3,7]"]).expect_code(0);
     assert_eq!(healed.end()["counts"]["done"], 2, "{}", healed.story);
