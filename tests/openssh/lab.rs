@@ -252,7 +252,7 @@ impl Ended {
 
     /// The reason of the host's last state.
     pub(crate) fn reason(&self, host: &LabHost) -> String {
-        let states =
+        let mut states =
             self.events.iter().filter(|event| event["event"] == "host.state" && event["host"] == host.name.as_str());
         let last = states.next_back().unwrap_or_else(|| panic!("nothing was told of {}\n{}", host.name, self.story));
         format!("{}: {}", last["state"].as_str().unwrap_or_default(), last["reason"].as_str().unwrap_or_default())
