@@ -8,7 +8,7 @@ use super::args::{CompressArg, DemoArgs, FleetArgs, PaceArgs, RunArgs};
 use super::exit::{Ended, Or};
 use super::interrupt::Interrupt;
 use super::out::{count, tell};
-use super::run::{self, Site};
+use super::run::{self, Keeping, Site};
 use crate::demo::{DemoFleet, DemoOptions};
 
 /// Starts the hosts, runs, and removes every trace.
@@ -25,7 +25,7 @@ pub(super) fn main(args: &DemoArgs) -> Ended {
     if !args.show.quiet && !args.show.json && std::io::stderr().is_terminal() {
         tell(format_args!("{} in {}", count(u64::from(args.hosts), "host", "hosts"), fleet.folder().display()));
     }
-    let site = Site { state: fleet.folder().join("state"), agent: None, home: None };
+    let site = Site { state: fleet.folder().join("state"), agent: None, home: None, keeping: Keeping::Goes };
     let ended = run::run(&arguments(args, &fleet), &site);
     fleet.stop().or_unexpected("remove the demo's folder")?;
     ended

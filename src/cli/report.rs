@@ -7,11 +7,10 @@ use std::path::{Path, PathBuf};
 
 use super::args::ShowArgs;
 use super::exit::{Ending, Exit, Or};
-use super::out::{count, tell};
+use super::out::count;
 use super::run::signal_exit;
 use crate::base::{ByteCount, ByteRate, Instant};
 use crate::console::Signal;
-use crate::control::RunId;
 use crate::driver::Clock;
 use crate::driver::conduct::{Finished, Watcher};
 use crate::inventory::{Place, fold};
@@ -181,11 +180,8 @@ impl Watcher for Report {
     }
 }
 
-/// What stays on the terminal when a run is over, and the exit code.
-pub(super) fn last_words(finished: &Finished, run: &RunId, show: &ShowArgs) -> Exit {
-    if !show.quiet && !show.json {
-        tell(format_args!("run {run}: `rookery runs report {run}` tells it again"));
-    }
+/// The exit code of a run.
+pub(super) fn exit(finished: &Finished) -> Exit {
     match (&finished.summary, finished.signal) {
         (Some(summary), None | Some(Signal::Hangup)) => Exit::of(summary),
         (_, Some(signal)) => signal_exit(signal),

@@ -34,13 +34,24 @@ pub(super) struct Site {
     pub(super) agent: Option<PathBuf>,
     /// The operator's home, for keys with the usual names.
     pub(super) home: Option<PathBuf>,
+    /// Whether the journals outlive the run.
+    pub(super) keeping: Keeping,
+}
+
+/// What becomes of a site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keeping {
+    /// It stays.
+    Stays,
+    /// It goes with the run: the demo's.
+    Goes,
 }
 
 impl Site {
     /// This machine, as the environment tells.
     pub(super) fn of_process() -> Result<Self, Ending> {
         let agent = env::var_os("SSH_AUTH_SOCK").filter(|socket| !socket.is_empty()).map(PathBuf::from);
-        Ok(Self { state: paths::state()?, agent, home: paths::home() })
+        Ok(Self { state: paths::state()?, agent, home: paths::home(), keeping: Keeping::Stays })
     }
 }
 
@@ -79,7 +90,10 @@ pub(super) fn run(args: &RunArgs, site: &Site) -> Ended {
         // The console's screen is gone: what became of the run stays in the scrollback.
         out::print(fs::read(folder.path().join(report::FILE_NAME)).unwrap_or_default())?;
     }
-    Ok(report::last_words(&finished, folder.run(), &args.show))
+    if site.keeping == Keeping::Stays && !args.show.quiet && !args.show.json {
+        out::tell(format_args!("run {run}: `rookery runs report {run}` tells it again", run = folder.run()));
+    }
+    Ok(report::exit(&finished))
 }
 
 fn rehearse(args: &RunArgs, site: &Site, draft: &Draft) -> Ended {

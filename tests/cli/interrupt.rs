@@ -1,5 +1,7 @@
 //! Signals while a payload is packaged.
 
+#![expect(clippy::disallowed_methods, reason = "a test has patience with a real program")]
+
 use std::fs::File;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
