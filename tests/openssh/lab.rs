@@ -61,7 +61,7 @@ impl Lab {
             lab.hosts.push(host);
         }
         lab.hosts.iter().for_each(wait_for_banner);
-        let keys: String = lab.hosts.iter().map(|host| Self::known_key(host)).collect();
+        let keys: String = lab.hosts.iter().map(Self::known_key).collect();
         fs::write(lab.path("known_hosts"), keys).expect("the lab's folder takes files");
         lab.write_inventory("");
         lab
@@ -282,10 +282,10 @@ pub(crate) fn tree(root: &Path) -> Vec<String> {
         for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
             let path = entry.expect("it can be read").path();
             let metadata = fs::symlink_metadata(&path).expect("it is there");
-            let name = format!("{:?}", path.strip_prefix(root).expect("it is below").as_os_str());
+            let name = plain(path.strip_prefix(root).expect("it is below"));
             let mode = metadata.permissions().mode() & 0o777;
             if metadata.is_symlink() {
-                seen.push(format!("{name} -> {:?}", fs::read_link(&path).expect("it is a link").as_os_str()));
+                seen.push(format!("{name} -> {}", plain(&fs::read_link(&path).expect("it is a link"))));
             } else if metadata.is_dir() {
                 seen.push(format!("{name} {mode:o}/"));
                 folders.push(path);
@@ -296,6 +296,11 @@ pub(crate) fn tree(root: &Path) -> Vec<String> {
     }
     seen.sort();
     seen
+}
+
+/// A path of any bytes, on one line.
+fn plain(path: &Path) -> String {
+    path.as_os_str().as_encoded_bytes().escape_ascii().to_string()
 }
 
 fn checksum(bytes: &[u8]) -> (usize, u64) {

@@ -151,7 +151,7 @@ fn an_unreachable_host_and_wrong_keys_fail_alone_and_say_why() {
     lab.assert_delivered(&deployed(&lab, &source), "v1", &[1, 2, 3, 5]);
     lab.assert_clean();
 
-    let all: String = lab.hosts.iter().map(|host| Lab::known_key(host)).collect();
+    let all: String = lab.hosts.iter().map(Lab::known_key).collect();
     fs::write(lab.path("known_hosts"), all).expect("it takes files");
     let healed = lab.run(&source, &["--tag", "v1", "--limit", "@failed ! 127.0.0.[3,7]"]).expect_code(0);
     assert_eq!(healed.end()["counts"]["done"], 2, "{}", healed.story);
