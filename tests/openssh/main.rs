@@ -1,6 +1,7 @@
 //! The main job on real OpenSSH servers: eight hosts on loopback, and everything that goes wrong with them.
 
 #![expect(clippy::disallowed_methods, reason = "these tests run in real time")]
+#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 mod lab;
 
@@ -60,7 +61,7 @@ fn fetching(event: &serde_json::Value) -> bool {
 
 #[test]
 fn every_host_ends_with_an_identical_tree() {
-    let lab = Lab::of(8);
+    let Some(lab) = Lab::of(8) else { return };
     let source = source(&lab, 8);
     let ended = lab.run(&source, &["--tag", "v1"]).expect_code(0);
     assert_eq!(ended.end()["outcome"], "complete");
@@ -80,7 +81,7 @@ fn every_host_ends_with_an_identical_tree() {
 
 #[test]
 fn a_seeder_that_cannot_have_the_release_seeds_all_the_same() {
-    let lab = Lab::of(4);
+    let Some(lab) = Lab::of(4) else { return };
     let source = source(&lab, 4);
     fs::create_dir(lab.hosts[0].releases().join("v1")).expect("it takes folders");
     let ended = lab.run(&source, &["--tag", "v1"]).expect_code(3);
@@ -93,7 +94,7 @@ fn a_seeder_that_cannot_have_the_release_seeds_all_the_same() {
 
 #[test]
 fn a_file_and_a_source_on_the_seeder_are_deployed_too() {
-    let lab = Lab::of(3);
+    let Some(lab) = Lab::of(3) else { return };
     let source = source(&lab, 2);
     lab.run(&source.join("data.bin"), &["--tag", "one-file"]).expect_code(0);
     for host in &lab.hosts {
@@ -107,7 +108,7 @@ fn a_file_and_a_source_on_the_seeder_are_deployed_too() {
 
 #[test]
 fn this_machine_can_seed_and_track() {
-    let lab = Lab::of(3);
+    let Some(lab) = Lab::of(3) else { return };
     let source = source(&lab, 2);
     let inventory = fs::read_to_string(lab.path("inventory.toml")).expect("the lab wrote it");
     fs::write(lab.path("inventory.toml"), inventory + "[roles]\nseeder = \"console\"\n").expect("it takes files");
@@ -119,7 +120,7 @@ fn this_machine_can_seed_and_track() {
 
 #[test]
 fn an_unreachable_host_and_wrong_keys_fail_alone_and_say_why() {
-    let mut lab = Lab::of(8);
+    let Some(mut lab) = Lab::of(8) else { return };
     let source = source(&lab, 2);
     lab.hosts[1].stop_sshd();
     let known: String = lab
@@ -160,7 +161,7 @@ fn an_unreachable_host_and_wrong_keys_fail_alone_and_say_why() {
 
 #[test]
 fn the_first_host_being_down_holds_nobody() {
-    let mut lab = Lab::of(4);
+    let Some(mut lab) = Lab::of(4) else { return };
     let source = source(&lab, 4);
     lab.hosts[0].stop_sshd();
     let ended = lab.run(&source, &["--tag", "v1"]).expect_code(3);
@@ -184,7 +185,7 @@ fn the_first_host_being_down_holds_nobody() {
 
 #[test]
 fn a_killed_agent_fails_alone_and_a_retry_carries_on() {
-    let lab = Lab::of(4);
+    let Some(lab) = Lab::of(4) else { return };
     let source = source(&lab, 8);
     let caps = ["--tag", "v1", "--max-upload", "2M", "--max-download", "2M"];
     let mut run = lab.start(&source, &caps);
@@ -206,11 +207,14 @@ fn a_killed_agent_fails_alone_and_a_retry_carries_on() {
 
 #[test]
 fn a_full_disk_fails_alone_with_numbers() {
-    let lab = Lab::of(3);
+    let Some(lab) = Lab::of(3) else { return };
     let source = source(&lab, 8);
     let releases = lab.hosts[2].releases();
     let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(&releases).status();
-    assert!(mounted.expect("mount is everywhere").success(), "this test mounts a small tmpfs and needs root");
+    if !mounted.expect("mount is everywhere").success() {
+        assert!(!lab::is_ci(), "this test mounts a small tmpfs and needs root");
+        return eprintln!("skipped: mounting a small tmpfs needs root");
+    }
     let ended = lab.run(&source, &["--tag", "v1"]);
     let why = ended.reason(&lab.hosts[2]);
     let left = fs::read_dir(&releases).map_or(0, Iterator::count);
@@ -225,7 +229,7 @@ fn a_full_disk_fails_alone_with_numbers() {
 
 #[test]
 fn a_tampered_partial_file_is_fetched_again_where_it_is_wrong() {
-    let lab = Lab::of(3);
+    let Some(lab) = Lab::of(3) else { return };
     let source = source(&lab, 8);
     let mut run = lab.start(&source, &["--tag", "v1", "--max-upload", "2M"]);
     run.until("the last host fetches", |event| fetching(event) && event["host"] == lab.hosts[2].name.as_str());
@@ -250,7 +254,7 @@ fn a_tampered_partial_file_is_fetched_again_where_it_is_wrong() {
 
 #[test]
 fn the_rest_goes_on_without_the_tracker_and_without_the_seeder() {
-    let lab = Lab::of(6);
+    let Some(lab) = Lab::of(6) else { return };
     let source = source(&lab, 8);
     let roles = "[roles]\nseeder = \"127.0.0.2\"\ntracker = \"127.0.0.3\"\n";
     let inventory = fs::read_to_string(lab.path("inventory.toml")).expect("the lab wrote it");
