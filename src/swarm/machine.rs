@@ -224,7 +224,8 @@ impl Swarm {
 
     /// Sees to it that there is a tick as long as there is anything to look at.
     pub(super) fn wake(&mut self, now: Instant) {
-        let idle = self.peers.is_empty() && self.greetings.is_empty();
+        let moving = !(self.meters.0.is_at_rest() && self.meters.1.is_at_rest());
+        let idle = self.peers.is_empty() && self.greetings.is_empty() && !moving;
         if self.next_tick.is_none() && !idle {
             self.next_tick = Some(now + self.config.tick);
         }

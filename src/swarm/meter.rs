@@ -36,6 +36,11 @@ impl Meter {
         ByteRate::over(ByteCount(bytes - now), tick * self.turned.max(1) as u32)
     }
 
+    /// Whether nothing moved in any of the last ticks: the rate is 0, and stays so without further ticks.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.ticks.iter().all(|bytes| *bytes == 0)
+    }
+
     /// All bytes ever.
     pub(super) const fn total(&self) -> ByteCount {
         ByteCount(self.total)
@@ -55,7 +60,9 @@ mod tests {
             meter.turn();
         }
         assert_eq!(meter.total(), ByteCount(10_000));
+        assert!(!meter.is_at_rest());
         (0..TICKS).for_each(|_| meter.turn());
         assert_eq!(meter.rate(tick), ByteRate(0));
+        assert!(meter.is_at_rest());
     }
 }
