@@ -386,11 +386,15 @@ fn inputs_of_an_older_attempt_change_nothing() {
 
 #[test]
 fn totals_and_the_estimate_follow_the_fleet() {
-    let mut fleet = Fleet::of(10);
+    let mut fleet = Fleet::of(10).fault(host(3), Fault::StopsAt(12));
     fleet.run_until(|fleet| fleet.rollout.counts().of(StateName::Fetching) == 10);
     fleet.run_for(Duration::from_millis(500));
     let totals = fleet.rollout.totals(fleet.now);
     assert!(totals.bytes_done > ByteCount(0) && totals.bytes_done < totals.bytes_total);
+    assert_eq!(fleet.rollout.eta(fleet.now), None, "nothing is told of the first moments");
+    fleet.run_for(Duration::from_secs(3));
+    fleet.mend(host(3));
+    fleet.run_for(Duration::from_millis(300));
     let eta = fleet.rollout.eta(fleet.now).unwrap();
     assert!(eta.p50 <= eta.p95 && eta.p95 <= eta.last && eta.last < Duration::from_secs(60));
     fleet.run();

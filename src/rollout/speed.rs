@@ -7,17 +7,24 @@ use crate::base::{ByteCount, ByteRate, Instant};
 /// Time constant of the smoothing.
 const SMOOTHING: f64 = 5.0;
 
+/// A rate that was watched for less time than this is a guess: pieces come in lumps.
+const SOUND_AFTER: Duration = Duration::from_secs(3);
+
 /// Verified bytes a second of one host, smoothed.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Speed {
     rate: f64,
+    since: Option<Instant>,
     measured: Option<Instant>,
 }
 
 impl Speed {
     /// Takes `bytes` verified since the last call.
     pub(super) fn advance(&mut self, now: Instant, bytes: u64) {
-        let Some(before) = self.measured.replace(now) else { return };
+        let Some(before) = self.measured.replace(now) else {
+            self.since = Some(now);
+            return;
+        };
         let seconds = now.since(before).as_secs_f64();
         if seconds <= 0.0 {
             self.rate += bytes as f64 / SMOOTHING;
@@ -27,10 +34,17 @@ impl Speed {
         self.rate = self.rate * kept + bytes as f64 / seconds * (1.0 - kept);
     }
 
-    /// The rate now: it fades while nothing is heard.
-    pub(super) fn at(&self, now: Instant) -> f64 {
-        let silent = self.measured.map_or(0.0, |at| now.since(at).as_secs_f64());
-        if silent <= SMOOTHING { self.rate } else { self.rate * ((SMOOTHING - silent) / SMOOTHING).exp() }
+    /// The rate now: it fades while nothing is heard. `None` until it was watched for long enough to be sound.
+    pub(super) fn at(&self, now: Instant) -> Option<f64> {
+        let (since, measured) = (self.since?, self.measured?);
+        let watched = measured.since(since);
+        if watched < SOUND_AFTER {
+            return None;
+        }
+        // The smoothing began at 0, which is no measurement: its share is taken out.
+        let rate = self.rate / (1.0 - (-watched.as_secs_f64() / SMOOTHING).exp());
+        let silent = now.since(measured).as_secs_f64();
+        Some(if silent <= SMOOTHING { rate } else { rate * ((SMOOTHING - silent) / SMOOTHING).exp() })
     }
 }
 
@@ -68,16 +82,17 @@ pub struct Eta {
     pub last: Duration,
 }
 
-/// Estimates from (bytes left, bytes a second) of every host under way; hosts without a rate count as the median.
-pub(super) fn estimate(hosts: &[(u64, f64)]) -> Option<Eta> {
-    let mut rates: Vec<f64> = hosts.iter().map(|(_, rate)| *rate).filter(|rate| *rate >= 1.0).collect();
+/// Estimates from (bytes left, bytes a second) of every host under way; hosts without a sound rate count as the median.
+pub(super) fn estimate(hosts: &[(u64, Option<f64>)]) -> Option<Eta> {
+    let sound = |rate: Option<f64>| rate.filter(|rate| *rate >= 1.0);
+    let mut rates: Vec<f64> = hosts.iter().filter_map(|(_, rate)| sound(*rate)).collect();
     if rates.is_empty() {
         return None;
     }
     let middle = rates.len() / 2;
     let (_, median, _) = rates.select_nth_unstable_by(middle, f64::total_cmp);
     let median = *median;
-    let seconds = |(left, rate): &(u64, f64)| *left as f64 / if *rate >= 1.0 { *rate } else { median };
+    let seconds = |(left, rate): &(u64, Option<f64>)| *left as f64 / sound(*rate).unwrap_or(median);
     let mut times: Vec<f64> = hosts.iter().map(seconds).collect();
     times.sort_unstable_by(f64::total_cmp);
     let at = |share: f64| {
@@ -94,12 +109,12 @@ mod tests {
     #[test]
     fn nothing_is_estimated_from_nothing() {
         assert_eq!(estimate(&[]), None);
-        assert_eq!(estimate(&[(100, 0.0)]), None);
+        assert_eq!(estimate(&[(100, Some(0.0)), (100, None)]), None);
     }
 
     #[test]
     fn a_waiting_host_counts_as_fast_as_the_median() {
-        let eta = estimate(&[(100, 10.0), (100, 50.0), (100, 20.0), (400, 0.0)]).unwrap();
+        let eta = estimate(&[(100, Some(10.0)), (100, Some(50.0)), (100, Some(20.0)), (400, None)]).unwrap();
         assert_eq!(eta.p50, Duration::from_secs(5));
         assert_eq!(eta.last, Duration::from_secs(20));
     }
@@ -111,7 +126,19 @@ mod tests {
             speed.advance(Instant::after(Duration::from_secs(second)), 1000);
         }
         let now = Instant::after(Duration::from_secs(59));
-        assert!((speed.at(now) - 1000.0).abs() < 1.0);
-        assert!(speed.at(now + Duration::from_secs(60)) < 1.0);
+        assert!((speed.at(now).unwrap() - 1000.0).abs() < 1.0);
+        assert!(speed.at(now + Duration::from_secs(60)).unwrap() < 1.0);
+    }
+
+    #[test]
+    fn the_first_rate_that_is_told_is_sound() {
+        let mut speed = Speed::default();
+        let at = |second| Instant::after(Duration::from_secs(second));
+        for second in 0..3 {
+            speed.advance(at(second), if second == 0 { 0 } else { 1000 });
+            assert_eq!(speed.at(at(second)), None);
+        }
+        speed.advance(at(3), 1000);
+        assert!((speed.at(at(3)).unwrap() - 1000.0).abs() < 1.0);
     }
 }
