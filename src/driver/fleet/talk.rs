@@ -1,7 +1,5 @@
 //! The conversation with a started agent: its statuses up, orders down, until either side ends it.
 
-use std::collections::VecDeque;
-
 use tokio::io::AsyncReadExt;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -14,9 +12,6 @@ use super::writer::{Command, Writer};
 use crate::control::{Codec, CodecError, Status};
 use crate::driver::channel::{Channel, Exit};
 use crate::rollout::{Failure, Input, Phase};
-
-/// Lines of stderr that are quoted when an agent dies.
-const LAST_WORDS: usize = 2;
 
 /// How a conversation ended.
 pub(super) struct Ended {
@@ -34,7 +29,8 @@ pub(super) struct Talk<'a> {
     stop_writing: Option<oneshot::Sender<()>>,
     writer: Option<JoinHandle<Result<(), Failure>>>,
     commands: Option<mpsc::Receiver<Command>>,
-    last_words: VecDeque<String>,
+    /// The last line it said that is not one of its log.
+    complaint: Option<String>,
     /// The agent has said that it is done.
     stopped: bool,
     /// Its stdout has ended.
@@ -62,7 +58,7 @@ impl<'a> Talk<'a> {
             stop_writing: None,
             writer: None,
             commands: Some(commands),
-            last_words: VecDeque::new(),
+            complaint: None,
             stopped: false,
             silent: false,
             wordless: false,
@@ -157,9 +153,8 @@ impl<'a> Talk<'a> {
             self.wordless = true;
             return;
         };
-        self.last_words.push_back(line.clone());
-        if self.last_words.len() > LAST_WORDS {
-            self.last_words.pop_front();
+        if !is_logged(&line) {
+            self.complaint = Some(line.clone());
         }
         let (at, attempt) = (self.attempt.at, self.attempt.number);
         self.attempt.shared.tell(Input::Transcript { at, attempt, line }).await;
@@ -211,8 +206,10 @@ impl<'a> Talk<'a> {
     }
 
     fn why_ended(&self) -> Option<Failure> {
-        let words = self.last_words.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" / ");
-        let told = |exit: &Exit| if words.is_empty() { exit.to_string() } else { format!("{exit}; it said: {words}") };
+        let told = |exit: &Exit| match &self.complaint {
+            Some(complaint) => format!("{exit}; it said: {}", complaint.trim()),
+            None => exit.to_string(),
+        };
         match self.agent.exit.as_ref()? {
             Exit::Lost(why) => Some(Failure::ConnectionLost { why: why.clone() }),
             Exit::Status(0) if self.stopped => None,
@@ -226,6 +223,16 @@ impl<'a> Talk<'a> {
             }
         }
     }
+}
+
+/// Whether a line of stderr is one of the agent's log, which begins with the seconds since its start: what was said in
+/// good health explains no end, and is in the transcript.
+fn is_logged(line: &str) -> bool {
+    let first = line.split_whitespace().next().unwrap_or_default();
+    first.split_once('.').is_some_and(|(seconds, millis)| {
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        digits(seconds) && digits(millis) && millis.len() == 3
+    })
 }
 
 fn not_understood(error: &CodecError) -> Failure {
@@ -242,4 +249,19 @@ fn mute() -> Failure {
 
 fn lost_if_dropped(exit: Option<Exit>) -> Exit {
     exit.unwrap_or_else(|| Exit::Lost("the channel was dropped".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_logged;
+
+    #[test]
+    fn an_agents_log_is_told_from_a_complaint() {
+        assert!(is_logged("    0.055 agent 31150 for 20261123-013424-5373 at web15"));
+        for complaint in
+            ["rookery-agent: cannot begin: no memory", "thread 'main' panicked at src/x.rs:1:1", "", "1.2 x"]
+        {
+            assert!(!is_logged(complaint), "{complaint}");
+        }
+    }
 }
