@@ -48,6 +48,7 @@ pub(super) fn refusal(model: &Model, verb: Verb) -> Option<String> {
         | Verb::Report
         | Verb::Help
         | Verb::Redraw
+        | Verb::Suspend
         | Verb::Quit => None,
     }
 }
@@ -84,6 +85,7 @@ pub(super) fn confirmed(model: &Model, question: &Question) -> Option<Action> {
         Question::Retry(hosts) => still(model, hosts, can_retry).map(Action::Retry),
         Question::Abort(hosts) => still(model, hosts, |state| !state.is_settled()).map(Action::Abort),
         Question::AbortRun | Question::Quit => Some(Action::AbortRun),
+        Question::Finish => (*model.rollout.stage() == Stage::Settled).then_some(Action::Finish),
         Question::LeaveUncleaned => None,
     }
 }
@@ -92,6 +94,35 @@ pub(super) fn confirmed(model: &Model, question: &Question) -> Option<Action> {
 pub(super) fn ask(model: &mut Model, question: Question) {
     let release = model.release();
     model.dialog = Some(Dialog::new(question, &release, model.now));
+}
+
+/// Hosts that have not got the release.
+pub(super) fn not_done(model: &Model) -> u32 {
+    model.rollout.counts().total() - model.rollout.counts().of(StateName::Done)
+}
+
+/// Takes a question back that the run has answered meanwhile, or asks the one that has come in its place.
+pub(super) fn reconsider(model: &mut Model) {
+    let Some(dialog) = &model.dialog else { return };
+    let stage = model.rollout.stage();
+    let under_way = matches!(stage, Stage::Preparing { .. } | Stage::Distributing);
+    let answer = match &dialog.question {
+        Question::Quit if *stage == Stage::Settled => return ask(model, Question::Finish),
+        Question::Quit | Question::AbortRun if !under_way => "every host is settled: there is nothing left to abort",
+        Question::Finish if *stage != Stage::Settled => "the run is no longer settled",
+        Question::LeaveUncleaned if matches!(stage, Stage::Ended(_)) => "everything is cleaned up",
+        question @ (Question::Retry(_) | Question::Abort(_)) if confirmed(model, question).is_none() => {
+            "nothing was done: these hosts moved on meanwhile"
+        }
+        Question::Quit
+        | Question::AbortRun
+        | Question::Finish
+        | Question::LeaveUncleaned
+        | Question::Retry(_)
+        | Question::Abort(_) => return,
+    };
+    model.dialog = None;
+    model.say(Urgency::Info, answer);
 }
 
 /// Tells the operator what an action did.
@@ -130,9 +161,16 @@ fn still(model: &Model, hosts: &[HostId], applies: fn(StateName) -> bool) -> Opt
     (!hosts.is_empty()).then_some(hosts)
 }
 
+/// Why nothing is done in a view that has no cursor.
+const NO_HOST: &str = "no host is chosen here: choose it in the grid (1) or the table (2)";
+
 fn retry(model: &Model, targets: &[HostId]) -> Decision {
     let Some(hosts) = still(model, targets, can_retry) else {
-        let what = if targets.len() == 1 { "this host has not" } else { "none of these hosts has" };
+        let what = match targets.len() {
+            0 => return Decision::Refuse(NO_HOST.to_owned()),
+            1 => "this host has not",
+            _ => "none of these hosts has",
+        };
         return Decision::Refuse(format!("{what} failed, nor been aborted or skipped"));
     };
     let unseen = hosts.iter().any(|host| model.rollout.host(*host).is_some_and(|host| !model.passes(host)));
@@ -157,6 +195,7 @@ fn abort(model: &Model) -> Decision {
     let targets = model.targets();
     match still(model, &targets, |state| !state.is_settled()) {
         Some(hosts) => Decision::Ask(Question::Abort(hosts)),
+        None if targets.is_empty() => Decision::Refuse(NO_HOST.to_owned()),
         None if targets.len() == 1 => Decision::Refuse("this host is settled: there is nothing to abort".to_owned()),
         None => Decision::Refuse("these hosts are settled: there is nothing to abort".to_owned()),
     }

@@ -17,6 +17,8 @@ pub(super) enum Question {
     AbortRun,
     /// Leave while hosts are under way.
     Quit,
+    /// End a run whose hosts are settled and not all done: they can still be retried now.
+    Finish,
     /// Leave while hosts are cleaned up.
     LeaveUncleaned,
 }
@@ -64,7 +66,7 @@ impl Dialog {
     pub(super) fn new(question: Question, release: &str, now: Instant) -> Self {
         let demand = match &question {
             Question::Abort(hosts) if hosts.len() > CONFIRM_ABOVE => Demand::Text(hosts.len().to_string()),
-            Question::Abort(_) | Question::Retry(_) | Question::LeaveUncleaned => Demand::Yes,
+            Question::Abort(_) | Question::Retry(_) | Question::Finish | Question::LeaveUncleaned => Demand::Yes,
             Question::AbortRun | Question::Quit => Demand::Text(release.to_owned()),
         };
         Self { question, demand, typed: String::new(), remark: None, opened: now }
@@ -82,6 +84,8 @@ impl Dialog {
         match &self.demand {
             Demand::Yes => match key.text() {
                 Some('y' | 'Y') => Answer::Confirmed,
+                // The key that asked, pressed again by somebody who has read the question.
+                Some('q') if self.question == Question::Finish => Answer::Confirmed,
                 Some('n' | 'N' | 'q') => Answer::Cancelled,
                 _ => {
                     self.remark = Some("press y for yes, esc for no");

@@ -25,6 +25,8 @@ pub(super) struct Event {
     pub(super) at: Instant,
     pub(super) kind: Kind,
     pub(super) host: Option<HostId>,
+    /// What a failure is called.
+    pub(super) cause: Option<&'static str>,
     pub(super) text: String,
 }
 
@@ -50,17 +52,21 @@ impl Events {
     }
 
     pub(super) fn push(&mut self, at: Instant, kind: Kind, host: Option<HostId>, text: String) {
+        self.add(Event { at, kind, host, cause: None, text });
+    }
+
+    fn add(&mut self, event: Event) {
         if self.ring.len() == Self::MAX {
             self.ring.pop_front();
             self.forgotten += 1;
         }
-        self.ring.push_back(Event { at, kind, host, text });
+        self.ring.push_back(event);
     }
 
     /// Remembers a notice, if it is one that people want to read.
     pub(super) fn record(&mut self, at: Instant, notice: &Notice) {
         match notice {
-            Notice::HostState { host, state, attempt, reason, .. } => {
+            Notice::HostState { host, state, attempt, reason, cause, .. } => {
                 let reason = reason.as_deref().unwrap_or_default();
                 let text = match (reason.is_empty(), *attempt > 1) {
                     (true, false) => String::new(),
@@ -68,7 +74,7 @@ impl Events {
                     (false, false) => reason.to_owned(),
                     (false, true) => format!("{reason} (attempt {attempt})"),
                 };
-                self.push(at, Kind::State(*state), Some(*host), text);
+                self.add(Event { at, kind: Kind::State(*state), host: Some(*host), cause: *cause, text });
             }
             Notice::HostProgress { .. } => {}
             Notice::Swarm { tracker, seeder, .. } => {

@@ -25,6 +25,10 @@ pub enum Msg {
     Tick,
     /// The process was told to end.
     Signal(Signal),
+    /// The process was asked to stop for a while, and did not.
+    Suspend,
+    /// The process goes on after a stop: another program may have used the terminal.
+    Resumed,
     /// [`Effect::LoadTheme`] was carried out; the new theme is in use unless there is a problem.
     ThemeLoaded {
         /// Its name.

@@ -57,6 +57,7 @@ pub enum Verb {
     Report,
     Help,
     Redraw,
+    Suspend,
     Quit,
 }
 
@@ -125,7 +126,7 @@ pub struct Keymap {
 
 type Row = (Verb, &'static str, Section, &'static [&'static str], &'static str);
 
-const TABLE: [Row; 39] = [
+const TABLE: [Row; 40] = [
     (Verb::Act(Act::Retry), "retry", Section::Act, &["r"], "retry the host, or the marked hosts, at once"),
     (
         Verb::Act(Act::RetryAll),
@@ -170,6 +171,7 @@ const TABLE: [Row; 39] = [
     (Verb::Theme, "theme", Section::Look, &["t"], "next theme"),
     (Verb::Help, "help", Section::Program, &["?", "f1"], "these keys"),
     (Verb::Redraw, "redraw", Section::Program, &["ctrl-l"], "draw the screen again"),
+    (Verb::Suspend, "suspend", Section::Program, &["ctrl-z"], "suspends nothing: a run is not stopped half-way"),
     (Verb::Quit, "quit", Section::Program, &["q", "ctrl-c"], "quit (asks while the run is on)"),
 ];
 

@@ -330,16 +330,26 @@ impl Model {
         }
     }
 
-    /// The hosts a key acts on: the marked ones and the range, or the one under the cursor.
+    /// The hosts a key acts on: the marked ones and the range, or what the cursor is on: a host, or all of a cause.
+    /// Never a host that is not to be seen.
     pub(super) fn targets(&self) -> Vec<HostId> {
         let mut chosen = self.range();
-        if self.view != View::Host {
-            chosen.extend(&self.marks);
+        match self.view {
+            View::Grid | View::Table | View::Events => chosen.extend(&self.marks),
+            View::Failures => return self.of_cause(),
+            View::Host => {}
         }
-        if chosen.is_empty() {
+        if chosen.is_empty() && self.view != View::Events {
             chosen.extend(self.cursor);
         }
         chosen.into_iter().collect()
+    }
+
+    /// The hosts of the cause under the cursor of the failures.
+    fn of_cause(&self) -> Vec<HostId> {
+        let groups = self.shown().failures();
+        let chosen = groups.iter().find(|group| Some(group.cause) == self.cause).or_else(|| groups.first());
+        chosen.map(|group| group.hosts.clone()).unwrap_or_default()
     }
 }
 

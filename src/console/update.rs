@@ -26,6 +26,8 @@ pub fn update(model: &mut Model, now: Instant, msg: Msg) -> Vec<Effect> {
         Msg::Tick => tick(model, &mut effects),
         Msg::Signal(Signal::Interrupt) => leave(model, &mut effects),
         Msg::Signal(signal) => effects.push(Effect::Quit(Leave::Signal(signal))),
+        Msg::Suspend => stay(model),
+        Msg::Resumed => effects.push(Effect::Redraw),
         Msg::ThemeLoaded { name, problem: None } => {
             model.say(Urgency::Info, format!("theme: {name}"));
             model.setup.theme = name;
@@ -63,6 +65,7 @@ fn tell(model: &mut Model, input: Input, effects: &mut Vec<Effect>) {
         model.events.push(model.now, Kind::Note, None, "every host is settled".to_owned());
     }
     model.settled = settled;
+    actions::reconsider(model);
 }
 
 fn notice_of(model: &mut Model, notice: &Notice, effects: &mut Vec<Effect>) {
@@ -152,7 +155,7 @@ fn answer(model: &mut Model, key: Key, effects: &mut Vec<Effect>) {
             let Some(dialog) = model.dialog.take() else { return };
             match dialog.question {
                 Question::LeaveUncleaned => effects.push(Effect::Quit(Leave::Uncleaned { left: left(model) })),
-                Question::Quit => model.leaving = true,
+                Question::Quit | Question::Finish => model.leaving = true,
                 Question::Retry(_) | Question::Abort(_) | Question::AbortRun => {}
             }
             match actions::confirmed(model, &dialog.question) {
@@ -238,8 +241,14 @@ fn obey(model: &mut Model, verb: Verb, effects: &mut Vec<Effect>) {
         Verb::Report => effects.push(Effect::WriteReport),
         Verb::Help => model.help = if model.help.is_some() { None } else { Some(0) },
         Verb::Redraw => effects.push(Effect::Redraw),
+        Verb::Suspend => stay(model),
         Verb::Quit => leave(model, effects),
     }
+}
+
+/// A console that stands still stops the run with it: launches, retries and deadlines are here.
+fn stay(model: &mut Model) {
+    model.say(Urgency::Warning, "a run is not suspended: its hosts would wait for it (q quits, p pauses launches)");
 }
 
 fn operate(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
@@ -256,6 +265,7 @@ fn leave(model: &mut Model, effects: &mut Vec<Effect>) {
     match model.rollout.stage() {
         Stage::Ended(_) => effects.push(Effect::Quit(Leave::Ended)),
         Stage::Finishing { .. } => actions::ask(model, Question::LeaveUncleaned),
+        Stage::Settled if actions::not_done(model) > 0 => actions::ask(model, Question::Finish),
         Stage::Settled => {
             model.leaving = true;
             operate(model, Action::Finish, effects);

@@ -5,9 +5,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 use rookery::base::Instant;
 use rookery::console::{Effect, Key, KeyCode, Model, Msg, Signal, Theme, View};
-use rookery::control::Order;
-use rookery::inventory::HostId;
-use rookery::rollout::{Action, Input, Output, StateName};
+use rookery::control::{Order, Status};
+use rookery::inventory::{HostId, Place};
+use rookery::rollout::{Action, Input, Output, Stage, StateName};
 
 use super::stage::{Fate, Screen, draw};
 use super::{disk_full, refused, small};
@@ -16,7 +16,7 @@ use super::{disk_full, refused, small};
 fn key() -> impl Strategy<Value = Key> {
     let characters = "hjklgGnN12345/!*vrRaApPfFsStTwq?+-= yYx0w.[]=,";
     let plain = proptest::sample::select(characters.chars().map(Key::char).collect::<Vec<_>>());
-    let control = proptest::sample::select(['c', 'd', 'u', 'l', 'w'].map(Key::ctrl).to_vec());
+    let control = proptest::sample::select(['c', 'd', 'u', 'l', 'w', 'z'].map(Key::ctrl).to_vec());
     let named = proptest::sample::select(
         [KeyCode::Enter, KeyCode::Esc, KeyCode::Tab, KeyCode::BackTab, KeyCode::Backspace, KeyCode::Up, KeyCode::Down]
             .map(Key::plain)
@@ -213,8 +213,77 @@ fn a_settled_run_ends_with_q_and_leaves_when_it_is_clean() {
     let mut screen = Screen::of(6).done(5).failed(1, &disk_full()).asking_at_the_end().at(80, 24);
     assert!(screen.text().contains("R retries"), "{}", screen.text());
     screen.press("q");
+    assert!(screen.text().contains("1 host has not got the release"), "{}", screen.text());
+    screen.press("esc");
+    assert_eq!(*screen.model.rollout().stage(), Stage::Settled);
+    screen.press("q y");
     screen.wait(Duration::from_secs(30));
     assert!(screen.effects.iter().any(|effect| matches!(effect, Effect::Quit(_))), "{}", screen.text());
+}
+
+/// The host's release is in place.
+fn deliver(screen: &mut Screen, host: u32) {
+    let status = Status::Delivered { already: false };
+    screen.send(Msg::Fleet(Input::Status { at: Place::Host(HostId(host)), attempt: 1, status }));
+}
+
+#[test]
+fn a_question_that_the_run_has_answered_goes_away() {
+    for key in ["A", "a"] {
+        let mut screen = Screen::of(2).fetching(1).failed(1, &disk_full()).asking_at_the_end().at(80, 24);
+        let fetching = screen.of_state(StateName::Fetching);
+        screen.press("g g").press(if fetching == 0 { "h" } else { "l" }).press(key);
+        assert!(screen.model.is_asking(), "{}", screen.text());
+        deliver(&mut screen, fetching);
+        assert!(!screen.model.is_asking(), "{}", screen.text());
+    }
+}
+
+#[test]
+fn the_question_about_a_live_run_becomes_the_one_about_a_settled_run() {
+    let mut screen = Screen::of(2).fetching(1).failed(1, &disk_full()).asking_at_the_end().at(80, 24);
+    screen.press("q");
+    assert!(screen.text().contains("1 of 2 hosts are still under way"), "{}", screen.text());
+    let fetching = screen.of_state(StateName::Fetching);
+    deliver(&mut screen, fetching);
+    assert!(screen.text().contains("Every host is settled, and 1 host has not got"), "{}", screen.text());
+    screen.press("q").wait(Duration::from_secs(30));
+    assert!(screen.effects.iter().any(|effect| matches!(effect, Effect::Quit(_))), "{}", screen.text());
+}
+
+#[test]
+fn a_settled_run_shows_no_rate_and_a_young_one_no_estimate() {
+    let mut screen = Screen::of(2).fetching(1).failed(1, &disk_full()).asking_at_the_end().at(80, 24);
+    assert!(screen.text().contains("iB/s ("), "{}", screen.text());
+    let fetching = screen.of_state(StateName::Fetching);
+    deliver(&mut screen, fetching);
+    let header: Vec<_> = screen.text().lines().take(3).map(str::to_owned).collect();
+    assert!(!header.concat().contains("/s"), "{header:?}");
+    let young = Screen::of(3).stalled(1).at(80, 24);
+    assert!(young.text().contains("ETA --:--"), "{}", young.text());
+}
+
+#[test]
+fn keys_act_on_what_is_seen() {
+    let mut screen = small().at(80, 24);
+    let states = |screen: &Screen| screen.model.rollout().counts().of(StateName::Failed);
+    let failed = states(&screen);
+    screen.press("n 4 r");
+    assert!(screen.text().contains("no host is chosen here"), "{}", screen.text());
+    assert_eq!(states(&screen), failed);
+    screen.press("3 g g r");
+    assert!(screen.text().contains("retrying 1 host"), "{}", screen.text());
+}
+
+#[test]
+fn a_run_is_not_suspended_and_says_so() {
+    let mut screen = small().at(80, 24);
+    for message in [Msg::Key(Key::ctrl('z')), Msg::Suspend] {
+        let effects = screen.send(message);
+        assert!(effects.is_empty(), "{effects:?}");
+        assert!(screen.text().contains("a run is not suspended"), "{}", screen.text());
+    }
+    assert_eq!(screen.send(Msg::Resumed), [Effect::Redraw]);
 }
 
 #[test]

@@ -19,6 +19,7 @@ use rookery::inventory::{Host, HostId, Place};
 use rookery::metainfo::{Info, Metainfo};
 use rookery::rollout::{
     Caps, Choice, Config, Failure, Finish, HostFacts, Input, Output, Payload, Plan, PlannedHost, Rollout, Source,
+    StateName,
 };
 
 pub(crate) const PIECES: u32 = 400;
@@ -194,6 +195,11 @@ impl Screen {
             self.send(Msg::Key(Key::char(character)));
         }
         self
+    }
+
+    /// The first host in that state.
+    pub(crate) fn of_state(&self, state: StateName) -> u32 {
+        self.model.rollout().hosts().iter().find(|host| host.state.name() == state).unwrap().id.0
     }
 
     pub(crate) fn fate(&mut self, host: u32, fate: Fate) {

@@ -37,8 +37,9 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
     let width = usize::from(left.saturating_sub(2)).max(1);
     let mut facts = page.summary(width);
     facts.extend(page.pieces(width));
-    let mut words = page.history();
-    words.extend(page.transcript());
+    let aside = usize::from(if right > 0 { right } else { left });
+    let mut words = page.history(aside);
+    words.extend(page.transcript(aside));
     facts.extend(page.peers());
     let columns = if right > 0 {
         vec![(facts, Rect { width: left, ..area }), (words, Rect { x: area.x + left, width: right, ..area })]
@@ -52,13 +53,7 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
             text::put(frame.buffer_mut(), column, row, line);
         }
         let below = lines.len() - top - shown.len();
-        if below > 0 {
-            let note = format!(" {below} more below (j) ");
-            let x = column.width.saturating_sub(note.len() as u16);
-            let corner = Rect { x: column.x + x, width: column.width - x, ..column };
-            let line = Line::styled(note, theme.scope(Scope::Key));
-            text::put(frame.buffer_mut(), corner, column.height.saturating_sub(1), &line);
-        }
+        text::more(frame.buffer_mut(), column, below + usize::from(below > 0), theme);
     }
 }
 
@@ -216,7 +211,7 @@ impl Page<'_> {
         lines
     }
 
-    fn history<'l>(&self) -> Vec<Line<'l>> {
+    fn history<'l>(&self, width: usize) -> Vec<Line<'l>> {
         let mut lines = vec![self.heading("History")];
         for (at, step) in self.host.history.iter().enumerate() {
             let next = self.host.history.get(at + 1).map_or(self.now, |next| next.at);
@@ -226,8 +221,9 @@ impl Page<'_> {
                 format!("for {}", age(next.since(step.at)))
             };
             let attempt = if step.attempt > 1 { format!("try {} ", step.attempt) } else { String::new() };
+            let lasted = format!("{lasted:<9} {attempt}");
             let reason = step.reason.as_deref().unwrap_or_default();
-            let text = text::plain(self.theme, &format!("{lasted:<9} {attempt}{reason}"));
+            let text = lasted.clone() + &text::squeeze(self.theme, reason, width.saturating_sub(26 + lasted.len()));
             lines.push(Line::from(vec![
                 Span::styled(format!("  {:>7} ", clock(step.at.since(Instant::ZERO))), self.theme.scope(Scope::Muted)),
                 Span::styled(self.theme.glyph(step.state).to_string(), self.theme.state(step.state)),
@@ -241,14 +237,16 @@ impl Page<'_> {
         lines
     }
 
-    fn transcript<'l>(&self) -> Vec<Line<'l>> {
+    fn transcript<'l>(&self, width: usize) -> Vec<Line<'l>> {
+        let style = self.theme.scope(Scope::Text);
         let mut lines = vec![self.heading("Last words (agent and SSH)")];
-        let said = self.host.transcript.iter();
-        lines.extend(
-            said.map(|line| {
-                Line::styled(format!("  {}", text::plain(self.theme, line)), self.theme.scope(Scope::Text))
-            }),
-        );
+        for said in &self.host.transcript {
+            let wrapped = wrap(&text::plain(self.theme, said), width.saturating_sub(6).max(1));
+            for (at, part) in wrapped.into_iter().enumerate() {
+                let indent = if at == 0 { "  " } else { "    " };
+                lines.push(Line::styled(format!("{indent}{part}"), style));
+            }
+        }
         if self.host.transcript.is_empty() {
             lines.push(Line::styled("  none", self.theme.scope(Scope::Muted)));
         }

@@ -9,6 +9,7 @@ use super::geometry::Names;
 use super::text;
 use crate::console::actions::count;
 use crate::console::dialog::{Demand, Dialog, Question};
+use crate::console::keymap::{Act, Verb};
 use crate::console::model::Model;
 use crate::console::theme::{Glyphs, Scope, Theme};
 use crate::inventory::HostId;
@@ -87,6 +88,7 @@ fn title(dialog: &Dialog) -> String {
         Question::Abort(hosts) => format!(" Abort {}? ", count(hosts.len())),
         Question::AbortRun => " Abort the whole run? ".to_owned(),
         Question::Quit => " The run is not over ".to_owned(),
+        Question::Finish => " End the run? ".to_owned(),
         Question::LeaveUncleaned => " Leave before everything is cleaned up? ".to_owned(),
     }
 }
@@ -116,6 +118,17 @@ fn body(model: &Model, dialog: &Dialog) -> Vec<String> {
             format!("{} of {} are still under way.", open, count(counts.total() as usize)),
             "esc keeps watching. To abort the run, clean up and leave:".to_owned(),
         ],
+        Question::Finish => {
+            let retry = model.setup.keymap.key_of(Verb::Act(Act::RetryAll));
+            let missing = counts.total() - done;
+            let (have, they) = if missing == 1 { ("has", "It keeps its") } else { ("have", "They keep their") };
+            vec![
+                format!("Every host is settled, and {} {have} not got the release.", count(missing as usize)),
+                format!("{they} pieces: esc and {retry} to retry now, `rookery resume` for later."),
+                String::new(),
+                "Yes stops every agent, removes temporary files, and leaves.".to_owned(),
+            ]
+        }
         Question::LeaveUncleaned => {
             let left = match rollout.stage() {
                 Stage::Finishing { left } => *left,

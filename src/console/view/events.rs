@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::geometry::Names;
+use super::reason;
 use super::text::{self, clock, fit};
 use crate::base::Instant;
 use crate::console::events::{Event, Kind};
@@ -22,7 +23,7 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
         text::put(buffer, area, 1, &Line::styled("  nothing yet", theme.scope(Scope::Muted)));
     }
     for (row, event) in (0_u16..).zip(&shown[end.saturating_sub(height)..end]) {
-        text::put(buffer, area, row, &line(model, theme, event, names));
+        text::put(buffer, area, row, &line(model, theme, event, names, usize::from(area.width)));
     }
     let note = match (back, model.events.forgotten()) {
         (0, 0) => return,
@@ -40,7 +41,7 @@ fn passes(model: &Model, event: &Event) -> bool {
     model.filter.is_empty() || host.is_some_and(|host| model.passes(host)) || event.text.contains(model.filter.text())
 }
 
-fn line<'a>(model: &Model, theme: &Theme, event: &Event, names: Names) -> Line<'a> {
+fn line<'a>(model: &Model, theme: &Theme, event: &Event, names: Names, room: usize) -> Line<'a> {
     let host = event.host.map_or("", |host| names.short(model.shown().name(host)));
     let width = usize::from(names.width.clamp(7, 28));
     let (sign, word, style) = match event.kind {
@@ -58,13 +59,15 @@ fn line<'a>(model: &Model, theme: &Theme, event: &Event, names: Names) -> Line<'
     if host.is_empty() {
         return Line::from(vec![
             Span::styled(format!(" {:>7} ", clock(event.at.since(Instant::ZERO))), theme.scope(Scope::Muted)),
-            Span::styled(format!("{sign} {}", text::plain(theme, &event.text)), words),
+            Span::styled(format!("{sign} {}", text::squeeze(theme, &event.text, room.saturating_sub(11))), words),
         ]);
     }
+    let told = event.cause.map_or_else(|| event.text.clone(), |cause| reason::told(cause, &event.text));
+    let told = text::squeeze(theme, &told, room.saturating_sub(width + 26));
     Line::from(vec![
         Span::styled(format!(" {:>7} ", clock(event.at.since(Instant::ZERO))), theme.scope(Scope::Muted)),
         Span::styled(sign.to_string(), style),
         Span::styled(format!(" {:<width$} {word:<13} ", fit(theme, host, width)), words),
-        Span::styled(text::plain(theme, &event.text), theme.scope(Scope::Text)),
+        Span::styled(told, theme.scope(Scope::Text)),
     ])
 }

@@ -48,12 +48,7 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
         }
         top = top.saturating_add(block.len() as u16 + 1);
     }
-    if below > 0 {
-        let text = format!(" {below} more below (j) ");
-        let x = area.width.saturating_sub(text.len() as u16);
-        let corner = Rect { x: area.x + x, width: area.width - x, ..area };
-        text::put(buffer, corner, area.height - 1, &Line::styled(text, theme.scope(Scope::Key)));
-    }
+    text::more(buffer, area, below, theme);
     if let Some(cursor) = cursor {
         frame.set_cursor_position(cursor);
     }
@@ -85,7 +80,8 @@ fn lines<'a>(model: &Model, theme: &Theme, rollout: &Rollout, group: &CauseGroup
     let room = row.width.saturating_sub(15).max(1);
     let short = Names::of(rollout);
     let first = group.hosts.first().map_or("", |host| short.short(rollout.name(*host)));
-    let example = format!("{first}: {}", group.example);
+    let example =
+        format!("{first}: {}", text::squeeze(theme, &group.example, (2 * room).saturating_sub(first.len() + 12)));
     let key = model.setup.keymap.key_of(Verb::Act(Act::Retry));
     let again = if group.next_step.contains("retry") { format!(" ({key})") } else { String::new() };
     for (label, text, scope, most) in [
@@ -96,7 +92,7 @@ fn lines<'a>(model: &Model, theme: &Theme, rollout: &Rollout, group: &CauseGroup
         let mut wrapped = wrap(&text::plain(theme, &text), room);
         if wrapped.len() > most {
             let rest = wrapped.split_off(most - 1).join(" ");
-            wrapped.push(text::fit(theme, &rest, room));
+            wrapped.push(text::begin(theme, &rest, room));
         }
         for (at, part) in wrapped.into_iter().enumerate() {
             let label = if at == 0 { label } else { "" };

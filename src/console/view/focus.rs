@@ -27,11 +27,12 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
             Span::styled(theme.pick("▸", ">"), theme.scope(Scope::Key)),
             Span::styled(glyph.to_string(), style),
             Span::raw(mark),
-            Span::styled(name, theme.scope(Scope::Title)),
+            Span::styled(name.clone(), theme.scope(Scope::Title)),
         ],
     );
     fields.text(9, state.as_str(), words);
-    let reason = text::plain(theme, &text::reason(host, now));
+    let used = 3 + Span::raw(name.as_str()).width() + 2 + state.as_str().len() + 2;
+    let reason = text::squeeze(theme, &text::reason(host, now), usize::from(area.width).saturating_sub(used));
     if !reason.is_empty() {
         fields.text(9, reason, words);
     }

@@ -40,9 +40,12 @@ fn status(model: &Model, theme: &Theme, frame: &mut Frame<'_>, row: Rect, parts:
         return;
     }
     let (words, style) = message(model, theme);
-    let (side, side_width) = choices(model, theme, parts).line(usize::from(row.width));
-    let room = usize::from(row.width).saturating_sub(side_width + usize::from(side_width > 0) * 2);
-    let words = text::fit(theme, &text::plain(theme, &format!(" {words}")), room);
+    // What is said now goes before what was chosen: choices that do not matter make room.
+    let wanted = Span::raw(words.as_str()).width() + usize::from(!words.is_empty()) * 3;
+    let width = usize::from(row.width);
+    let (side, side_width) = choices(model, theme, parts).line(width.saturating_sub(wanted));
+    let room = width.saturating_sub(side_width + usize::from(side_width > 0) * 2);
+    let words = text::begin(theme, &format!(" {words}"), room);
     let buffer = frame.buffer_mut();
     text::put(buffer, row, 0, &Line::styled(words, style));
     let start = row.width.saturating_sub(side_width as u16);
@@ -80,8 +83,8 @@ fn message(model: &Model, theme: &Theme) -> (String, Style) {
             (format!("the run is over; {things} left behind (see 4 events): {quit} leaves"), theme.scope(Scope::Bad))
         }
         Stage::Preparing { .. } | Stage::Distributing => {
-            let host =
-                model.cursor.and_then(|cursor| model.shown().host(cursor)).filter(|_| model.view != View::Events);
+            let shown = matches!(model.view, View::Grid | View::Table);
+            let host = model.cursor.and_then(|cursor| model.shown().host(cursor)).filter(|_| shown);
             match host.and_then(|host| host.state.failure()) {
                 Some(failure) => (format!("→ {} ({retry})", failure.next_step()), theme.scope(Scope::Warning)),
                 None => (String::new(), theme.scope(Scope::Muted)),
@@ -147,7 +150,8 @@ fn choices<'a>(model: &Model, theme: &Theme, parts: &Parts) -> Fields<'a> {
 
 /// The keys that matter on this screen, the most needed first.
 fn hints<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
-    let state = model.cursor.and_then(|cursor| model.rollout().host(cursor)).map(|host| host.state.name());
+    let first = model.targets().first().copied();
+    let state = first.and_then(|host| model.rollout().host(host)).map(|host| host.state.name());
     let counts = model.rollout().counts();
     let failed = counts.of(StateName::Failed) + counts.of(StateName::Unreachable) > 0;
     if model.help.is_some() {

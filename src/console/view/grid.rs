@@ -30,6 +30,9 @@ impl Lit {
     }
 }
 
+/// A card with less room than this behind its name has no room for a state and a reason.
+const WORDY: usize = 54;
+
 pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
     if area.is_empty() {
         return;
@@ -121,16 +124,22 @@ fn card(model: &Model, theme: &Theme, buffer: &mut Buffer, place: Rect, cell: &C
         Span::styled(pointer, theme.scope(Scope::Key)),
         Span::styled(look.0.to_string(), look.1),
         Span::styled(format!(" {:<name$} ", fit(theme, short(model, cell), name)), dressed(theme, caption, cell)),
-        Span::styled(format!(" {:<13} ", state.as_str()), caption),
     ];
     let now = model.shown_now();
-    let used: usize = spans.iter().map(Span::width).sum();
-    let room = usize::from(place.width).saturating_sub(used + 1);
-    let reason = match host.state.failure() {
-        Some(failure) if room < 40 => failure.cause().to_owned(),
-        None if room < 30 => text::brief(host),
-        _ => text::plain(theme, &text::reason(host, now)),
-    };
+    let room =
+        |spans: &[Span<'_>]| usize::from(place.width).saturating_sub(spans.iter().map(Span::width).sum::<usize>() + 1);
+    let whole = room(&spans);
+    if whole < WORDY
+        && let Some(words) = text::brief(host)
+    {
+        let words = text::squeeze(theme, &words, whole.saturating_sub(1));
+        spans.push(Span::styled(format!(" {words}"), caption));
+        buffer.set_line(place.x, place.y, &Line::from(spans), place.width.saturating_sub(1));
+        return;
+    }
+    spans.push(Span::styled(format!(" {:<13} ", state.as_str()), caption));
+    let room = room(&spans);
+    let reason = text::reason(host, now);
     let waits = matches!(state, StateName::Waiting | StateName::Connecting | StateName::Aborted | StateName::Skipped);
     if waits && reason.is_empty() {
         // Its state says it all.
@@ -158,7 +167,7 @@ fn card(model: &Model, theme: &Theme, buffer: &mut Buffer, place: Rect, cell: &C
             }
         }
     } else {
-        spans.push(Span::styled(fit(theme, &reason, room), text));
+        spans.push(Span::styled(text::squeeze(theme, &reason, room), text));
     }
     buffer.set_line(place.x, place.y, &Line::from(spans), place.width.saturating_sub(1));
 }

@@ -13,6 +13,12 @@ use crate::rollout::{Outcome, Rollout, Stage, StateName, StationState, StationVi
 /// Without a word from anywhere for this long, the feed looks dead.
 const SILENT_SECONDS: u64 = 10;
 
+/// Below this share of all bytes nobody can tell how long the rest takes.
+const SOUND_SHARE: f64 = 0.02;
+
+/// A time that is not known.
+const NO_TIME: &str = "--:--";
+
 pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
     let area = Rect { x: area.x + 1, width: area.width.saturating_sub(1), ..area };
     let width = usize::from(area.width);
@@ -85,19 +91,26 @@ fn run<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
         let share = totals.bytes_done.0 as f64 / totals.bytes_total.0 as f64;
         fields.text(4, format!("{}%", percent(share)), theme.scope(Scope::Text));
     }
-    let live = matches!(rollout.stage(), Stage::Preparing { .. } | Stage::Distributing);
-    if live && let Some(eta) = rollout.eta(now) {
-        let short = format!("ETA {}", until(eta.last));
-        let long = format!("ETA {} p50 {} p95 {} last", until(eta.p50), until(eta.p95), until(eta.last));
+    if *rollout.stage() == Stage::Distributing {
+        // What is told of the first moments is a guess.
+        let sound = totals.bytes_done.0 as f64 >= totals.bytes_total.0 as f64 * SOUND_SHARE;
+        let eta = rollout.eta(now).filter(|_| sound);
         let wide = model.setup.columns >= 130;
-        fields.text(6, if wide { long } else { short }, theme.scope(Scope::Text));
+        let text = match eta {
+            Some(eta) if wide => {
+                format!("ETA {} p50 {} p95 {} last", until(eta.p50), until(eta.p95), until(eta.last))
+            }
+            Some(eta) => format!("ETA {}", until(eta.last)),
+            None => format!("ETA {NO_TIME}"),
+        };
+        fields.text(6, text, theme.scope(Scope::Text));
     }
     fields
 }
 
 /// A time to come; nobody waits for days.
 fn until(time: std::time::Duration) -> String {
-    if time.as_secs() < 48 * 3600 { clock(time) } else { "--:--".to_owned() }
+    if time.as_secs() < 48 * 3600 { clock(time) } else { NO_TIME.to_owned() }
 }
 
 /// How long the run takes, or took.
@@ -194,8 +207,12 @@ fn swarm<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
     }
     if totals.bytes_up.0 > 0 && !over {
         let share = percent(totals.seeder_share);
-        let rate = totals.rate_down;
-        let text = if rate.0 > 0 { format!("{rate} ({share}% seeder)") } else { format!("{share}% from the seeder") };
+        let (rate, moving) = (totals.rate_down, rollout.counts().settled() < rollout.counts().total());
+        let text = if rate.0 > 0 && moving {
+            format!("{rate} ({share}% seeder)")
+        } else {
+            format!("{share}% from the seeder")
+        };
         field(7, "", text, plain);
     }
     if rollout.payload().is_some() && !over {

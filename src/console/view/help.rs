@@ -4,6 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use super::dialog::wrap;
 use super::text;
 use crate::console::actions::refusal;
 use crate::console::keymap::{Section, spell};
@@ -37,12 +38,7 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
             text::put(buffer, column, row, line);
         }
         let below = lines.len() - top - shown.len();
-        if below > 0 && column.width > 20 {
-            let note = format!(" {below} more below (j) ");
-            let x = column.width.saturating_sub(note.len() as u16);
-            let corner = Rect { x: column.x + x, width: column.width - x, ..column };
-            text::put(buffer, corner, column.height.saturating_sub(1), &Line::styled(note, theme.scope(Scope::Key)));
-        }
+        text::more(buffer, column, below + usize::from(below > 0), theme);
     }
 }
 
@@ -52,18 +48,28 @@ fn lines<'a>(model: &Model, theme: &Theme, sections: &[Section], width: usize) -
         lines.push(Line::styled(format!(" {}", section.title()), theme.scope(Scope::Title)));
         for binding in model.setup.keymap.bindings().iter().filter(|binding| binding.section == *section) {
             let keys: Vec<_> = binding.keys.iter().map(|keys| spell(keys)).collect();
-            let keys = Span::styled(format!("  {:<14}", keys.join(" ")), theme.scope(Scope::Key));
-            let Some(why) = refusal(model, binding.verb) else {
-                lines.push(Line::from(vec![keys, Span::styled(binding.does, theme.scope(Scope::Text))]));
-                continue;
+            let keys = format!("  {:<14}", keys.join(" "));
+            let room = width.saturating_sub(keys.len() + 1).max(1);
+            let why = refusal(model, binding.verb).map(|why| format!("not now: {why}"));
+            let (does, why_style) = match why {
+                Some(_) => (theme.scope(Scope::Muted), theme.scope(Scope::Warning)),
+                None => (theme.scope(Scope::Text), theme.scope(Scope::Text)),
             };
-            let why = Span::styled(format!("not now: {why}"), theme.scope(Scope::Warning));
-            let does = Span::styled(binding.does, theme.scope(Scope::Muted));
-            if keys.width() + does.width() + why.width() + 2 <= width {
-                lines.push(Line::from(vec![keys, does, Span::raw("  "), why]));
-            } else {
-                lines.push(Line::from(vec![keys, does]));
-                lines.push(Line::from(vec![Span::raw(" ".repeat(16)), why]));
+            let key_style = theme.scope(Scope::Key);
+            let one_line = why.as_ref().is_some_and(|why| binding.does.len() + why.len() + 2 <= room);
+            let mut told = vec![(binding.does.to_owned(), does)];
+            told.extend(why.map(|why| (why, why_style)));
+            if one_line {
+                let mut spans = vec![Span::styled(keys, key_style)];
+                spans.push(Span::styled(told[0].0.clone(), does));
+                spans.push(Span::styled(format!("  {}", told[1].0), why_style));
+                lines.push(Line::from(spans));
+                continue;
+            }
+            let wrapped = told.iter().flat_map(|(text, style)| wrap(text, room).into_iter().map(|part| (part, *style)));
+            for (at, (part, style)) in wrapped.enumerate() {
+                let lead = if at == 0 { keys.clone() } else { " ".repeat(keys.len()) };
+                lines.push(Line::from(vec![Span::styled(lead, key_style), Span::styled(part, style)]));
             }
         }
     }

@@ -12,9 +12,11 @@ mod geometry;
 mod grid;
 mod header;
 mod help;
+mod reason;
 mod small;
 mod table;
 mod text;
+mod worst;
 
 use ratatui::Frame;
 
@@ -37,7 +39,10 @@ pub fn view(model: &Model, theme: &Theme, frame: &mut Frame<'_>) {
         header::draw(model, theme, frame, parts.header);
         match (model.help, model.view) {
             (Some(first), _) => help::draw(model, theme, frame, parts.body, first),
-            (None, View::Grid) => grid::draw(model, theme, frame, parts.body),
+            (None, View::Grid) => {
+                grid::draw(model, theme, frame, parts.body);
+                worst::draw(model, theme, frame, parts.body);
+            }
             (None, View::Table) => table::draw(model, theme, frame, parts.body),
             (None, View::Failures) => failures::draw(model, theme, frame, parts.body),
             (None, View::Events) => events::draw(model, theme, frame, parts.body),

@@ -10,7 +10,7 @@ use ratatui::text::{Line, Span};
 use super::geometry::Names;
 use super::grid::{Lit, caption};
 use super::text::{self, age, fit, percent};
-use crate::console::model::Model;
+use crate::console::model::{Model, is_failure};
 use crate::console::order;
 use crate::console::theme::{Scope, Theme};
 use crate::rollout::HostRecord;
@@ -141,10 +141,16 @@ fn row<'a>(
     let (glyph, style) = theme.host(state, host.completion());
     let words = caption(theme, state);
     let pointer = if under { theme.pick("▸", ">") } else { " " };
-    let reason = text::plain(theme, &text::reason(host, now));
+    let reason = text::reason(host, now);
     // Where there is little room, what is wrong matters more than the rates of what does not move.
     let narrow = columns.width < 140 && !reason.is_empty();
-    let figures = if narrow { Columns::share(host) } else { columns.row(host, now) };
+    let figures = match (narrow, is_failure(state)) {
+        (true, true) => String::new(),
+        (true, false) => Columns::share(host),
+        (false, _) => columns.row(host, now),
+    };
+    let used = 3 + columns.name + 15 + Span::raw(figures.as_str()).width() + 2;
+    let reason = text::squeeze(theme, &reason, usize::from(columns.width).saturating_sub(used));
     let name_style = if lit { words.patch(theme.scope(Scope::Mark)) } else { words };
     Line::from(vec![
         Span::styled(pointer, theme.scope(Scope::Key)),

@@ -8,7 +8,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use crate::base::Instant;
-use crate::console::theme::{Glyphs, Theme};
+use crate::console::theme::{Glyphs, Scope, Theme};
 use crate::rollout::{BootStep, HostRecord, HostState};
 
 /// A text of at most `width` columns; what is left out is shown as left out.
@@ -74,6 +74,16 @@ pub(super) fn percent(share: f64) -> u32 {
     if share >= 1.0 { 100 } else { ((share.max(0.0) * 100.0) as u32).min(99) }
 }
 
+/// A sentence of at most `width` columns that keeps its beginning and its end, in the theme's characters.
+pub(super) fn squeeze(theme: &Theme, text: &str, width: usize) -> String {
+    super::reason::squeeze(&plain(theme, text), width, theme.pick("…", ".."))
+}
+
+/// The words of a sentence that fit.
+pub(super) fn begin(theme: &Theme, text: &str, width: usize) -> String {
+    super::reason::begin(&plain(theme, text), width, theme.pick("…", ".."))
+}
+
 /// Why a host is where it is, in a few words; empty when its state says it all.
 pub(super) fn reason(record: &HostRecord, now: Instant) -> String {
     match &record.state {
@@ -91,7 +101,9 @@ pub(super) fn reason(record: &HostRecord, now: Instant) -> String {
             format!("no new piece for {}s: {reason}", now.since(from).as_secs())
         }
         HostState::Done { already: true } => "was there already".to_owned(),
-        HostState::Failed { failure } | HostState::Unreachable { failure } => failure.to_string(),
+        HostState::Failed { failure } | HostState::Unreachable { failure } => {
+            super::reason::told(failure.cause(), &failure.to_string())
+        }
         HostState::Waiting { .. }
         | HostState::Connecting
         | HostState::Fetching
@@ -103,14 +115,16 @@ pub(super) fn reason(record: &HostRecord, now: Instant) -> String {
     }
 }
 
-/// The same in two words, where there is hardly any room.
-pub(super) fn brief(record: &HostRecord) -> String {
+/// State and reason together, where there is hardly any room; `None` where the state says it all.
+pub(super) fn brief(record: &HostRecord) -> Option<String> {
     match &record.state {
-        HostState::Stalled { reason, .. } => reason.to_string(),
-        HostState::Bootstrapping { step: BootStep::Probing } => "probing".to_owned(),
-        HostState::Bootstrapping { step: BootStep::Pushing { .. } } => "pushing".to_owned(),
-        HostState::Bootstrapping { step: BootStep::Starting } => "starting".to_owned(),
-        HostState::Failed { failure } | HostState::Unreachable { failure } => failure.cause().to_owned(),
+        HostState::Stalled { reason, .. } => Some(format!("stalled: {reason}")),
+        HostState::Bootstrapping { step: BootStep::Probing } => Some("looking at it".to_owned()),
+        HostState::Bootstrapping { step: BootStep::Pushing { sent, total } } => {
+            Some(format!("agent {}%", percent(sent.0 as f64 / total.0.max(1) as f64)))
+        }
+        HostState::Bootstrapping { step: BootStep::Starting } => Some("agent starts".to_owned()),
+        HostState::Failed { failure } | HostState::Unreachable { failure } => Some(failure.cause().to_owned()),
         HostState::Waiting { .. }
         | HostState::Connecting
         | HostState::Fetching
@@ -118,7 +132,7 @@ pub(super) fn brief(record: &HostRecord) -> String {
         | HostState::Unpacking
         | HostState::Done { .. }
         | HostState::Aborted
-        | HostState::Skipped => String::new(),
+        | HostState::Skipped => None,
     }
 }
 
@@ -193,6 +207,17 @@ pub(super) fn paint(buffer: &mut Buffer, area: Rect, style: Style) {
 pub(super) fn window<T>(lines: &[T], first: usize, height: u16) -> (&[T], usize) {
     let first = first.min(lines.len().saturating_sub(usize::from(height)));
     (&lines[first..lines.len().min(first + usize::from(height))], first)
+}
+
+/// Says on the last row of an area how many lines are hidden, that row's own included, if any are.
+pub(super) fn more(buffer: &mut Buffer, area: Rect, hidden: usize, theme: &Theme) {
+    if hidden == 0 || area.is_empty() {
+        return;
+    }
+    let note = format!("{hidden} more below (j) ");
+    let blank = usize::from(area.width).saturating_sub(note.len());
+    let line = Line::styled(" ".repeat(blank) + &note, theme.scope(Scope::Key));
+    put(buffer, area, area.height - 1, &line);
 }
 
 #[cfg(test)]

@@ -1,0 +1,78 @@
+//! The hosts that need the operator, under a grid that has no room for words of its own.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::geometry::{Grid, Names};
+use super::grid::caption;
+use super::text::{self, fit};
+use crate::console::keymap::Verb;
+use crate::console::model::{Density, Model, View, severity};
+use crate::console::theme::{Scope, Theme};
+use crate::rollout::{HostRecord, StateName};
+
+/// Columns of a name at most.
+const NAME_MAX: u16 = 24;
+
+/// Draws as many as fit into the rows that the grid leaves free, the worst first.
+pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
+    let rollout = model.shown();
+    let grid = Grid::of(model, area);
+    let used = grid.place(rollout.hosts().len().saturating_sub(1)).0 + 1;
+    // A row to keep them apart.
+    let free = usize::from(area.height).saturating_sub(used + 1);
+    let told_already = grid.density == Density::Card && grid.columns == 1;
+    let mut worst: Vec<&HostRecord> =
+        rollout.hosts().iter().filter(|host| needs_a_look(host.state.name()) && model.passes(host)).collect();
+    if free == 0 || told_already || worst.is_empty() {
+        return;
+    }
+    worst.sort_by_key(|host| std::cmp::Reverse(severity(host.state.name())));
+    let names = Names::of(rollout);
+    let top = area.height - free as u16;
+    let shown = if worst.len() > free { free - 1 } else { worst.len() };
+    for (row, host) in (top..).zip(&worst[..shown]) {
+        text::put(frame.buffer_mut(), area, row, &line(model, theme, host, names, area.width));
+    }
+    if shown < worst.len() {
+        let key = model.setup.keymap.key_of(Verb::Show(View::Failures));
+        let rest = match (shown, worst.len()) {
+            (0, 1) => format!(" 1 host needs a look: {key} shows failures by cause"),
+            (0, count) => format!(" {count} hosts need a look: {key} shows failures by cause"),
+            (_, count) => format!(" {} more: {key} shows failures by cause", count - shown),
+        };
+        let rest = text::begin(theme, &rest, usize::from(area.width));
+        text::put(frame.buffer_mut(), area, area.height - 1, &Line::styled(rest, theme.scope(Scope::Muted)));
+    }
+}
+
+const fn needs_a_look(state: StateName) -> bool {
+    match state {
+        StateName::Failed | StateName::Unreachable | StateName::Stalled => true,
+        StateName::Waiting
+        | StateName::Connecting
+        | StateName::Bootstrapping
+        | StateName::Fetching
+        | StateName::Verifying
+        | StateName::Unpacking
+        | StateName::Done
+        | StateName::Aborted
+        | StateName::Skipped => false,
+    }
+}
+
+fn line<'a>(model: &Model, theme: &Theme, host: &HostRecord, names: Names, columns: u16) -> Line<'a> {
+    let state = host.state.name();
+    let (glyph, style) = theme.host(state, host.completion());
+    let width = usize::from(names.width.min(NAME_MAX));
+    let name = fit(theme, names.short(model.shown().name(host.id)), width);
+    let room = usize::from(columns).saturating_sub(width + 5);
+    let why = text::squeeze(theme, &text::reason(host, model.shown_now()), room);
+    Line::from(vec![
+        Span::raw(" "),
+        Span::styled(glyph.to_string(), style),
+        Span::styled(format!(" {name:<width$}  "), caption(theme, state)),
+        Span::styled(why, theme.scope(Scope::Text)),
+    ])
+}
