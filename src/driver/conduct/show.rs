@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use super::{Crew, Finished, headless};
+use super::{Crew, Finished, headless, signals};
 use crate::base::Instant;
 use crate::console::{Effect, Leave, Model, Msg, Signal, Theme, update, view};
 use crate::driver::terminal::{Terminal, listen, silence};
@@ -47,6 +47,7 @@ impl std::fmt::Debug for Display {
 pub fn show(mut model: Model, crew: &mut Crew, display: Display) -> io::Result<Finished> {
     let terminal = Terminal::take()?;
     listen(crew.sender())?;
+    signals::stay(crew.sender())?;
     let mut stage = Stage { terminal, display, dirty: true, drawn: None, summary: None };
     let mut first = Some(Msg::Fleet(Input::Elapsed));
     let left = loop {

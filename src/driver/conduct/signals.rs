@@ -4,7 +4,7 @@ use std::io;
 use std::sync::mpsc::SyncSender;
 use std::thread;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 
 use crate::console::{Msg, Signal};
@@ -23,6 +23,24 @@ pub(super) fn listen(to: SyncSender<Msg>) -> io::Result<()> {
                 _ => Signal::Hangup,
             };
             if to.send(Msg::Signal(signal)).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// From now on a request to stop is a message to `to` and stops nothing, and so is the end of a stop that nobody could
+/// refuse. For a process that has the terminal in its hands.
+///
+/// # Errors
+/// When the operating system takes no handler or gives no thread.
+pub(super) fn stay(to: SyncSender<Msg>) -> io::Result<()> {
+    let mut signals = Signals::new([SIGTSTP, SIGCONT])?;
+    thread::Builder::new().name("stops".to_owned()).spawn(move || {
+        for number in signals.forever() {
+            let message = if number == SIGTSTP { Msg::Suspend } else { Msg::Resumed };
+            if to.send(message).is_err() {
                 return;
             }
         }

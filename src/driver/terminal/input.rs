@@ -69,6 +69,11 @@ pub fn silence() {
         // The other end stays open for the rest of the process: a read waits instead of ending.
         std::mem::forget(open);
     }
+    hush();
+}
+
+/// Writes nothing to the terminal any more: it is gone, or stopped and whoever wrote to it would wait for ever.
+pub fn hush() {
     if let Ok(nowhere) = std::fs::OpenOptions::new().write(true).open("/dev/null") {
         let _ = rustix::stdio::dup2_stdout(&nowhere);
         let _ = rustix::stdio::dup2_stderr(&nowhere);

@@ -12,11 +12,22 @@ use std::panic;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crossterm::{cursor, event, execute, terminal};
+use crossterm::terminal;
 use ratatui::backend::CrosstermBackend;
+use ratatui::layout::Rect;
 
-pub use input::{Heard, listen, silence};
+pub use input::{Heard, hush, listen, silence};
+use screen::Delivery;
 pub use screen::{FrameBuffer, Screen};
+
+/// What the console wants of a terminal: a title to give back, the alternate screen, bracketed paste, no cursor.
+const ENTER: &str = "\x1b[22;0t\x1b[?1049h\x1b[?2004h\x1b[?25l\x1b[2J";
+
+/// The same again for a terminal that may have lost it; the title is not kept twice.
+const ENTER_AGAIN: &str = "\x1b[?1049h\x1b[?2004h\x1b[?25l\x1b[2J";
+
+/// All of it given back. The end of a synchronized update comes first: a frame may have been cut off.
+const LEAVE: &str = "\x1b[?2026l\x1b[0m\x1b[?2004l\x1b[?1049l\x1b[23;0t\x1b[?25h";
 
 /// Whether the terminal is ours now: it is given back exactly once.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -39,16 +50,8 @@ impl Terminal {
         crossterm::style::force_color_output(true);
         terminal::enable_raw_mode()?;
         TAKEN.store(true, Ordering::SeqCst);
-        let taken = execute!(
-            io::stdout(),
-            crossterm::style::Print("\x1b[22;0t"),
-            terminal::EnterAlternateScreen,
-            event::EnableBracketedPaste,
-            cursor::Hide,
-            terminal::Clear(terminal::ClearType::All)
-        )
-        .and_then(|()| Screen::start())
-        .and_then(|screen| {
+        let taken = Screen::start().and_then(|screen| {
+            screen.send(ENTER.as_bytes().to_vec());
             let inner = ratatui::Terminal::new(CrosstermBackend::new(screen.buffer()))?;
             Ok(Self { inner, screen })
         });
@@ -76,12 +79,18 @@ impl Terminal {
         self.inner.draw(render).map(|_| ())
     }
 
-    /// Forgets what is on the screen, so that the next frame draws every cell.
+    /// Takes the terminal again, which another program or a stop may have changed, and forgets what is on it: the next
+    /// frame draws every cell.
     ///
     /// # Errors
     /// When the terminal's size cannot be asked.
     pub fn redraw(&mut self) -> io::Result<()> {
-        self.inner.clear()
+        terminal::disable_raw_mode()?;
+        terminal::enable_raw_mode()?;
+        self.screen.send(ENTER_AGAIN.as_bytes().to_vec());
+        // Not `clear`: that asks the terminal where its cursor is, and the answer goes to who reads the keys.
+        let (columns, rows) = size()?;
+        self.inner.resize(Rect::new(0, 0, columns, rows))
     }
 
     /// Rings the bell, behind the frame under way.
@@ -98,8 +107,15 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        self.screen.finish();
-        give_back();
+        if !TAKEN.swap(false, Ordering::SeqCst) {
+            return;
+        }
+        let delivery = self.screen.finish(LEAVE.as_bytes().to_vec());
+        let _ = terminal::disable_raw_mode();
+        if delivery == Delivery::Stopped {
+            // Whatever is said from now on would wait for ever.
+            hush();
+        }
     }
 }
 
@@ -117,15 +133,7 @@ pub fn give_back() {
         return;
     }
     let mut out = io::stdout();
-    // End of a synchronized update first: a frame may have been cut off.
-    let _ = out.write_all(b"\x1b[?2026l\x1b[0m");
-    let _ = execute!(
-        out,
-        event::DisableBracketedPaste,
-        terminal::LeaveAlternateScreen,
-        crossterm::style::Print("\x1b[23;0t"),
-        cursor::Show
-    );
+    let _ = out.write_all(LEAVE.as_bytes()).and_then(|()| out.flush());
     let _ = terminal::disable_raw_mode();
 }
 

@@ -1,17 +1,28 @@
 //! Frames on their way to the terminal: made whole in memory, written by a thread of their own.
+//!
+//! Writes go to the descriptor itself and not through `io::stdout`, whose lock a stopped terminal would hold for ever.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 /// Writes waiting at most; a frame is not drawn while one waits, so these are a frame, a title and a bell.
 const WAITING_MAX: usize = 8;
 
-/// How long the last frame may take to leave when the terminal is given back.
-const FINISH_MAX: Duration = Duration::from_millis(500);
+/// Bytes written at once: a slow terminal is seen to move.
+const WRITE_MAX: usize = 512;
+
+/// A terminal that takes nothing for this long is stopped, and nobody waits for it.
+const STOPPED_AFTER: Duration = Duration::from_secs(2);
+
+/// Between two tries to write to a terminal that takes nothing now.
+const BUSY_WAIT: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 /// What a frame is drawn into. Flushing it sends it to the terminal as one synchronized update.
 #[derive(Debug, Clone)]
@@ -39,16 +50,26 @@ impl Write for FrameBuffer {
 #[derive(Debug, Clone)]
 struct Lane {
     sender: SyncSender<Vec<u8>>,
-    waiting: Arc<AtomicUsize>,
-    gone: Arc<AtomicBool>,
+    way: Arc<Way>,
+}
+
+/// What the writing thread tells.
+#[derive(Debug, Default)]
+struct Way {
+    /// Writes that are not out yet.
+    waiting: AtomicUsize,
+    /// Bytes that are out; goes round.
+    moved: AtomicUsize,
+    /// A write failed.
+    gone: AtomicBool,
 }
 
 impl Lane {
     /// Hands bytes over; they are dropped when the terminal is gone or stopped and the lane is full.
     fn send(&self, bytes: Vec<u8>) {
-        self.waiting.fetch_add(1, Ordering::SeqCst);
+        self.way.waiting.fetch_add(1, Ordering::SeqCst);
         if self.sender.try_send(bytes).is_err() {
-            self.waiting.fetch_sub(1, Ordering::SeqCst);
+            self.way.waiting.fetch_sub(1, Ordering::SeqCst);
         }
     }
 }
@@ -57,7 +78,15 @@ impl Lane {
 #[derive(Debug)]
 pub struct Screen {
     lane: Lane,
-    writer: Option<JoinHandle<()>>,
+}
+
+/// How the last bytes fared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Delivery {
+    /// The terminal has them.
+    Delivered,
+    /// The terminal is stopped or gone.
+    Stopped,
 }
 
 impl Screen {
@@ -67,18 +96,17 @@ impl Screen {
     /// When the operating system gives no thread.
     pub fn start() -> io::Result<Self> {
         let (sender, receiver) = mpsc::sync_channel::<Vec<u8>>(WAITING_MAX);
-        let (waiting, gone) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
-        let lane = Lane { sender, waiting: Arc::clone(&waiting), gone: Arc::clone(&gone) };
-        let writer = thread::Builder::new().name("screen".to_owned()).spawn(move || {
+        let way = Arc::new(Way::default());
+        let told = Arc::clone(&way);
+        thread::Builder::new().name("screen".to_owned()).spawn(move || {
             for bytes in receiver {
-                let mut out = io::stdout().lock();
-                if out.write_all(&bytes).and_then(|()| out.flush()).is_err() {
-                    gone.store(true, Ordering::SeqCst);
+                if write(&bytes, &told.moved).is_err() {
+                    told.gone.store(true, Ordering::SeqCst);
                 }
-                waiting.fetch_sub(1, Ordering::SeqCst);
+                told.waiting.fetch_sub(1, Ordering::SeqCst);
             }
         })?;
-        Ok(Self { lane, writer: Some(writer) })
+        Ok(Self { lane: Lane { sender, way } })
     }
 
     /// A buffer whose frames go to this screen.
@@ -93,20 +121,53 @@ impl Screen {
 
     /// Whether everything sent has reached the terminal.
     pub fn is_idle(&self) -> bool {
-        self.lane.waiting.load(Ordering::SeqCst) == 0
+        self.lane.way.waiting.load(Ordering::SeqCst) == 0
     }
 
     /// Whether a write failed.
     pub fn is_gone(&self) -> bool {
-        self.lane.gone.load(Ordering::SeqCst)
+        self.lane.way.gone.load(Ordering::SeqCst)
     }
 
-    /// Waits, not for long, until everything sent has reached the terminal.
-    pub fn finish(&mut self) {
-        let Some(writer) = self.writer.take() else { return };
-        let until = Instant::now() + FINISH_MAX;
-        while !self.is_idle() && !writer.is_finished() && Instant::now() < until {
+    /// Sends the last bytes, and waits for as long as the terminal takes any: a slow one gets them all, a stopped one is
+    /// left.
+    pub(super) fn finish(&self, bytes: Vec<u8>) -> Delivery {
+        self.send(bytes);
+        let (mut moved, mut since) = (self.moved(), Instant::now());
+        while !self.is_idle() {
+            if self.is_gone() || since.elapsed() >= STOPPED_AFTER {
+                return Delivery::Stopped;
+            }
             thread::park_timeout(Duration::from_millis(5));
+            if moved != self.moved() {
+                (moved, since) = (self.moved(), Instant::now());
+            }
+        }
+        if self.is_gone() { Delivery::Stopped } else { Delivery::Delivered }
+    }
+
+    fn moved(&self) -> usize {
+        self.lane.way.moved.load(Ordering::SeqCst)
+    }
+}
+
+fn write(bytes: &[u8], moved: &AtomicUsize) -> rustix::io::Result<()> {
+    let terminal = io::stdout();
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        match rustix::io::write(&terminal, &rest[..rest.len().min(WRITE_MAX)]) {
+            Ok(0) => return Err(Errno::IO),
+            Ok(written) => {
+                moved.fetch_add(written, Ordering::SeqCst);
+                rest = &rest[written..];
+            }
+            // Whoever shares the terminal may have made it one that does not wait.
+            Err(Errno::AGAIN) => {
+                let _ = poll(&mut [PollFd::new(&terminal, PollFlags::OUT)], Some(&BUSY_WAIT));
+            }
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error),
         }
     }
+    Ok(())
 }
