@@ -98,12 +98,26 @@ async fn an_agent_that_exits_at_once_did_not_start() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn login_noise_is_skipped_and_shown_nowhere() {
-    let lab = Lab::with(|options| options.rc = "echo Welcome; echo motd >&2; echo '@rookerynot';".to_owned()).await;
+    let lab = Lab::with(|options| {
+        options.rc = "echo Welcome; echo motd >&2; echo '@rookerynot'; printf unfinished;".to_owned()
+    })
+    .await;
     let mut run = lab.fleet(&polite()).await;
     run.connect(1);
     run.attached().await;
     run.disconnect(1);
     assert_eq!(run.ended().await, (None, Vec::new()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_runs_no_commands_says_what_it_says_instead() {
+    let lab = Lab::with(|options| options.rc = "echo This account is not available.; exit 1;".to_owned()).await;
+    let failure = lab.ends_with(&polite()).await;
+    assert!(!failure.is_retryable());
+    assert!(
+        matches!(&failure, Failure::AgentStart { why } if why.contains("not available") && why.contains("status 1")),
+        "{failure}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -70,7 +70,7 @@ pub(super) async fn listen(mut channel: Channel) -> Said {
             if answers.len() < ANSWERS_MAX {
                 answers.push(answer.to_owned());
             }
-        } else {
+        } else if !line.trim().is_empty() {
             if noise.len() == NOISE_MAX {
                 noise.remove(0);
             }

@@ -39,7 +39,7 @@ pub struct Probe {
 ///
 /// # Errors
 /// [`Failure::WorkDir`] when no folder is fit, [`Failure::Unsupported`] when the agent cannot run there,
-/// [`Failure::Ssh`] when the host does something else than what it is told.
+/// [`Failure::AgentStart`] when the host does something else than what it is told.
 pub async fn probe(link: &Link, image: &AgentImage, work_dir: &str, after: Duration) -> Result<Probe, Failure> {
     if work_dir.contains(['\n', '\r', '\0']) {
         return Err(Failure::WorkDir { why: format!("{work_dir:?} holds a line break") });
@@ -59,7 +59,7 @@ pub async fn probe(link: &Link, image: &AgentImage, work_dir: &str, after: Durat
 fn understand(said: &Said, image: &AgentImage) -> Result<Probe, Failure> {
     let (Some(system), Some(_)) = (said.answer("system"), said.answer("end")) else {
         let why = format!("the host does not run commands; it said {}", said.noise());
-        return Err(said.lost().unwrap_or(Failure::Ssh { why }));
+        return Err(said.lost().unwrap_or(Failure::AgentStart { why }));
     };
     let fits = system
         .split_once(' ')

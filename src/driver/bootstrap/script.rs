@@ -2,7 +2,8 @@
 //!
 //! A login shell hands them to `/bin/sh`, and it may be csh or fish: inside the single quotes there is no single quote,
 //! `!`, backslash or newline (`a_command_is_safe_in_any_login_shell` checks). Lines that answer begin with [`PREFIX`];
-//! whatever else a host prints is noise.
+//! whatever else a host prints is noise. It may not end with a newline: each command says one first. Several hosts may
+//! share a work folder (a home on NFS): names of passing files hold the host's.
 
 /// What an answer begins with.
 pub(super) const PREFIX: &str = "@rookery ";
@@ -12,7 +13,7 @@ pub(super) const PREFIX: &str = "@rookery ";
 /// Each candidate must be a folder of ours with mode 0700, no link, and a file in it must run.
 pub(super) const PROBE: &str = concat!(
     "/bin/sh -c 'umask 077; IFS= read -r want; IFS= read -r sum; u=$(id -u); ",
-    "say() { echo \"@rookery $*\"; }; ",
+    "say() { echo \"@rookery $*\"; }; echo; ",
     "say system \"$(uname -s)\" \"$(uname -m)\"; say ssh \"$SSH_CONNECTION\"; say time \"$(date +%s)\"; ",
     "for c in sha256sum gzip; do command -v $c >/dev/null 2>&1 && say has $c; done; ",
     "try() { ",
@@ -22,7 +23,7 @@ pub(super) const PROBE: &str = concat!(
     "if [ -d \"$1\" ]; then :; else why=\"cannot be made\"; return 1; fi; ",
     "if [ -O \"$1\" ]; then :; else why=\"belongs to somebody else\"; return 1; fi; ",
     "case \"$(ls -ld \"$1\")\" in drwx------*) ;; *) why=\"is open to others (chmod 700)\"; return 1;; esac; ",
-    "t=\"$1/.probe.$$\"; rm -f \"$t\"; ",
+    "t=\"$1/.probe.$(uname -n).$$\"; rm -f \"$t\"; ",
     "if echo : 2>/dev/null >\"$t\" && chmod 700 \"$t\"; then :; ",
     "else rm -f \"$t\"; why=\"cannot be written to\"; return 1; fi; ",
     "if \"$t\" >/dev/null 2>&1; then rm -f \"$t\"; return 0; fi; ",
@@ -40,8 +41,8 @@ pub(super) const PROBE: &str = concat!(
 /// Takes the agent in. Stdin: the work folder, the agent's SHA-256, `gzip` or `cat`, then the agent until the end.
 pub(super) const INSTALL: &str = concat!(
     "/bin/sh -c 'umask 077; IFS= read -r d; IFS= read -r sum; IFS= read -r how; ",
-    "say() { echo \"@rookery $*\"; }; ",
-    "p=\"$d/agents/$sum\"; t=\"$p/.new.$$\"; ",
+    "say() { echo \"@rookery $*\"; }; echo; ",
+    "p=\"$d/agents/$sum\"; t=\"$p/.new.$(uname -n).$$\"; ",
     "gone() { rm -f \"$t\"; exit 9; }; trap gone HUP INT TERM PIPE; ",
     "mkdir -p \"$p\" || { say bad cannot make \"$p\"; exit 9; }; ",
     "case \"$how\" in gzip) gzip -dc >\"$t\";; *) cat >\"$t\";; esac; r=$?; ",
@@ -51,15 +52,13 @@ pub(super) const INSTALL: &str = concat!(
 );
 
 /// Becomes the agent, in place of the login shell too: who waits for it is told how it really ended. Stdin: the work
-/// folder, the agent's SHA-256, then orders.
-pub(super) const START: &str = concat!(
-    "exec /bin/sh -c 'umask 077; IFS= read -r d; IFS= read -r sum; ",
-    "exec \"$d/agents/$sum/rookery-agent\" serve'",
-);
+/// folder, the agent's SHA-256, then orders. A folder of releases that it makes has the mode the user's own would have.
+pub(super) const START: &str =
+    concat!("exec /bin/sh -c 'IFS= read -r d; IFS= read -r sum; ", "exec \"$d/agents/$sum/rookery-agent\" serve'",);
 
 /// Ends an agent and proves it. Stdin: its process id. A process of that id that is no agent of ours is not touched.
 pub(super) const END: &str = concat!(
-    "/bin/sh -c 'IFS= read -r p; say() { echo \"@rookery $*\"; }; ",
+    "/bin/sh -c 'IFS= read -r p; say() { echo \"@rookery $*\"; }; echo; ",
     "alive() { kill -0 \"$p\" 2>/dev/null || return 1; [ -d \"/proc/$$\" ] || return 0; ",
     "case \"$(cat \"/proc/$p/cmdline\" 2>/dev/null)\" in *rookery-agent*) return 0;; *) return 1;; esac; }; ",
     "for s in 0 TERM KILL; do ",
