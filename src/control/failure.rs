@@ -41,6 +41,14 @@ pub enum AgentFailure {
         /// On what.
         path: String,
     },
+    /// The folder beside the releases is not, or may not be, this agent's alone.
+    #[error("cannot work in {path}: it {why}")]
+    Folder {
+        /// The folder.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The release is there, and is not this one. Nothing was touched.
     #[error("{path} is already there with other content ({found} instead of {expected})")]
     ReleaseDiffers {
@@ -142,6 +150,7 @@ impl AgentFailure {
             Self::DiskFull { .. }
             | Self::ReadOnly { .. }
             | Self::Permission { .. }
+            | Self::Folder { .. }
             | Self::ReleaseDiffers { .. }
             | Self::UnsafeArchive { .. }
             | Self::DamagedArchive { .. }
@@ -157,6 +166,7 @@ impl AgentFailure {
             Self::DiskFull { .. } => "disk full",
             Self::ReadOnly { .. } => "read-only file system",
             Self::Permission { .. } => "permission denied on the host",
+            Self::Folder { .. } => "folder not to be used",
             Self::ReleaseDiffers { .. } => "release already there with other content",
             Self::DigestMismatch { .. } => "digest mismatch",
             Self::UnsafeArchive { .. } => "unsafe archive entry",
@@ -175,6 +185,7 @@ impl AgentFailure {
             Self::DiskFull { .. } => "free space on the host, then retry: fetched pieces are kept",
             Self::ReadOnly { .. } => "remount the file system read-write, then retry",
             Self::Permission { .. } => "give the user write access to the folder, or choose another with --to",
+            Self::Folder { .. } => "look whose it is; move it away, or give each host a destination of its own",
             Self::ReleaseDiffers { .. } => "choose another --tag, or move the release on the host away",
             Self::DigestMismatch { .. } => "retry; if it comes back, check the host's memory and disk",
             Self::UnsafeArchive { .. } | Self::DamagedArchive { .. } => "package the source again",

@@ -21,9 +21,9 @@ pub enum Order {
         protocol: u32,
         /// The run the agent works for.
         run: RunId,
-        /// What the inventory calls this host; for the agent's log.
+        /// What the inventory calls this host; for the agent's folder and log.
         host: String,
-        /// The agent's folder on this host: its lock and its log lie in `runs/RUN` there.
+        /// The agent's folder on this host: its lock and its log lie in `runs/RUN/HOST` there.
         work_dir: String,
         /// The folder releases land in; `~/` at its start is the agent's home.
         destination: String,

@@ -33,8 +33,8 @@ impl From<ReleaseError> for AgentFailure {
             ReleaseError::Exists { path } => {
                 Self::Io { operation: "rename to".to_owned(), path: path.display().to_string(), why }
             }
-            ReleaseError::NotOurs { path, .. } => {
-                Self::Permission { operation: "trust".to_owned(), path: path.display().to_string() }
+            ReleaseError::NotOurs { path, why } => {
+                Self::Folder { path: path.display().to_string(), why: why.to_owned() }
             }
             ReleaseError::Name { .. } => Self::Protocol { why },
         }

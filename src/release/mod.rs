@@ -17,7 +17,7 @@ use crate::payload::{FileError, ReadError};
 
 pub use place::{ReleaseState, digest, place, state};
 pub use space::{preallocate, space_left};
-pub use workspace::Workspace;
+pub use workspace::{Claim, Workspace};
 
 /// Why a release cannot be looked at, prepared or placed.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +41,7 @@ pub enum ReleaseError {
         /// The release.
         path: PathBuf,
     },
-    /// The working folder could be under somebody else's control.
+    /// The working folder is, or could be, under somebody else's control.
     #[error("{path} {why}; move it away, then try again", path = .path.display())]
     NotOurs {
         /// The working folder.

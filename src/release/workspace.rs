@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FileType, Mode, OFlags, fstat, mkdir};
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags, flock, fstat, mkdir};
 use rustix::io::Errno;
 
 use super::place::ASIDE;
@@ -22,10 +22,17 @@ const NAME: &str = ".rookery";
 /// | `<info-hash>.part` | a payload, whole or in part; kept over retries |
 /// | `pack.<run>` | a payload that is packed on this host |
 /// | `stage.<run>.<tag>` | a release that is being unpacked |
+/// | `lock.<run>` | held by the one agent that works here for a run |
 #[derive(Debug)]
 pub struct Workspace {
     destination: PathBuf,
     path: PathBuf,
+}
+
+/// Held by the one agent that works in a folder for a run. Dropping it gives the folder up.
+#[derive(Debug)]
+pub struct Claim {
+    _lock: File,
 }
 
 impl Workspace {
@@ -62,6 +69,25 @@ impl Workspace {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Claims the folder for a run: hosts may share it.
+    ///
+    /// # Errors
+    ///
+    /// [`ReleaseError::NotOurs`] when another agent of the run works in it.
+    pub fn claim(&self, run: &str) -> Result<Claim, ReleaseError> {
+        let path = self.path.join(lock_name(run)?);
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let lock = rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR).map_err(FileError::at("open", &path))?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Claim { _lock: lock.into() }),
+            Err(Errno::WOULDBLOCK) => Err(ReleaseError::NotOurs {
+                path: self.path.clone(),
+                why: "is where another host of this run is at work",
+            }),
+            Err(error) => Err(FileError::at("lock", &path)(error).into()),
+        }
     }
 
     /// Where the payload of a torrent is gathered.
@@ -103,7 +129,8 @@ impl Workspace {
         let Ok(run) = run_name(run) else { return vec![FileError::at("remove", &self.path)(Errno::INVAL)] };
         let mut left = Vec::new();
         let stage = format!("stage.{run}.");
-        let exact = [Some(format!("pack.{run}")), info_hash.map(|hash| format!("{hash}.part"))];
+        let part = info_hash.map(|hash| format!("{hash}.part"));
+        let exact = [Some(format!("pack.{run}")), Some(format!("lock.{run}")), part];
         sweep(&self.path, &mut left, |name| {
             name.starts_with(stage.as_bytes()) || exact.iter().flatten().any(|exact| name == exact.as_bytes())
         });
@@ -133,6 +160,10 @@ impl Workspace {
         }
         Ok(())
     }
+}
+
+fn lock_name(run: &str) -> Result<String, ReleaseError> {
+    Ok(format!("lock.{}", run_name(run)?))
 }
 
 /// A run's name: without `.`, so that no run's files start like another's.
@@ -182,6 +213,21 @@ mod tests {
         assert!(workspace.remove("a-b", Some(HASH)).is_empty());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
         assert!(Workspace::existing(folder.path()).unwrap().is_none());
+    }
+
+    #[test]
+    fn one_agent_of_a_run_works_in_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = Workspace::open(folder.path()).unwrap();
+        let claim = workspace.claim("a").unwrap();
+        let error = workspace.claim("a").unwrap_err();
+        assert!(error.to_string().contains("another host of this run"), "{error}");
+        workspace.claim("b").unwrap();
+        drop(claim);
+        workspace.claim("a").unwrap();
+        assert!(Workspace::open(folder.path()).unwrap().remove("a", None).is_empty());
+        assert!(workspace.remove("b", None).is_empty());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

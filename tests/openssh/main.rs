@@ -228,6 +228,53 @@ fn a_full_disk_fails_alone_with_numbers() {
 }
 
 #[test]
+fn hosts_that_share_folders_do_not_disturb_each_other() {
+    let lab = Lab::of(4);
+    let source = source(&lab, 4);
+    let shared = |text: &str| {
+        let mut text = text.to_owned();
+        for other in [3, 4, 5] {
+            text = text.replace(&format!("/h{other}/work\""), "/h2/work\"");
+        }
+        text
+    };
+    let inventory = fs::read_to_string(lab.path("inventory.toml")).expect("the lab wrote it");
+    fs::write(lab.path("inventory.toml"), shared(&inventory)).expect("it takes files");
+    lab.run(&source, &["--tag", "v1"]).expect_code(0);
+    lab.assert_delivered(&deployed(&lab, &source), "v1", &[]);
+    lab.assert_clean();
+
+    let one_destination = inventory.replace("/h4/releases\"", "/h3/releases\"");
+    fs::write(lab.path("inventory.toml"), one_destination).expect("it takes files");
+    let ended = lab.run(&source, &["--tag", "v2", "--max-upload", "1M"]).expect_code(3);
+    let why = [1, 2].map(|index| ended.reason(&lab.hosts[index]));
+    assert!(why.iter().any(|why| why.contains("another host of this run")), "{why:?}");
+    assert_eq!(ended.end()["counts"]["done"], 3, "{}", ended.story);
+    lab.assert_delivered(&lab.path("expected"), "v2", &[2]);
+    lab.assert_clean();
+    let again = lab.run(&source, &["--tag", "v2"]).expect_code(0);
+    assert_eq!(again.end()["counts"]["done"], 4, "{}", again.story);
+}
+
+#[test]
+fn a_folder_of_releases_is_made_as_the_user_would_and_a_planted_one_is_refused() {
+    let lab = Lab::of(3);
+    let source = source(&lab, 1);
+    let inventory = fs::read_to_string(lab.path("inventory.toml")).expect("the lab wrote it");
+    let deeper = inventory.replace("/h3/releases\"", "/h3/releases/web/live\"");
+    fs::write(lab.path("inventory.toml"), deeper).expect("it takes files");
+    fs::create_dir(lab.path("elsewhere")).expect("it takes folders");
+    symlink(lab.path("elsewhere"), lab.hosts[2].releases().join(".rookery")).expect("it takes links");
+    let ended = lab.run(&source, &["--tag", "v1"]).expect_code(3);
+    let made = lab.hosts[1].releases().join("web/live");
+    assert_eq!(fs::metadata(&made).expect("it was made").permissions().mode() & 0o055, 0o055);
+    assert!(made.join("v1").is_dir() && !made.join(".rookery").exists());
+    let why = ended.reason(&lab.hosts[2]);
+    assert!(why.contains("cannot work in") && why.contains("is not a folder of its own"), "{why}");
+    assert_eq!(fs::read_dir(lab.path("elsewhere")).expect("it is there").count(), 0);
+}
+
+#[test]
 fn a_tampered_partial_file_is_fetched_again_where_it_is_wrong() {
     let Some(lab) = Lab::of(3) else { return };
     let source = source(&lab, 8);
@@ -249,7 +296,7 @@ fn a_tampered_partial_file_is_fetched_again_where_it_is_wrong() {
     fs::write(&partial, bytes).expect("it is ours");
     lab.run(&source, &["--tag", "v1"]).expect_code(0);
     lab.assert_delivered(&deployed(&lab, &source), "v1", &[]);
-    lab.hosts.iter().for_each(|host| assert!(!host.releases().join(".rookery").exists()));
+    lab.assert_clean();
 }
 
 #[test]

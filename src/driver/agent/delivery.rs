@@ -1,7 +1,7 @@
 //! What blocks on the way to a release: packing, looking at what is there, verifying, unpacking, placing.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::jobs::{Context, Report};
 use crate::base::{Bitfield, ByteCount, InfoHash};
@@ -11,7 +11,7 @@ use crate::control::{
 use crate::driver::storage::{Access, Storage};
 use crate::metainfo::{Content, Info, Metainfo};
 use crate::payload::{Compress, Format, PackOptions, Promise, pack, remove_tree, sha256_file, unpack};
-use crate::release::{self, ReleaseState, Workspace};
+use crate::release::{self, Claim, ReleaseError, ReleaseState, Workspace};
 
 /// What one entry of a release takes on a disk besides its bytes: the rest of its last block, and its inode.
 const ENTRY_COST: u64 = 4096 + 512;
@@ -46,12 +46,26 @@ pub(super) struct Packed {
 /// Where things are on this host.
 #[derive(Debug, Clone)]
 pub(super) struct Site {
+    /// Held from when the folder of releases is first worked in.
+    pub(super) claim: Arc<OnceLock<Claim>>,
     /// The folder releases land in.
     pub(super) destination: PathBuf,
     /// The run.
     pub(super) run: RunId,
     /// What [`Order::Pack`](crate::control::Order::Pack) made.
     pub(super) packed: Option<PathBuf>,
+}
+
+impl Site {
+    /// Opens the folder beside the releases, for this agent alone.
+    fn workspace(&self) -> Result<Workspace, AgentFailure> {
+        let workspace = Workspace::open(&self.destination)?;
+        if self.claim.get().is_none() {
+            let claim = workspace.claim(self.run.as_str())?;
+            self.claim.get_or_init(|| claim);
+        }
+        Ok(workspace)
+    }
 }
 
 /// Makes a payload out of a path on this host.
@@ -64,7 +78,7 @@ pub(super) fn make(context: &Context, site: &Site, order: &PackOrder) -> Result<
     };
     let options = PackOptions { exclude: order.exclude.clone(), compress, piece_length: order.piece_length };
     let source = expand_home(&order.source);
-    let out = Workspace::open(&site.destination)?.packed(site.run.as_str())?;
+    let out = site.workspace()?.packed(site.run.as_str())?;
     let progress = |progress: crate::payload::PackProgress| context.mention(Report::Packing(progress.done));
     let packed = pack(&source, &out, &options, &progress, context.cancel())?;
     let name = source.file_name().map_or_else(|| "payload".to_owned(), |name| name.to_string_lossy().into_owned());
@@ -94,7 +108,7 @@ pub(super) fn prepare(context: &Context, site: &Site, order: &ServeOrder, info: 
     if already && order.role == ServeRole::Peer {
         return Ok(Report::Prepared(Prepared::Nothing));
     }
-    let workspace = Workspace::open(&site.destination)?;
+    let workspace = site.workspace()?;
     let (path, access) = match &order.role {
         ServeRole::Peer | ServeRole::Seeder(DataSource::Pushed) => (workspace.payload(info.info_hash()), Access::Write),
         ServeRole::Seeder(DataSource::File(path)) => (expand_home(path), Access::Read),
@@ -129,7 +143,7 @@ pub(super) fn deliver(
         return Err(AgentFailure::DigestMismatch { what: "payload".to_owned(), found, expected: facts.sha256 });
     }
     context.report(Report::Unpacking);
-    let staged = Workspace::open(&site.destination)?.stage(site.run.as_str(), tag.as_str())?;
+    let staged = site.workspace()?.stage(site.run.as_str(), tag.as_str())?;
     let promise = Promise { bytes: facts.unpacked_bytes, entries: facts.unpacked_entries, mode: facts.mode };
     let format = match facts.format {
         PayloadFormat::File => Format::File,
@@ -156,23 +170,31 @@ fn place(context: &Context, site: &Site, tag: &Tag, facts: &PayloadFacts, staged
     Ok(())
 }
 
-/// Removes what a run left in the folder of releases, and these payloads; says what is still there.
+/// Removes what a run left in the folder of releases, and these payloads; says what is still there. Where another host's
+/// agent is at work for the run, it cleans up.
 pub(super) fn clean(site: &Site, payloads: &[InfoHash]) -> Vec<String> {
     let mut left = Vec::new();
     let each = payloads.iter().copied().map(Some).chain(payloads.is_empty().then_some(None));
     for payload in each {
-        match Workspace::existing(&site.destination) {
-            Ok(None) => {}
-            Ok(Some(workspace)) => {
-                let remains = workspace.remove(site.run.as_str(), payload);
-                left.extend(remains.into_iter().map(|error| error.to_string()));
-            }
+        match clean_one(site, payload) {
+            Ok(remains) => left.extend(remains),
             Err(error) => left.push(error.to_string()),
         }
     }
-    left.sort();
-    left.dedup();
     left
+}
+
+fn clean_one(site: &Site, payload: Option<InfoHash>) -> Result<Vec<String>, ReleaseError> {
+    let Some(workspace) = Workspace::existing(&site.destination)? else { return Ok(Vec::new()) };
+    let _claim = match site.claim.get() {
+        Some(_) => None,
+        None => match workspace.claim(site.run.as_str()) {
+            Err(ReleaseError::NotOurs { .. }) => return Ok(Vec::new()),
+            claim => Some(claim?),
+        },
+    };
+    let remains = workspace.remove(site.run.as_str(), payload);
+    Ok(remains.into_iter().map(|error| error.to_string()).collect())
 }
 
 /// A path of an order: `~/` at its start is this user's home.
@@ -225,8 +247,9 @@ fn room_taken(path: &Path) -> ByteCount {
 
 /// A disk that became full while unpacking does not say how much is missing.
 fn with_space(failure: AgentFailure, destination: &Path, facts: &PayloadFacts) -> AgentFailure {
-    if let AgentFailure::DiskFull { path, .. } = failure {
+    if let AgentFailure::DiskFull { .. } = failure {
         let free = release::space_left(destination).unwrap_or_default();
+        let path = destination.display().to_string();
         return AgentFailure::DiskFull { path, needed: unpacked_cost(facts), free };
     }
     failure

@@ -1,6 +1,7 @@
 //! `rookery-agent serve`: obeys the console until it says stop, or is gone.
 
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -13,12 +14,12 @@ use super::log::Log;
 use super::progress::{LOOK_EVERY, Told};
 use super::seat::{Met, Seat};
 use super::signals::Signals;
-use crate::base::InfoHash;
 use crate::control::{AgentFailure, Order, PROTOCOL, PackOrder, PortRange, RunId, ServeOrder, Status};
 use crate::driver::Clock;
 use crate::driver::member::{Happening, Member};
 use crate::driver::peers::listen_failure;
 use crate::driver::tracker::{TrackerHandle, TrackerServer};
+use crate::release::Claim;
 use crate::swarm::Input;
 use crate::tracker::TrackerConfig;
 
@@ -83,6 +84,36 @@ struct Home {
     folder: RunFolder,
     run: RunId,
     destination: PathBuf,
+    claim: Arc<OnceLock<Claim>>,
+}
+
+impl Home {
+    fn site(&self, packed: Option<PathBuf>) -> Site {
+        let (destination, run) = (self.destination.clone(), self.run.clone());
+        Site { claim: Arc::clone(&self.claim), destination, run, packed }
+    }
+
+    /// Removes what this run left here, and with the partial payload what killed runs left of the same; says what is
+    /// still there.
+    fn leave(self, discard_partial: bool) -> Vec<String> {
+        let mut ended = Vec::new();
+        let mut partial = Vec::new();
+        if discard_partial {
+            partial = self.folder.remembered();
+            ended = self.folder.abandoned();
+        }
+        ended.push((self.run.clone(), self.folder));
+        let mut left_behind = Vec::new();
+        for (run, folder) in ended {
+            let claim = if run == self.run { Arc::clone(&self.claim) } else { Arc::default() };
+            let site = Site { claim, run, destination: self.destination.clone(), packed: None };
+            left_behind.extend(delivery::clean(&site, &partial));
+            left_behind.extend(folder.remove());
+        }
+        left_behind.sort();
+        left_behind.dedup();
+        left_behind
+    }
 }
 
 impl Agent {
@@ -209,7 +240,7 @@ impl Agent {
         if self.home.is_some() {
             return Err(AgentFailure::Protocol { why: "it said hello twice".to_owned() });
         }
-        let folder = match RunFolder::take(&expand_home(work_dir), &run).await {
+        let folder = match RunFolder::take(&expand_home(work_dir), &run, host).await {
             Ok(folder) => folder,
             Err(failure) => {
                 self.refuse(failure);
@@ -218,7 +249,7 @@ impl Agent {
         };
         self.log.also_to(&folder.log());
         self.log.line(&format!("agent {} for {run} at {host}", std::process::id()));
-        self.home = Some(Home { folder, run, destination: expand_home(destination) });
+        self.home = Some(Home { folder, run, destination: expand_home(destination), claim: Arc::default() });
         Ok(Then::Continue)
     }
 
@@ -235,7 +266,7 @@ impl Agent {
         let seat = Seat::new(order)?;
         self.log.line(&format!("serving {} as {:?}", seat.info.info_hash(), seat.order.role));
         if let Some(home) = &self.home {
-            home.folder.remember(seat.info.info_hash())?;
+            home.folder.remember(seat.info.info_hash(), &home.destination)?;
         }
         let (order, info) = (seat.order.clone(), seat.info.clone());
         self.seat = Some(seat);
@@ -392,14 +423,9 @@ impl Agent {
         if !self.jobs.end(JOB_ENDS_AFTER).await {
             left_behind.push(format!("process {} is still busy with the payload", std::process::id()));
         }
-        if let Ok(site) = self.site() {
-            let known = self.home.as_ref().map(|home| home.folder.remembered()).unwrap_or_default();
-            let partial: Vec<InfoHash> = if discard_partial { known } else { Vec::new() };
-            let cleaned = tokio::task::spawn_blocking(move || delivery::clean(&site, &partial)).await;
-            left_behind.extend(cleaned.unwrap_or_default());
-        }
         if let Some(home) = self.home.take() {
-            left_behind.extend(home.folder.remove());
+            let cleaned = tokio::task::spawn_blocking(move || home.leave(discard_partial)).await;
+            left_behind.extend(cleaned.unwrap_or_default());
         }
         self.console.tell(Status::Stopped { left_behind });
         0
@@ -408,7 +434,7 @@ impl Agent {
     fn site(&self) -> Result<Site, AgentFailure> {
         let home = self.home.as_ref();
         let home = home.ok_or_else(|| AgentFailure::Protocol { why: "it did not say hello first".to_owned() })?;
-        Ok(Site { destination: home.destination.clone(), run: home.run.clone(), packed: self.packed.clone() })
+        Ok(home.site(self.packed.clone()))
     }
 }
 
