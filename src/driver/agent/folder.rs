@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -76,7 +76,12 @@ impl RunFolder {
         if self.notes().contains(&line) {
             return Ok(());
         }
-        let noted = File::options().create(true).append(true).open(&path).and_then(|mut file| writeln!(file, "{line}"));
+        let noted = File::options()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(&path)
+            .and_then(|mut file| writeln!(file, "{line}"));
         noted.map_err(|error| AgentFailure::from_io("write", &path, &error))
     }
 
@@ -137,7 +142,7 @@ fn try_lock(folder: &Path) -> Result<Option<File>, AgentFailure> {
     let path = lock_path(folder);
     let attempt = || -> std::io::Result<Option<File>> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let mut file = File::options().create(true).truncate(false).read(true).write(true).open(&path)?;
+        let mut file = File::options().create(true).truncate(false).read(true).write(true).mode(0o600).open(&path)?;
         if !hold(&file, &path)? {
             return Ok(None);
         }

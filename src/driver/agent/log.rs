@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use crate::driver::Clock;
@@ -28,7 +29,7 @@ impl Log {
 
     /// Logs to the file at `path` too, from now on.
     pub(super) fn also_to(&mut self, path: &Path) {
-        self.file = File::options().create(true).append(true).open(path).ok();
+        self.file = File::options().create(true).append(true).mode(0o600).open(path).ok();
         let length = self.file.as_ref().and_then(|file| file.metadata().ok()).map_or(0, |about| about.len());
         self.file_left = FILE_MAX.saturating_sub(length as usize);
     }
