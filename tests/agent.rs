@@ -277,6 +277,21 @@ fn a_pushed_payload_becomes_a_release_on_every_host_and_nothing_is_left() {
 }
 
 #[test]
+fn a_tracker_whose_port_is_taken_says_which_it_has() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let mut host = Host::new();
+    let (bind, info_hash) = ("127.0.0.1".parse().unwrap(), Source::new(3).info_hash);
+    host.order(&Order::Track { bind, port, info_hash, allow: Vec::new() });
+    let other = host.wait_for(|status| match status {
+        Status::Tracking { port } => Some(*port),
+        _ => None,
+    });
+    assert_ne!(other, port);
+    host.stop();
+}
+
+#[test]
 fn a_release_that_is_there_is_done_at_once_and_another_is_not_touched() {
     let (source, other) = (Source::new(2), Source::new(3));
     let mut host = Host::new();

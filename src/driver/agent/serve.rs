@@ -1,5 +1,6 @@
 //! `rookery-agent serve`: obeys the console until it says stop, or is gone.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -179,9 +180,7 @@ impl Agent {
                 if let Some(tracker) = self.tracker.take() {
                     tracker.stop().await;
                 }
-                let ports = PortRange { first: port, last: port };
-                let bound = TrackerServer::bind((bind, port).into()).await;
-                let server = bound.map_err(|error| listen_failure(bind, ports, &error))?;
+                let server = self.bind_tracker(bind, port).await?;
                 let allow = allow.into_iter().chain(self.met.addresses());
                 let tracker = server.start(TrackerConfig::of_run(info_hash, allow), fastrand::u64(..));
                 self.log.line(&format!("tracking {info_hash} at {}", tracker.address()));
@@ -258,6 +257,20 @@ impl Agent {
         self.log.line(&format!("packing {}", order.source));
         self.jobs.start(move |context| delivery::make(context, &site, &order));
         Ok(())
+    }
+
+    /// The tracker's port, or any free one when another program has it: this machine tells hosts which it is.
+    async fn bind_tracker(&self, bind: IpAddr, port: u16) -> Result<TrackerServer, AgentFailure> {
+        let ports = PortRange { first: port, last: port };
+        match TrackerServer::bind((bind, port).into()).await {
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && port != 0 => {
+                let text = format!("port {port} is taken by another program: the tracker listens on a free one");
+                self.console.tell(Status::Note { text });
+                TrackerServer::bind((bind, 0).into()).await
+            }
+            bound => bound,
+        }
+        .map_err(|error| listen_failure(bind, ports, &error))
     }
 
     fn serve(&mut self, order: ServeOrder) -> Result<(), AgentFailure> {
