@@ -185,6 +185,7 @@ fn an_operator_aborts_one_host_and_retries_the_failed_while_the_others_go_on() {
         screen.contains("SETTLED") && !screen.contains("disk full") && !screen.contains("agent died")
     });
     session.press("q");
+    session.answer("End the run?", "y");
     assert_eq!(session.end(), 5, "{}", session.screen());
     session.assert_tidy();
 }
