@@ -14,7 +14,7 @@ use crate::base::{Bitfield, Block, ByteCount, Layout, PieceIndex, Sha1Digest};
 use crate::control::AgentFailure;
 use crate::metainfo::{Content, Info};
 use crate::payload::{ReadError, verify_existing};
-use crate::release::{preallocate, space_left};
+use crate::release::{self, preallocate, space_left};
 
 /// Bytes read at once to be hashed.
 const CHUNK: usize = 256 << 10;
@@ -217,6 +217,7 @@ fn open_file(path: &Path, length: u64, access: Access) -> Result<(File, u64), Ag
     let file = options.open(path).map_err(failed("open"))?;
     let held = file.metadata().map_err(failed("inspect"))?.len();
     if access == Access::Write {
+        release::share(&file);
         preallocate(&file, path, length)?;
     }
     Ok((file, held))

@@ -17,7 +17,7 @@ use crate::payload::{FileError, ReadError};
 
 pub use place::{ReleaseState, digest, place, state};
 pub use space::{preallocate, space_left};
-pub use workspace::{Claim, Workspace};
+pub use workspace::{Claim, Workspace, share};
 
 /// Why a release cannot be looked at, prepared or placed.
 #[derive(Debug, thiserror::Error)]

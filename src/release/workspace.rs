@@ -123,13 +123,14 @@ impl Workspace {
     }
 
     /// Removes all that a run left, and the payload of `info_hash` if one is given, then the folder if that leaves it empty.
+    /// A payload that another run [shares](share) stays: that run removes it.
     ///
     /// Returns what could not be removed; empty proves that nothing is left.
     pub fn remove(self, run: &str, info_hash: Option<InfoHash>) -> Vec<FileError> {
         let Ok(run) = run_name(run) else { return vec![FileError::at("remove", &self.path)(Errno::INVAL)] };
         let mut left = Vec::new();
         let stage = format!("stage.{run}.");
-        let part = info_hash.map(|hash| format!("{hash}.part"));
+        let part = info_hash.filter(|hash| !is_shared(&self.payload(*hash))).map(|hash| format!("{hash}.part"));
         let exact = [Some(format!("pack.{run}")), Some(format!("lock.{run}")), part];
         sweep(&self.path, &mut left, |name| {
             name.starts_with(stage.as_bytes()) || exact.iter().flatten().any(|exact| name == exact.as_bytes())
@@ -160,6 +161,18 @@ impl Workspace {
         }
         Ok(())
     }
+}
+
+/// Marks a payload as in use until `file` is closed: several runs may gather the same one, to the same bytes.
+pub fn share(file: &File) {
+    // A file system without locks has no other way to tell; then the run that ends first takes the payload with it.
+    flock(file, FlockOperation::NonBlockingLockShared).ok();
+}
+
+fn is_shared(payload: &Path) -> bool {
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = rustix::fs::open(payload, flags, Mode::empty());
+    file.is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK))
 }
 
 fn lock_name(run: &str) -> Result<String, ReleaseError> {
@@ -227,6 +240,19 @@ mod tests {
         workspace.claim("a").unwrap();
         assert!(Workspace::open(folder.path()).unwrap().remove("a", None).is_empty());
         assert!(workspace.remove("b", None).is_empty());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_payload_that_another_run_gathers_stays_until_that_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = Workspace::open(folder.path()).unwrap();
+        let other = workspace.open_payload(HASH, 100).unwrap();
+        share(&other);
+        assert!(Workspace::open(folder.path()).unwrap().remove("a", Some(HASH)).is_empty());
+        assert!(workspace.payload(HASH).exists());
+        drop(other);
+        assert!(workspace.remove("b", Some(HASH)).is_empty());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 

@@ -229,7 +229,7 @@ fn a_full_disk_fails_alone_with_numbers() {
 
 #[test]
 fn hosts_that_share_folders_do_not_disturb_each_other() {
-    let lab = Lab::of(4);
+    let Some(lab) = Lab::of(4) else { return };
     let source = source(&lab, 4);
     let shared = |text: &str| {
         let mut text = text.to_owned();
@@ -257,8 +257,22 @@ fn hosts_that_share_folders_do_not_disturb_each_other() {
 }
 
 #[test]
+fn two_runs_of_one_payload_leave_each_other_alone() {
+    let Some(lab) = Lab::of(3) else { return };
+    let source = source(&lab, 4);
+    let mut slow = lab.start(&source, &["--tag", "slow", "--max-upload", "1M"]);
+    slow.until("the last host fetches", |event| fetching(event) && event["host"] == lab.hosts[2].name.as_str());
+    lab.run(&source, &["--tag", "quick"]).expect_code(0);
+    slow.finish().expect_code(0);
+    for tag in ["slow", "quick"] {
+        lab.assert_delivered(&deployed(&lab, &source), tag, &[]);
+    }
+    lab.assert_clean();
+}
+
+#[test]
 fn a_folder_of_releases_is_made_as_the_user_would_and_a_planted_one_is_refused() {
-    let lab = Lab::of(3);
+    let Some(lab) = Lab::of(3) else { return };
     let source = source(&lab, 1);
     let inventory = fs::read_to_string(lab.path("inventory.toml")).expect("the lab wrote it");
     let deeper = inventory.replace("/h3/releases\"", "/h3/releases/web/live\"");

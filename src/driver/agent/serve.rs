@@ -436,6 +436,8 @@ impl Agent {
         if !self.jobs.end(JOB_ENDS_AFTER).await {
             left_behind.push(format!("process {} is still busy with the payload", std::process::id()));
         }
+        // It keeps the payload open.
+        self.seat = None;
         if let Some(home) = self.home.take() {
             let cleaned = tokio::task::spawn_blocking(move || home.leave(discard_partial)).await;
             left_behind.extend(cleaned.unwrap_or_default());
