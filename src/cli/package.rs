@@ -96,7 +96,9 @@ struct Teller {
 
 impl Teller {
     fn new(quiet: bool) -> Self {
-        Self { told: Mutex::new(Instant::now()), silent: quiet || !std::io::stderr().is_terminal() }
+        // A line that is written over needs a terminal that can.
+        let overwrites = std::io::stderr().is_terminal() && super::theme::terminal().has_screen();
+        Self { told: Mutex::new(Instant::now()), silent: quiet || !overwrites }
     }
 
     fn tell(&self, progress: PackProgress) {
