@@ -124,7 +124,7 @@ fn body(model: &Model, dialog: &Dialog) -> Vec<String> {
             let (have, they) = if missing == 1 { ("has", "It keeps its") } else { ("have", "They keep their") };
             vec![
                 format!("Every host is settled, and {} {have} not got the release.", count(missing as usize)),
-                format!("{they} pieces: esc and {retry} to retry now, `rookery resume` for later."),
+                format!("{they} pieces: esc, then {retry} retries."),
                 String::new(),
                 "Yes stops every agent, removes temporary files, and leaves.".to_owned(),
             ]

@@ -6,7 +6,7 @@ use ratatui::text::Line;
 
 use super::geometry::{COLUMNS_MIN, ROWS_MIN};
 use super::{header, text};
-use crate::console::model::Model;
+use crate::console::model::{Model, Urgency};
 use crate::console::theme::{Scope, Theme};
 use crate::rollout::StateName;
 
@@ -20,10 +20,13 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
         (format!("{failed} failed"), bad),
         (standing, scope),
         (format!("{}x{}; {COLUMNS_MIN}x{ROWS_MIN} shows more", area.width, area.height), Scope::Muted),
-        ("q quits".to_owned(), Scope::Key),
+        model.toast.as_ref().map_or_else(
+            || ("q quits".to_owned(), Scope::Key),
+            |toast| (toast.text.clone(), if toast.urgency == Urgency::Info { Scope::Good } else { Scope::Warning }),
+        ),
     ];
     for (row, (words, scope)) in (0_u16..).zip(lines) {
-        let words = text::fit(theme, &words, usize::from(area.width));
+        let words = text::begin(theme, &words, usize::from(area.width));
         text::put(frame.buffer_mut(), area, row, &Line::styled(words, theme.scope(scope)));
     }
 }
