@@ -38,10 +38,10 @@ struct Seen {
 
 impl Session {
     fn demo(arguments: &[&str]) -> Self {
-        Self::with_locale("C.UTF-8", arguments)
+        Self::with(&[], arguments)
     }
 
-    fn with_locale(locale: &str, arguments: &[&str]) -> Self {
+    fn with(environment: &[(&str, &str)], arguments: &[&str]) -> Self {
         let (rows, cols) = (30, 100);
         let folder = tempfile::tempdir().expect("a folder for the demo");
         let pair = native_pty_system()
@@ -51,7 +51,8 @@ impl Session {
         command.arg("demo");
         command.args(arguments);
         command.env_clear();
-        for (name, value) in [("TERM", "xterm-256color"), ("LANG", locale), ("PATH", "/usr/local/bin:/usr/bin:/bin")] {
+        let usual = [("TERM", "xterm-256color"), ("LANG", "C.UTF-8"), ("PATH", "/usr/local/bin:/usr/bin:/bin")];
+        for (name, value) in usual.iter().chain(environment) {
             command.env(name, value);
         }
         command.env("HOME", folder.path());
@@ -114,13 +115,42 @@ impl Session {
         self.press("q");
     }
 
+    /// Tells the program alone: what is kept of its screen keeps its size.
+    fn resize(&self, rows: u16, cols: u16) {
+        let size = PtySize { rows, cols, pixel_width: 0, pixel_height: 0 };
+        self.master.as_ref().expect("the terminal is there").resize(size).expect("a pty has any size");
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.process_id().expect("it runs");
+        let sent = std::process::Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status();
+        assert!(sent.expect("kill is everywhere").success());
+    }
+
+    /// What the run has written down so far.
+    fn journal(&self) -> String {
+        let folders = |path: &Path| fs::read_dir(path).into_iter().flatten().filter_map(Result::ok).map(|at| at.path());
+        let runs = folders(self.folder.path()).flat_map(|demo| folders(&demo.join("state/runs")).collect::<Vec<_>>());
+        runs.filter_map(|run| fs::read_to_string(run.join("journal.jsonl")).ok()).collect()
+    }
+
     fn end(&mut self) -> u32 {
+        let screen = |session: &Self| session.screen();
+        self.end_or(screen)
+    }
+
+    /// The end, without a look at the screen.
+    fn end_unseen(&mut self) -> u32 {
+        self.end_or(|_| String::new())
+    }
+
+    fn end_or(&mut self, screen: impl Fn(&Self) -> String) -> u32 {
         let until = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().expect("it was started here") {
                 return status.exit_code();
             }
-            assert!(Instant::now() < until, "it does not end; the screen was\n{}", self.screen());
+            assert!(Instant::now() < until, "it does not end; the screen was\n{}", screen(self));
             thread::park_timeout(Duration::from_millis(20));
         }
     }
@@ -241,18 +271,102 @@ fn a_terminal_that_goes_away_does_not_end_the_run() {
 fn a_signal_gives_the_terminal_back_and_cleans_up() {
     let mut session = Session::demo(&["--hosts", "4", "--no-faults"]);
     session.wait_for("fetching");
-    let pid = session.child.process_id().expect("it runs");
-    let killed = std::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status();
-    assert!(killed.expect("kill is everywhere").success());
+    session.signal("TERM");
     assert_eq!(session.end(), 143);
     session.assert_tidy();
 }
 
 #[test]
 fn a_terminal_without_utf_8_gets_ascii_only() {
-    let mut session = Session::with_locale("C", &["--hosts", "4", "--no-faults"]);
+    let mut session = Session::with(&[("LANG", "C")], &["--hosts", "4", "--no-faults"]);
     session.wait_for("fetching");
     assert!(session.screen().is_ascii(), "{}", session.screen());
-    session.leave();
-    assert_eq!(session.end(), 0);
+    session.signal("TERM");
+    assert_eq!(session.end(), 143);
+}
+
+#[test]
+fn a_terminal_without_colours_gets_none_and_still_tells_failures_apart() {
+    let mut session = Session::with(&[("NO_COLOR", "1")], &["--hosts", "4"]);
+    session.wait_for("host key changed");
+    let seen = session.seen.lock().expect("no reader panics");
+    let (rows, columns) = seen.screen.screen().size();
+    let cells: Vec<_> = (0..rows)
+        .flat_map(|row| (0..columns).map(move |column| (row, column)))
+        .filter_map(|(row, column)| seen.screen.screen().cell(row, column))
+        .collect();
+    let plain = |color| color == vt100::Color::Default;
+    assert!(cells.iter().all(|cell| plain(cell.fgcolor()) && plain(cell.bgcolor())));
+    assert!(cells.iter().any(|cell| cell.contents() == "✗" && cell.inverse()));
+    drop(seen);
+    session.signal("TERM");
+    assert_eq!(session.end(), 143);
+    session.assert_tidy();
+}
+
+#[test]
+fn a_terminal_that_cannot_move_its_cursor_gets_lines() {
+    let mut session = Session::with(&[("TERM", "dumb")], &["--hosts", "3", "--no-faults"]);
+    session.wait_for("web02                fetching");
+    assert!(!session.seen.lock().expect("no reader panics").bytes.contains(&0x1b));
+    session.signal("TERM");
+    assert_eq!(session.end(), 143);
+    session.assert_gone();
+}
+
+#[test]
+fn a_terminal_that_is_resized_stopped_and_drawn_anew_shows_the_run_all_the_same() {
+    let mut session = Session::demo(&["--hosts", "4", "--no-faults"]);
+    session.wait_for("fetching");
+    for round in 0..60 {
+        for (rows, cols) in [(24, 80), (1, 1), (5, 20), (60, 200), (3, 200), (60, 3)] {
+            session.resize(rows, cols);
+            // Some are seen one by one, some all at once.
+            thread::park_timeout(Duration::from_millis(round % 3 * 4));
+        }
+    }
+    session.resize(30, 100);
+    session.press("?");
+    session.wait_for("retry every failed");
+    session.press("\x1b");
+    session.wait("the help to close", |screen| !screen.contains("retry every failed"));
+    // Drawing anew writes over what does not belong there, and asks the terminal nothing.
+    session.press("\x0c");
+    session.wait_for("seeder up");
+    session.press("\x1a");
+    session.wait_for("a run is not suspended");
+    session.signal("STOP");
+    session.signal("CONT");
+    session.wait_for("fetching");
+    session.signal("TSTP");
+    session.press("4");
+    session.wait_for("the seeder is up");
+    assert!(!session.seen.lock().expect("no reader panics").bytes.windows(4).any(|bytes| bytes == b"\x1b[6n"));
+    session.signal("TERM");
+    assert_eq!(session.end(), 143, "{}", session.screen());
+    session.assert_tidy();
+}
+
+#[test]
+fn a_terminal_that_nobody_reads_holds_up_neither_the_run_nor_its_end() {
+    let mut session = Session::demo(&["--hosts", "3", "--no-faults"]);
+    session.resize(60, 200);
+    session.wait_for("fetching");
+    let seen = Arc::clone(&session.seen);
+    let stopped = seen.lock().expect("no reader panics");
+    // More than a pty keeps.
+    for _ in 0..60 {
+        session.press("\x0c");
+        thread::park_timeout(Duration::from_millis(50));
+    }
+    let until = Instant::now() + PATIENCE;
+    while !session.journal().contains("run.end") {
+        assert!(Instant::now() < until, "the run does not end:\n{}", session.journal());
+        thread::park_timeout(Duration::from_millis(100));
+    }
+    session.signal("TERM");
+    let status = session.end_unseen();
+    drop(stopped);
+    assert_eq!(status, 143);
+    session.assert_gone();
 }
