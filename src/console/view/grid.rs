@@ -97,8 +97,8 @@ fn cell(model: &Model, theme: &Theme, buffer: &mut Buffer, place: Rect, cell: &C
         Density::Tile => {
             let name = usize::from(cell.grid.name);
             let label = match cell.grid.name {
-                0 => format!("{:>4} ", share(host)),
-                _ => format!(" {:<name$} {:>4} ", fit(theme, short(model, cell), name), share(host)),
+                0 => format!("{:>4}{}", share(host), sign(cell)),
+                _ => format!("{}{:<name$} {:>4} ", sign(cell), fit(theme, short(model, cell), name), share(host)),
             };
             let width = usize::from(place.width.saturating_sub(1));
             let label = fit(theme, label.trim_end(), width);
@@ -123,7 +123,10 @@ fn card(model: &Model, theme: &Theme, buffer: &mut Buffer, place: Rect, cell: &C
     let mut spans = vec![
         Span::styled(pointer, theme.scope(Scope::Key)),
         Span::styled(look.0.to_string(), look.1),
-        Span::styled(format!(" {:<name$} ", fit(theme, short(model, cell), name)), dressed(theme, caption, cell)),
+        Span::styled(
+            format!("{}{:<name$} ", sign(cell), fit(theme, short(model, cell), name)),
+            dressed(theme, caption, cell),
+        ),
     ];
     let now = model.shown_now();
     let room =
@@ -204,6 +207,11 @@ pub(super) fn caption(theme: &Theme, state: StateName) -> Style {
         | StateName::Unpacking
         | StateName::Done => theme.scope(Scope::Text),
     }
+}
+
+/// What stands beside a name: a mark is seen without colour too.
+const fn sign(cell: &Cell<'_>) -> &'static str {
+    if cell.lit { "*" } else { " " }
 }
 
 fn dressed(theme: &Theme, style: Style, cell: &Cell<'_>) -> Style {
