@@ -99,7 +99,7 @@ async fn an_agent_that_exits_at_once_did_not_start() {
 #[tokio::test(flavor = "multi_thread")]
 async fn login_noise_is_skipped_and_shown_nowhere() {
     let lab = Lab::with(|options| {
-        options.rc = "echo Welcome; echo motd >&2; echo '@rookerynot'; printf unfinished;".to_owned()
+        options.rc = "echo Welcome; echo motd >&2; echo '@rookerynot'; printf unfinished;".to_owned();
     })
     .await;
     let mut run = lab.fleet(&polite()).await;
