@@ -292,6 +292,18 @@ fn a_tracker_whose_port_is_taken_says_which_it_has() {
 }
 
 #[test]
+fn a_host_that_does_not_have_its_address_listens_on_any() {
+    let source = Source::new(4);
+    let mut host = Host::new();
+    let (bind, info_hash) = ("192.0.2.7".parse().unwrap(), source.info_hash);
+    host.order(&Order::Track { bind, port: 0, info_hash, allow: Vec::new() });
+    host.wait_for(|status| matches!(status, Status::Tracking { .. }).then_some(()));
+    host.serve(source.order(ServeRole::Peer, "192.0.2.7"));
+    host.serving("192.0.2.7");
+    host.stop();
+}
+
+#[test]
 fn a_release_that_is_there_is_done_at_once_and_another_is_not_touched() {
     let (source, other) = (Source::new(2), Source::new(3));
     let mut host = Host::new();
@@ -397,11 +409,12 @@ fn a_peer_that_is_told_to_seed_keeps_its_pieces_and_takes_the_rest_from_the_cons
     order.peers = vec![address];
     last.serve(order);
     heir.push(&source);
-    for host in [heir, last] {
+    for host in [&heir, &last] {
         assert!(!host.delivered());
         host.assert_has(&source);
-        host.stop();
     }
+    heir.stop();
+    last.stop();
 }
 
 #[test]
