@@ -30,7 +30,7 @@ pub enum Order {
     },
     /// Be the tracker of this run's swarm. Answered by [`Status::Tracking`].
     Track {
-        /// The address to listen on.
+        /// The address to listen on; any, if the host does not have it.
         bind: IpAddr,
         /// The port to listen on; 0 takes any free one.
         port: u16,
@@ -91,7 +91,7 @@ pub struct ServeOrder {
     pub tag: Tag,
     /// Whether the release is wanted on this host (a seeder outside the selection only seeds).
     pub deliver: bool,
-    /// The address to listen on and to dial from; unspecified for any.
+    /// The address to listen on and to dial from; any, if it is unspecified or the host does not have it.
     pub bind: IpAddr,
     /// Ports to listen on; the first free one is taken.
     pub ports: PortRange,

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, IoSlice};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -167,6 +167,17 @@ impl Peers {
         ];
         self.connections.insert(id, Connection { queue, tasks });
         id
+    }
+}
+
+/// `bind`, or any address when this machine does not have that one: it may be translated on its way here.
+pub(super) fn own_or_any(bind: IpAddr) -> IpAddr {
+    let tried = socket_for(SocketAddr::new(bind, 0)).and_then(|socket| socket.bind(SocketAddr::new(bind, 0)));
+    match tried {
+        Err(error) if matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::InvalidInput) => {
+            if bind.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
+        }
+        Ok(()) | Err(_) => bind,
     }
 }
 

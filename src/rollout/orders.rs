@@ -177,14 +177,17 @@ impl Rollout {
         self.sessions[from.0].facts.as_ref().and_then(|facts| facts.console).or(near)
     }
 
-    /// Where a place listens and dials from: its own address on a loopback fleet, so that others recognise it.
+    /// Where a place listens and dials from: the address that others know it by, so that they recognise it; a host may have
+    /// several.
     fn bind(&self, slot: Slot) -> IpAddr {
-        let own = self.sessions[slot.0].address().filter(|_| slot != self.console());
-        if let Some(loopback) = own.filter(IpAddr::is_loopback) {
-            return loopback;
+        if let Some(own) = self.sessions[slot.0].address().filter(|_| slot != self.console()) {
+            return own;
         }
-        let six = own.map_or_else(|| self.directory.addresses().iter().any(IpAddr::is_ipv6), |own| own.is_ipv6());
-        if six { IpAddr::V6(Ipv6Addr::UNSPECIFIED) } else { IpAddr::V4(Ipv4Addr::UNSPECIFIED) }
+        if self.directory.addresses().iter().any(IpAddr::is_ipv6) {
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+        } else {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+        }
     }
 
     /// This machine's slot.

@@ -10,6 +10,7 @@ use crate::announce::TrackerUrl;
 use crate::base::{Bitfield, PieceIndex};
 use crate::control::{AgentFailure, DataSource, PayloadFacts, ServeOrder, ServeRole, Tag};
 use crate::driver::member::{Member, Part};
+use crate::driver::peers::own_or_any;
 use crate::driver::storage::Storage;
 use crate::metainfo::{Info, Metainfo};
 
@@ -69,7 +70,7 @@ impl Seat {
             storage,
             info_hash: self.info.info_hash(),
             have,
-            bind: order.bind,
+            bind: own_or_any(order.bind),
             ports: order.ports,
             allow: Some(order.allow.iter().copied().chain(met.addresses()).collect()),
             trackers: order.tracker.map(TrackerUrl::announce_at).into_iter().collect(),

@@ -18,7 +18,7 @@ use super::signals::Signals;
 use crate::control::{AgentFailure, Order, PROTOCOL, PackOrder, PortRange, RunId, ServeOrder, Status};
 use crate::driver::Clock;
 use crate::driver::member::{Happening, Member};
-use crate::driver::peers::listen_failure;
+use crate::driver::peers::{listen_failure, own_or_any};
 use crate::driver::tracker::{TrackerHandle, TrackerServer};
 use crate::release::Claim;
 use crate::swarm::Input;
@@ -180,7 +180,7 @@ impl Agent {
                 if let Some(tracker) = self.tracker.take() {
                     tracker.stop().await;
                 }
-                let server = self.bind_tracker(bind, port).await?;
+                let server = self.bind_tracker(own_or_any(bind), port).await?;
                 let allow = allow.into_iter().chain(self.met.addresses());
                 let tracker = server.start(TrackerConfig::of_run(info_hash, allow), fastrand::u64(..));
                 self.log.line(&format!("tracking {info_hash} at {}", tracker.address()));
