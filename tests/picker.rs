@@ -33,7 +33,7 @@ struct Watch {
     waits: BTreeMap<ConnectionId, Instant>,
     have: Bitfield,
     verify: VecDeque<PieceIndex>,
-    read: VecDeque<(ConnectionId, Block)>,
+    serve: VecDeque<(ConnectionId, Block)>,
     written: VecDeque<Block>,
 }
 
@@ -60,7 +60,7 @@ impl Watch {
             waits: BTreeMap::new(),
             have: field,
             verify: VecDeque::new(),
-            read: VecDeque::new(),
+            serve: VecDeque::new(),
             written: VecDeque::new(),
         }
     }
@@ -82,9 +82,10 @@ impl Watch {
                 assert!(self.connections.contains(&connection), "spoke to {connection:?} which is gone");
             }
             Output::Disconnect { connection, .. } => self.forget(connection),
-            Output::Read { connection, block } => {
-                assert!(self.have.contains(block.piece), "reads {block:?} which is not here");
-                self.read.push_back((connection, block));
+            Output::Serve { connection, block } => {
+                assert!(self.connections.contains(&connection), "serves {connection:?} which is gone");
+                assert!(self.have.contains(block.piece), "serves {block:?} which is not here");
+                self.serve.push_back((connection, block));
             }
             Output::Write { block, data } => {
                 assert_eq!(block.length as usize, data.len());
@@ -220,10 +221,11 @@ impl Watch {
                 }
             }
             (9, _) => {
-                if let Some((connection, block)) = self.read.pop_front() {
-                    let data = (with % 7 != 0).then(|| Bytes::from(vec![0; block.length as usize]));
-                    self.feed(Input::Read { connection, block, data });
-                    self.feed(Input::Sent { connection, payload: u64::from(block.length) });
+                if let Some((connection, block)) = self.serve.pop_front() {
+                    self.feed(match with % 7 {
+                        0 => Input::Unreadable { connection, block },
+                        _ => Input::Sent { connection, payload: u64::from(block.length) },
+                    });
                 }
             }
             (10, _) => {

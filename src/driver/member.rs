@@ -19,6 +19,7 @@ use crate::announce::{AnnounceEvent, AnnounceRequest, TrackerUrl};
 use crate::base::{Bitfield, ByteCount, ByteRate, InfoHash, PeerId, PieceIndex};
 use crate::control::{AgentFailure, PeerSummary, PortRange, Progress, TrackerHealth};
 use crate::swarm::{self, Announcement, Config, Input, Output, Swarm, Totals, Tracker};
+use crate::wire::Message;
 
 /// Batches of events handled in one turn before timers and orders are looked at again.
 const TURN_MAX: usize = 64;
@@ -235,7 +236,7 @@ impl Member {
             Output::Greet { connection, handshake } => self.inputs.extend(self.peers.greet(connection, handshake)),
             Output::Send { connection, message } => self.inputs.extend(self.peers.send(connection, message)),
             Output::Disconnect { connection, fault: _ } => self.peers.disconnect(connection),
-            Output::Read { connection, block } => self.disk.read(connection, block),
+            Output::Serve { connection, block } => self.disk.read(connection, block),
             Output::Write { block, data } => self.disk.write(block, data),
             Output::Verify(piece) => self.disk.verify(piece),
             Output::Announce(announcement) => self.herald.announce(announcement),
@@ -255,7 +256,12 @@ impl Member {
                 Input::Injected { piece }
             }
             Done::Verified { piece, intact } => Input::Verified { piece, intact },
-            Done::Read { connection, block, data } => Input::Read { connection, block, data },
+            Done::Read { connection, block, data: Some(data) } => {
+                let message = Message::Piece { piece: block.piece, begin: block.begin, data };
+                self.inputs.extend(self.peers.send(connection, message));
+                return;
+            }
+            Done::Read { connection, block, data: None } => Input::Unreadable { connection, block },
             Done::Failed(failure) => {
                 self.happenings.push_back(Happening::Failed(failure));
                 return;

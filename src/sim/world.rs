@@ -201,7 +201,7 @@ impl World {
             Output::Greet { connection, handshake } => self.send(index, connection, Parcel::Handshake(handshake)),
             Output::Send { connection, message } => self.send(index, connection, Parcel::Message(message)),
             Output::Disconnect { connection, fault } => self.disconnect(index, connection, fault),
-            Output::Read { connection, block } => return self.read(index, connection, block).map(Some),
+            Output::Serve { connection, block } => return self.serve(index, connection, block),
             Output::Write { block, data } => {
                 let content = if data.first() == WRONG.first() { Content::Wrong } else { Content::Right };
                 self.hosts[index].disk.write(block, content);
@@ -289,14 +289,18 @@ impl World {
         Some(to)
     }
 
-    fn read(&self, index: usize, connection: ConnectionId, block: Block) -> Result<Input, Violation> {
+    fn serve(&mut self, index: usize, connection: ConnectionId, block: Block) -> Result<Option<Input>, Violation> {
         checks::served(&self.hosts[index], block, self.now)?;
         let page = match self.hosts[index].gives() {
             Content::Right => &RIGHT,
             Content::Wrong => &WRONG,
         };
-        let data = page.get(..block.length as usize).map(Bytes::from_static);
-        Ok(Input::Read { connection, block, data })
+        let Some(data) = page.get(..block.length as usize).map(Bytes::from_static) else {
+            return Ok(Some(Input::Unreadable { connection, block }));
+        };
+        let message = Message::Piece { piece: block.piece, begin: block.begin, data };
+        self.send(index, connection, Parcel::Message(message));
+        Ok(None)
     }
 
     fn tell(&mut self, to: usize, after: Duration, input: Input) {

@@ -62,8 +62,8 @@ pub enum Input {
         /// What is wrong with them.
         why: String,
     },
-    /// Bytes of [`Message::Piece`] payload have left the connection's queue for the operating system. Several blocks
-    /// may be told at once. The machine queues more only when it hears of this.
+    /// Payload of [`Output::Serve`] has left for the operating system, and is all but on the wire. Several blocks may be
+    /// told at once, or parts of one. The machine queues more only when it hears of this.
     Sent {
         /// The connection.
         connection: ConnectionId,
@@ -75,14 +75,12 @@ pub enum Input {
         /// The connection.
         connection: ConnectionId,
     },
-    /// [`Output::Read`] is answered.
-    Read {
-        /// The connection it was read for.
+    /// A block of [`Output::Serve`] cannot be read: the request is refused, and nothing stops. None of it is sent.
+    Unreadable {
+        /// The connection it was for.
         connection: ConnectionId,
-        /// What was asked for.
+        /// The block.
         block: Block,
-        /// The bytes; `None` when they cannot be read, which refuses the request and stops nothing.
-        data: Option<Bytes>,
     },
     /// [`Output::Write`] is done.
     Written {
@@ -151,9 +149,10 @@ pub enum Output {
         /// Why.
         fault: PeerFault,
     },
-    /// Read a block of a piece we have; answered by [`Input::Read`].
-    Read {
-        /// For whom.
+    /// Send a block of a piece we have, after what was queued before; answered by [`Input::Sent`], or by
+    /// [`Input::Unreadable`]. Its bytes go from the disk to the connection and never through the machine.
+    Serve {
+        /// To whom.
         connection: ConnectionId,
         /// What.
         block: Block,

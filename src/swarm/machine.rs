@@ -160,7 +160,7 @@ impl Swarm {
             Input::Garbled { connection, why } => self.disconnect(now, connection, PeerFault::Garbled(why)),
             Input::Sent { connection, payload } => self.sent(now, connection, payload),
             Input::Closed { connection } => self.closed(now, connection),
-            Input::Read { connection, block, data } => self.read(now, connection, block, data),
+            Input::Unreadable { connection, block } => self.unreadable(now, connection, block),
             Input::Written { block } => self.written(now, block),
             Input::Verified { piece, intact: true } => self.verified(now, piece),
             Input::Verified { piece, intact: false } => self.corrupted(now, piece),

@@ -91,9 +91,7 @@ pub(super) struct Serving {
     pub(super) interest: Interest,
     /// Requests that wait.
     pub(super) requests: VecDeque<Block>,
-    /// Blocks that are being read for it.
-    pub(super) reading: Vec<Block>,
-    /// Payload bytes being read for it or waiting in its connection's queue.
+    /// Payload bytes that wait in its connection's queue.
     pub(super) queued: u64,
     /// The piece it is being served.
     pub(super) slot: Option<PieceIndex>,
@@ -192,7 +190,6 @@ impl Peer {
         let serving = Serving {
             interest: Interest::None,
             requests: VecDeque::new(),
-            reading: Vec::new(),
             queued: 0,
             slot: None,
             served_at: now,

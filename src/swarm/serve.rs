@@ -1,7 +1,5 @@
 //! What others want: requests taken, answered in the choker's order, under the upload cap.
 
-use bytes::Bytes;
-
 use super::choker::{self, Candidate, Standing};
 use super::peer::{Interest, Peer};
 use super::{ConnectionId, Note, Output, PeerFault, Swarm};
@@ -96,7 +94,7 @@ impl Swarm {
         }
     }
 
-    /// Reads blocks for whoever is to be served, as far as queues and cap allow.
+    /// Sends blocks to whoever is to be served, as far as queues and cap allow.
     pub(super) fn serve(&mut self, now: Instant) {
         while self.upload.is_ready() {
             let Some(connection) = self.choose(now) else { break };
@@ -152,27 +150,23 @@ impl Swarm {
             serving.taken_at = now;
         }
         serving.queued += u64::from(block.length);
-        serving.reading.push(block);
+        peer.spoke = now;
         self.upload.take(u64::from(block.length));
-        self.say(Output::Read { connection, block });
+        self.say(Output::Serve { connection, block });
         if begun != Some(block.piece) {
             self.spread.give(block.piece);
             self.suggest(connection);
         }
     }
 
-    pub(super) fn read(&mut self, now: Instant, connection: ConnectionId, block: Block, data: Option<Bytes>) {
+    /// A block that was to be sent cannot be read.
+    pub(super) fn unreadable(&mut self, now: Instant, connection: ConnectionId, block: Block) {
         let Some(peer) = self.peers.get_mut(&connection) else { return };
-        let Some(at) = peer.serving.reading.iter().position(|reading| *reading == block) else { return };
-        peer.serving.reading.swap_remove(at);
-        if let Some(data) = data {
-            self.tell(now, connection, Message::Piece { piece: block.piece, begin: block.begin, data });
-        } else {
-            peer.serving.queued = peer.serving.queued.saturating_sub(u64::from(block.length));
-            self.upload.give_back(u64::from(block.length));
-            self.say(Output::Note(Note::Unreadable(block.piece)));
-            self.refuse(now, connection, block);
-        }
+        peer.serving.queued = peer.serving.queued.saturating_sub(u64::from(block.length));
+        self.upload.give_back(u64::from(block.length));
+        self.say(Output::Note(Note::Unreadable(block.piece)));
+        self.refuse(now, connection, block);
+        self.serve(now);
     }
 
     pub(super) fn sent(&mut self, now: Instant, connection: ConnectionId, payload: u64) {
