@@ -222,10 +222,8 @@ impl Watch {
             }
             (9, _) => {
                 if let Some((connection, block)) = self.serve.pop_front() {
-                    self.feed(match with % 7 {
-                        0 => Input::Unreadable { connection, block },
-                        _ => Input::Sent { connection, payload: u64::from(block.length) },
-                    });
+                    let sent = Input::Sent { connection, payload: u64::from(block.length) };
+                    self.feed(if with % 7 == 0 { Input::Unreadable { connection, block } } else { sent });
                 }
             }
             (10, _) => {
