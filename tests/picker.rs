@@ -95,7 +95,7 @@ impl Watch {
             Output::Verify(piece) => self.verify.push_back(piece),
             Output::PieceDone(piece) => assert!(self.have.insert(piece), "{piece:?} done twice"),
             Output::Complete => assert!(self.have.is_full()),
-            Output::Dial(_) | Output::Announce(_) | Output::Note(_) => {}
+            Output::Dial(_) | Output::Digest(_) | Output::Announce(_) | Output::Note(_) => {}
         }
         assert!(self.swarm.bitfield().count() >= self.have.count());
     }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use rookery::base::{ByteRate, Instant};
-use rookery::sim::{Fault, Report, Scenario, Trouble, World};
+use rookery::sim::{Fault, Report, Scenario, TrackerEnd, Trouble, World};
 use rookery::swarm::{Note, PeerFault};
 
 /// A fleet to be: host 0 has the payload.
@@ -41,7 +41,7 @@ impl Fleet {
     }
 
     fn corrupt(self, host: u32) -> Self {
-        self.trouble(host, Trouble::Corrupt)
+        self.trouble(host, Trouble::Corrupt { one_in: 1 })
     }
 
     fn kill(self, host: u32, pieces: u32) -> Self {
@@ -69,7 +69,7 @@ impl Fleet {
     }
 
     fn tracker_gone_after(mut self, after: Duration) -> Self {
-        self.0.tracker_gone_after = Some(after);
+        self.0.tracker_gone_after = Some(TrackerEnd::After(after));
         self
     }
 
@@ -138,7 +138,7 @@ fn a_corrupt_peer_is_blamed_and_dropped_and_the_piece_asked_of_another() {
 #[test]
 fn a_corrupt_peer_is_found_among_those_who_sent_parts() {
     let report = Fleet::of(8).pieces(16).blocks_per_piece(16).corrupt(3).resumed(3, 16).rate(2_000_000).run();
-    let guilty = |fault: &PeerFault| matches!(fault, PeerFault::Corrupt(_) | PeerFault::Suspect(_));
+    let guilty = |fault: &PeerFault| matches!(fault, PeerFault::Corrupt(_));
     assert!(report.faults_to(3).any(guilty), "{:?}", report.faults);
     let innocent: Vec<_> =
         report.faults.iter().filter(|(by, to, fault)| *by != 3 && *to != 3 && guilty(fault)).collect();

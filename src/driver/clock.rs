@@ -3,6 +3,10 @@
 use crate::base::Instant;
 
 /// Turns the time of the operating system into the machines' own, and back for timers.
+///
+/// It never goes back, and does not mind what becomes of the time of day. While the whole machine is suspended it stands
+/// still (`CLOCK_MONOTONIC`); while only this process is stopped it runs on, so that the next moment is much later. The
+/// machines take both.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     origin: std::time::Instant,

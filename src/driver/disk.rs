@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::storage::Storage;
-use crate::base::{Block, PieceIndex};
+use crate::base::{Block, PieceIndex, Sha1Digest};
 use crate::control::AgentFailure;
 use crate::swarm::ConnectionId;
 
@@ -44,6 +44,13 @@ pub(super) enum Done {
         /// Whether it is what the torrent promises.
         intact: bool,
     },
+    /// Every block of a piece is hashed.
+    Digested {
+        /// The piece.
+        piece: PieceIndex,
+        /// Their digests.
+        blocks: Vec<Sha1Digest>,
+    },
     /// A block is read, or cannot be.
     Read {
         /// For whom.
@@ -61,6 +68,7 @@ enum Job {
     Write { block: Block, data: Bytes },
     Store { piece: PieceIndex, data: Bytes },
     Verify(PieceIndex),
+    Digest(PieceIndex),
     Read { connection: ConnectionId, block: Block },
 }
 
@@ -111,6 +119,11 @@ impl Disk {
         queue(&self.writes, Job::Verify(piece));
     }
 
+    /// Hashes each block of a piece, after all writes said before and before those said later.
+    pub(super) fn digest(&self, piece: PieceIndex) {
+        queue(&self.writes, Job::Digest(piece));
+    }
+
     /// Reads a block for a peer.
     pub(super) fn read(&self, connection: ConnectionId, block: Block) {
         queue(&self.reads, Job::Read { connection, block });
@@ -158,7 +171,7 @@ impl Worker {
         while let Ok(job) = jobs.recv() {
             let stop = match job {
                 Job::Verify(_) => hashes.send(job).is_err(),
-                Job::Write { .. } | Job::Store { .. } | Job::Read { .. } => self.perform(job).is_err(),
+                Job::Write { .. } | Job::Store { .. } | Job::Digest(_) | Job::Read { .. } => self.perform(job).is_err(),
             };
             if stop {
                 return;
@@ -191,6 +204,7 @@ impl Worker {
                 stored.map(|()| Done::Stored { piece, length: data.len() })
             }
             Job::Verify(piece) => self.storage.is_intact(piece).map(|intact| Done::Verified { piece, intact }),
+            Job::Digest(piece) => self.storage.digests(piece).map(|blocks| Done::Digested { piece, blocks }),
             Job::Read { connection, block } => {
                 Ok(Done::Read { connection, block, data: self.storage.read(block).ok() })
             }

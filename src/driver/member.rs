@@ -239,6 +239,7 @@ impl Member {
             Output::Serve { connection, block } => self.disk.read(connection, block),
             Output::Write { block, data } => self.disk.write(block, data),
             Output::Verify(piece) => self.disk.verify(piece),
+            Output::Digest(piece) => self.disk.digest(piece),
             Output::Announce(announcement) => self.herald.announce(announcement),
             Output::PieceDone(piece) => self.completed.push(piece),
             Output::Complete => self.happenings.push_back(Happening::Complete),
@@ -262,6 +263,7 @@ impl Member {
                 return;
             }
             Done::Read { connection, block, data: None } => Input::Unreadable { connection, block },
+            Done::Digested { piece, blocks } => Input::Digested { piece, blocks },
             Done::Failed(failure) => {
                 self.happenings.push_back(Happening::Failed(failure));
                 return;

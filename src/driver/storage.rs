@@ -154,6 +154,13 @@ impl Storage {
         Ok(self.info.piece(piece) == Some(Sha1Digest::new(digest.finalize().into())))
     }
 
+    /// The digest of each block of a piece.
+    pub(super) fn digests(&self, piece: PieceIndex) -> Result<Vec<Sha1Digest>, AgentFailure> {
+        let digest = |data: Bytes| Sha1Digest::new(Sha1::digest(&data).into());
+        let blocks = self.layout().blocks(piece).map(|block| self.read(block).map(digest));
+        blocks.collect::<io::Result<_>>().map_err(|error| AgentFailure::from_io("read", &self.path, &error))
+    }
+
     /// Reads a block.
     pub(super) fn read(&self, block: Block) -> io::Result<Bytes> {
         let mut data = BytesMut::zeroed(block.length as usize);

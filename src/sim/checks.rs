@@ -27,6 +27,16 @@ pub enum Violation {
         /// What.
         block: Block,
     },
+    /// A host fetched a piece that was on its disk when it started.
+    #[error("at {at:?}: host {host} fetched piece {} again", piece.0)]
+    FetchedAgain {
+        /// When.
+        at: Instant,
+        /// Who.
+        host: usize,
+        /// What.
+        piece: PieceIndex,
+    },
     /// Bytes appeared or vanished.
     #[error("at {at:?}: {sent:?} sent are not {accounted:?} received, lost or under way")]
     Bytes {
@@ -71,6 +81,14 @@ pub(super) fn served(host: &Host, block: Block, at: Instant) -> Result<(), Viola
         return Ok(());
     }
     Err(Violation::FromNowhere { at, host: host.index, block })
+}
+
+/// No piece is fetched that was there from the start.
+pub(super) fn fetched(host: &Host, piece: PieceIndex, at: Instant) -> Result<(), Violation> {
+    if !host.began_with.contains(piece) {
+        return Ok(());
+    }
+    Err(Violation::FetchedAgain { at, host: host.index, piece })
 }
 
 /// Complete means every piece.

@@ -13,6 +13,10 @@ use crate::wire::{Handshake, Message};
 pub(super) enum Event {
     /// A host starts.
     Start(usize),
+    /// An impostor tries to get in.
+    Intrude(usize),
+    /// A partition begins.
+    Cut(usize),
     /// A machine wants to be woken.
     Timer(usize),
     /// Something comes over a connection.

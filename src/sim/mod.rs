@@ -6,15 +6,20 @@
 //!
 //! It does **not** wait, open a socket or touch a file, and moves no payload: blocks are slices of one page of zeroes.
 
+mod announces;
 mod checks;
 mod events;
 mod host;
+mod impostor;
+mod misfortune;
 mod network;
 mod report;
 mod scenario;
+mod trouble;
 mod world;
 
 pub use checks::Violation;
 pub use report::{HostReport, Report};
-pub use scenario::{Fault, HostSpec, Scenario, ScenarioError, Trouble};
+pub use scenario::{HostSpec, Scenario, ScenarioError};
+pub use trouble::{Fault, Partition, TrackerEnd, Trouble};
 pub use world::World;

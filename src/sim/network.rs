@@ -28,6 +28,16 @@ struct Link {
     listener: usize,
     /// When the last message of each direction arrives: none overtakes another.
     arrives: [Instant; 2],
+    /// Whether anything still gets across.
+    state: Wire,
+}
+
+/// Whether a connection carries anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wire {
+    Whole,
+    /// The network was cut: both ends think it is there, and nothing comes any more.
+    Severed,
 }
 
 /// Bytes on their way.
@@ -68,7 +78,7 @@ impl Network {
     pub(super) fn connect(&mut self, dialer: usize, listener: usize) -> ConnectionId {
         let id = ConnectionId(self.next);
         self.next += 1;
-        self.links.insert(id, Link { dialer, listener, arrives: [Instant::ZERO; 2] });
+        self.links.insert(id, Link { dialer, listener, arrives: [Instant::ZERO; 2], state: Wire::Whole });
         id
     }
 
@@ -83,6 +93,28 @@ impl Network {
         let arrives = self.carry(id, host, LATENCY_ONLY, now)?;
         let link = self.links.remove(&id)?;
         Some((if link.dialer == host { link.listener } else { link.dialer }, arrives))
+    }
+
+    /// Cuts the connections between some hosts and others.
+    pub(super) fn sever(&mut self, divides: impl Fn(usize, usize) -> bool) {
+        let across = self.links.values_mut().filter(|link| divides(link.dialer, link.listener));
+        across.for_each(|link| link.state = Wire::Severed);
+    }
+
+    /// Whether nothing comes over a connection any more.
+    pub(super) fn is_severed(&self, id: ConnectionId) -> bool {
+        self.links.get(&id).is_some_and(|link| link.state == Wire::Severed)
+    }
+
+    /// Forgets a connection, of which the other end does not hear.
+    pub(super) fn drop_link(&mut self, id: ConnectionId) {
+        self.links.remove(&id);
+    }
+
+    /// Bytes are sent that will not arrive.
+    pub(super) fn lose(&mut self, bytes: u64) {
+        self.ledger.sent += ByteCount(bytes);
+        self.ledger.lost += ByteCount(bytes);
     }
 
     /// The connections of a host.

@@ -17,6 +17,13 @@ pub struct HostReport {
     pub complete_at: Option<Instant>,
     /// Payload received, sent and wasted, as its machine counts since it last started; nothing when it is dead.
     pub totals: Totals,
+    /// Payload that came, in all its lives.
+    pub fetched: ByteCount,
+    /// What may be fetched twice of that: what its machines had no use for, and what lay there of pieces that were not
+    /// whole when it died.
+    pub fetched_in_vain: ByteCount,
+    /// Wrong blocks that it took.
+    pub fed_wrong: u32,
 }
 
 /// How a run went.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 
+use super::{Fault, Partition, TrackerEnd};
 use crate::base::{ByteCount, ByteRate, Layout, LayoutError};
 
 /// Why a text is no scenario.
@@ -54,9 +55,9 @@ pub struct Scenario {
     /// What every host is like.
     #[serde(default)]
     pub host: HostSpec,
-    /// When the tracker goes, if it does.
-    #[serde(default, deserialize_with = "some_time")]
-    pub tracker_gone_after: Option<Duration>,
+    /// When the tracker goes, if it does: a time, or `first-announces`.
+    #[serde(default, deserialize_with = "tracker_end")]
+    pub tracker_gone_after: Option<TrackerEnd>,
     /// Hosts start within this of each other.
     #[serde(default, deserialize_with = "time")]
     pub start_within: Duration,
@@ -66,6 +67,9 @@ pub struct Scenario {
     /// What goes wrong.
     #[serde(default, rename = "fault")]
     pub faults: Vec<Fault>,
+    /// When the network is cut in two.
+    #[serde(default, rename = "partition")]
+    pub partitions: Vec<Partition>,
 }
 
 /// A host's place in the network.
@@ -102,50 +106,6 @@ impl Default for HostSpec {
     }
 }
 
-/// Something wrong with one host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub struct Fault {
-    /// The host.
-    pub host: u32,
-    /// What is wrong with it.
-    #[serde(flatten)]
-    pub trouble: Trouble,
-}
-
-/// What can be wrong with a host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(tag = "trouble", rename_all = "kebab-case")]
-pub enum Trouble {
-    /// It sends and receives no more than this.
-    Slow {
-        /// Both ways.
-        #[serde(deserialize_with = "rate")]
-        rate: ByteRate,
-    },
-    /// Every block it sends is wrong.
-    Corrupt,
-    /// Its process dies; connections are closed.
-    Killed {
-        /// When it has that many pieces.
-        pieces: u32,
-        /// It starts again after this, with what it had.
-        #[serde(default, deserialize_with = "some_time")]
-        restart_after: Option<Duration>,
-    },
-    /// It dies when every piece is on another host as well.
-    KilledAfterOneCopy,
-    /// It stops answering without a word; connections stay open.
-    Frozen {
-        /// When it has that many pieces.
-        pieces: u32,
-    },
-    /// It has these pieces from the start: the first so many.
-    Resumed {
-        /// How many.
-        pieces: u32,
-    },
-}
-
 impl Scenario {
     /// Hosts at most; each takes some 10 KiB and a few hundred events a second.
     pub const HOSTS_MAX: u32 = 20_000;
@@ -177,6 +137,7 @@ impl Scenario {
             start_within: Duration::ZERO,
             limit: limit(),
             faults: Vec::new(),
+            partitions: Vec::new(),
         }
     }
 
@@ -203,28 +164,39 @@ fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteCount, D::Erro
     String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
 }
 
-fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteRate, D::Error> {
+pub(super) fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteRate, D::Error> {
     String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
 }
 
-fn some_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+pub(super) fn some_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     time(deserializer).map(Some)
 }
 
-fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+fn tracker_end<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TrackerEnd>, D::Error> {
     let text = String::deserialize(deserializer)?;
+    let end =
+        if text == "first-announces" { TrackerEnd::FirstAnnounces } else { TrackerEnd::After(parse_time(&text)?) };
+    Ok(Some(end))
+}
+
+pub(super) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    parse_time(&String::deserialize(deserializer)?)
+}
+
+fn parse_time<E: de::Error>(text: &str) -> Result<Duration, E> {
     let units = [("us", 1), ("ms", 1000), ("s", 1_000_000), ("m", 60_000_000)];
     let micros = units
         .iter()
         .find_map(|(unit, micros)| text.strip_suffix(unit)?.trim().parse::<u64>().ok()?.checked_mul(*micros));
     micros
         .map(Duration::from_micros)
-        .ok_or_else(|| de::Error::custom(format!("expected a time such as `20ms`, found `{text}`")))
+        .ok_or_else(|| E::custom(format!("expected a time such as `20ms`, found `{text}`")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::Trouble;
 
     #[test]
     fn a_scenario_reads_as_it_is_written() {

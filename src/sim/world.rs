@@ -1,20 +1,20 @@
 //! World: hosts, network, tracker and time, one event after the other.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::events::{Event, Events, Parcel};
 use super::host::{Content, Host, Life, address_of, host_at};
+use super::misfortune::{of_the_world, spec_of};
 use super::network::{Fate, Network};
 use super::report::{HostReport, Report};
-use super::{HostSpec, Scenario, Trouble, Violation, checks};
-use crate::announce::AnnounceRequest;
-use crate::base::{BLOCK_LENGTH, Block, InfoHash, Instant, Layout, PeerId, PieceIndex};
-use crate::swarm::{Announcement, Config, ConnectionId, Input, Output, PeerFault, Swarm};
-use crate::tracker::{self, RequestId, Tracker, TrackerConfig};
+use super::{Fault, Scenario, Trouble, Violation, checks};
+use crate::base::{BLOCK_LENGTH, Block, ByteCount, InfoHash, Instant, Layout, PeerId, PieceIndex};
+use crate::swarm::{Config, ConnectionId, Input, Output, PeerFault, Swarm};
+use crate::tracker::{Tracker, TrackerConfig};
 use crate::wire::Message;
 
 /// How long hashing a piece takes.
@@ -23,10 +23,14 @@ const VERIFY_TAKES: Duration = Duration::from_millis(1);
 /// How long it takes to learn that nobody is there.
 const REFUSAL_TAKES: Duration = Duration::from_millis(1);
 
+/// How long it takes to learn that nobody answers.
+const DIAL_TAKES_MAX: Duration = Duration::from_secs(5);
+
 /// Timers of one moment, at most, for each host: a machine that wants more is spinning.
 const SPINS_MAX: u32 = 100;
 
-const INFO_HASH: InfoHash = InfoHash::new([7; 20]);
+/// The swarm that hosts of ours are in.
+pub(super) const INFO_HASH: InfoHash = InfoHash::new([7; 20]);
 
 static RIGHT: [u8; BLOCK_LENGTH as usize] = [0; BLOCK_LENGTH as usize];
 static WRONG: [u8; BLOCK_LENGTH as usize] = [0xff; BLOCK_LENGTH as usize];
@@ -34,17 +38,17 @@ static WRONG: [u8; BLOCK_LENGTH as usize] = [0xff; BLOCK_LENGTH as usize];
 /// A fleet, and everything around it.
 #[derive(Debug)]
 pub struct World {
-    scenario: Scenario,
-    layout: Layout,
-    hosts: Vec<Host>,
-    network: Network,
-    tracker: Tracker,
-    events: Events,
-    now: Instant,
+    pub(super) scenario: Scenario,
+    pub(super) layout: Layout,
+    pub(super) hosts: Vec<Host>,
+    pub(super) network: Network,
+    pub(super) tracker: Tracker,
+    pub(super) events: Events,
+    pub(super) now: Instant,
     /// Hosts other than the seeder that have each piece.
-    copies: Vec<u32>,
+    pub(super) copies: Vec<u32>,
     /// Hosts that may still become complete, and are not.
-    unfinished: usize,
+    pub(super) unfinished: usize,
     spins: u32,
     report: Report,
 }
@@ -65,6 +69,9 @@ impl World {
             let window = u64::try_from(scenario.start_within.as_micros()).unwrap_or(u64::MAX);
             let start = if host.index == 0 { 0 } else { rng.u64(0..=window) };
             events.push(Instant::from_micros(start), Event::Start(host.index));
+        }
+        for (index, partition) in scenario.partitions.iter().enumerate() {
+            events.push(Instant::after(partition.at), Event::Cut(index));
         }
         let mut copies = vec![0; layout.piece_count() as usize];
         for host in hosts.iter().skip(1) {
@@ -104,6 +111,7 @@ impl World {
     fn finish(mut self) -> Report {
         for host in &self.hosts {
             let swarm = host.swarm();
+            let totals = swarm.map(Swarm::totals).unwrap_or_default();
             let complete = host.disk.verified().is_full();
             self.report.alive += usize::from(swarm.is_some());
             self.report.complete += usize::from(swarm.is_some() && complete);
@@ -111,7 +119,10 @@ impl World {
                 alive: swarm.is_some(),
                 pieces: host.disk.verified().count(),
                 complete_at: host.complete_at,
-                totals: swarm.map(Swarm::totals).unwrap_or_default(),
+                totals,
+                fed_wrong: host.fed_wrong,
+                fetched: host.fetched,
+                fetched_in_vain: host.cut_off + host.wasted_before + totals.wasted,
             });
         }
         self.report.ended = self.now;
@@ -123,6 +134,11 @@ impl World {
     fn happen(&mut self, event: Event) -> Result<(), Violation> {
         match event {
             Event::Start(index) => self.start(index),
+            Event::Intrude(index) => self.intrude(index),
+            Event::Cut(partition) => {
+                self.cut(partition);
+                Ok(())
+            }
             Event::Timer(index) => {
                 if self.hosts[index].timer == Some(self.now) {
                     self.hosts[index].timer = None;
@@ -147,9 +163,16 @@ impl World {
 
     fn start(&mut self, index: usize) -> Result<(), Violation> {
         let host = &mut self.hosts[index];
-        host.life_number += 1;
+        let have = host.survey();
+        if host.troubles.contains(&Trouble::Absent) {
+            return Ok(());
+        }
+        if let Some(manner) = host.manner() {
+            return self.admit(index, manner);
+        }
         let spec = self.scenario.host;
         let config = Config {
+            allow: self.allow(),
             listen_port: address_of(index).port(),
             max_upload: spec.max_upload,
             max_download: spec.max_download,
@@ -157,20 +180,43 @@ impl World {
             connections_wanted: self.scenario.connections.div_ceil(2),
             ..Config::default()
         };
-        let seed = self.scenario.seed ^ (index as u64) << 32 ^ u64::from(host.life_number);
-        let peer_id = peer_id(index, host.life_number);
-        let have = host.disk.verified().clone();
-        host.life = Life::Up(Box::new(Swarm::new(config, seed, self.layout, peer_id, INFO_HASH, have)));
+        let life = self.hosts[index].life_number;
+        let seed = self.scenario.seed ^ (index as u64) << 32 ^ u64::from(life);
+        let peer_id = peer_id(index, life);
+        self.hosts[index].life = Life::Up(Box::new(Swarm::new(config, seed, self.layout, peer_id, INFO_HASH, have)));
         self.suffer(index);
         self.feed(index, Input::Elapsed)
     }
 
+    /// Starts a host again.
+    pub(super) fn restart(&mut self, index: usize, at: Instant) {
+        self.events.push(at, Event::Start(index));
+    }
+
+    /// Who may connect: everybody, unless there are strangers.
+    fn allow(&self) -> Option<Vec<IpAddr>> {
+        let is_stranger = |index: usize| {
+            let of_host = |fault: &&Fault| fault.host as usize == index;
+            self.scenario.faults.iter().filter(of_host).any(|fault| fault.trouble == Trouble::Stranger)
+        };
+        let strangers = self.scenario.faults.iter().any(|fault| fault.trouble == Trouble::Stranger);
+        let known = (0..self.hosts.len()).filter(|index| !is_stranger(*index));
+        strangers.then(|| known.map(|index| address_of(index).ip()).collect())
+    }
+
     /// Tells a machine something, does what it says, and what follows from that at once.
-    fn feed(&mut self, index: usize, input: Input) -> Result<(), Violation> {
+    pub(super) fn feed(&mut self, index: usize, input: Input) -> Result<(), Violation> {
+        let (until, life) = (self.hosts[index].asleep_until, self.hosts[index].life_number);
+        if until > self.now {
+            self.events.push(until, Event::Tell { to: index, life, input });
+            return Ok(());
+        }
+        self.imposed_on(index, &input);
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
+            let now = self.now + self.hosts[index].ahead;
             let Some(swarm) = self.hosts[index].swarm_mut() else { return Ok(()) };
-            swarm.handle_input(self.now, input);
+            swarm.handle_input(now, input);
             while let Some(output) = self.hosts[index].swarm_mut().and_then(Swarm::poll_output) {
                 inputs.extend(self.act(index, output)?);
             }
@@ -180,7 +226,7 @@ impl World {
 
     fn rearm(&mut self, index: usize) -> Result<(), Violation> {
         let Some(deadline) = self.hosts[index].swarm().and_then(Swarm::deadline) else { return Ok(()) };
-        let at = deadline.max(self.now);
+        let at = of_the_world(deadline, self.hosts[index].ahead).max(self.now);
         if at == self.now {
             self.spins += 1;
         }
@@ -202,14 +248,20 @@ impl World {
             Output::Send { connection, message } => self.send(index, connection, Parcel::Message(message)),
             Output::Disconnect { connection, fault } => self.disconnect(index, connection, fault),
             Output::Serve { connection, block } => return self.serve(index, connection, block),
+            Output::Write { .. } if self.is_disk_full(index) => self.kill(index, None),
             Output::Write { block, data } => {
                 let content = if data.first() == WRONG.first() { Content::Wrong } else { Content::Right };
+                self.hosts[index].fed_wrong += u32::from(content == Content::Wrong);
                 self.hosts[index].disk.write(block, content);
                 return Ok(Some(Input::Written { block }));
             }
             Output::Verify(piece) => {
                 let intact = self.hosts[index].disk.verify(piece) == Content::Right;
                 self.tell(index, VERIFY_TAKES, Input::Verified { piece, intact });
+            }
+            Output::Digest(piece) => {
+                let blocks = self.hosts[index].disk.digests(piece);
+                return Ok(Some(Input::Digested { piece, blocks }));
             }
             Output::Announce(announcement) => {
                 let at = self.network.to_middle(index, self.now);
@@ -243,6 +295,10 @@ impl World {
             self.tell(from, REFUSAL_TAKES, Input::DialFailed { address });
             return Ok(());
         };
+        if self.is_cut(from, to) {
+            self.tell(from, DIAL_TAKES_MAX, Input::DialFailed { address });
+            return Ok(());
+        }
         let connection = self.network.connect(from, to);
         self.send(to, connection, Parcel::Dialed(address));
         let mut source = address_of(from);
@@ -250,8 +306,14 @@ impl World {
         self.feed(to, Input::Accepted { address: source, connection })
     }
 
-    fn send(&mut self, from: usize, connection: ConnectionId, parcel: Parcel) {
+    pub(super) fn send(&mut self, from: usize, connection: ConnectionId, parcel: Parcel) {
         let Some(to) = self.network.other_end(connection, from) else { return };
+        if self.hosts[from].conceals(&parcel) {
+            return;
+        }
+        if self.network.is_severed(connection) {
+            return self.network.lose(weight(&parcel));
+        }
         if let Some(at) = self.network.carry(connection, from, weight(&parcel), self.now) {
             self.events.push(at, Event::Arrived { to, connection, parcel });
         }
@@ -259,6 +321,14 @@ impl World {
 
     fn arrive(&mut self, to: usize, connection: ConnectionId, parcel: Parcel) -> Result<(), Violation> {
         let payload = weight(&parcel);
+        if self.network.is_severed(connection) {
+            self.network.arrived(payload, Fate::Lost);
+            return Ok(());
+        }
+        let piece = match &parcel {
+            Parcel::Message(Message::Piece { piece, .. }) => Some(*piece),
+            Parcel::Message(_) | Parcel::Dialed(_) | Parcel::Handshake(_) | Parcel::Closed => None,
+        };
         let input = match parcel {
             Parcel::Closed => return self.feed(to, Input::Closed { connection }),
             Parcel::Dialed(address) => Input::Dialed { address, connection },
@@ -269,6 +339,10 @@ impl World {
         let fate = if from.is_some() { Fate::Received } else { Fate::Lost };
         self.network.arrived(payload, fate);
         let Some(from) = from else { return Ok(()) };
+        if let Some(piece) = piece {
+            checks::fetched(&self.hosts[to], piece, self.now)?;
+            self.hosts[to].fetched += ByteCount(payload);
+        }
         self.feed(to, input)?;
         if payload > 0 {
             self.feed(from, Input::Sent { connection, payload })?;
@@ -283,7 +357,12 @@ impl World {
     }
 
     /// Ends a connection; the other end hears of it, if it is there.
-    fn hang_up(&mut self, from: usize, connection: ConnectionId) -> Option<usize> {
+    pub(super) fn hang_up(&mut self, from: usize, connection: ConnectionId) -> Option<usize> {
+        if self.network.is_severed(connection) {
+            let to = self.network.other_end(connection, from);
+            self.network.drop_link(connection);
+            return to;
+        }
         let (to, at) = self.network.close(connection, from, self.now)?;
         self.events.push(at, Event::Arrived { to, connection, parcel: Parcel::Closed });
         Some(to)
@@ -291,7 +370,7 @@ impl World {
 
     fn serve(&mut self, index: usize, connection: ConnectionId, block: Block) -> Result<Option<Input>, Violation> {
         checks::served(&self.hosts[index], block, self.now)?;
-        let page = match self.hosts[index].gives() {
+        let page = match self.hosts[index].gives(block) {
             Content::Right => &RIGHT,
             Content::Wrong => &WRONG,
         };
@@ -308,112 +387,18 @@ impl World {
         self.events.push(self.now + after, Event::Tell { to, life, input });
     }
 
-    fn ask(&mut self, from: usize, life: u32, announcement: Announcement) {
-        let address = address_of(from);
-        let gone = self.scenario.tracker_gone_after.is_some_and(|gone| self.now >= Instant::after(gone));
-        let answer = if gone { None } else { self.ask_tracker(from, life, announcement, address) };
-        let input = answer.unwrap_or_else(|| Input::AnnounceFailed { why: "connection refused".to_owned() });
-        let at = self.network.to_middle(from, self.now);
-        self.events.push(at, Event::Tell { to: from, life, input });
-    }
-
-    fn ask_tracker(&mut self, from: usize, life: u32, said: Announcement, address: SocketAddr) -> Option<Input> {
-        let request = AnnounceRequest {
-            uploaded: said.uploaded,
-            downloaded: said.downloaded,
-            left: said.left,
-            event: said.event,
-            numwant: Some(said.wanted),
-            ..AnnounceRequest::new(INFO_HASH, peer_id(from, life), address.port())
-        };
-        let announce = tracker::Input::Announce { id: RequestId(from as u64), from: address.ip(), request };
-        self.tracker.handle_input(self.now, announce);
-        match self.tracker.poll_output()? {
-            tracker::Output::Announced { answer: Ok((response, _)), .. } => {
-                let peers = response.peers.iter().map(|peer| peer.address).collect();
-                Some(Input::Announced { interval: response.interval, peers })
-            }
-            tracker::Output::Announced { answer: Err(refusal), .. } => {
-                Some(Input::AnnounceFailed { why: refusal.to_string() })
-            }
-            tracker::Output::Scraped { .. } => None,
-        }
-    }
-
     fn piece_done(&mut self, index: usize, piece: PieceIndex) -> Result<(), Violation> {
         checks::announced(&self.hosts[index], piece, self.now)?;
         self.report.stir((index as u64) << 32 | u64::from(piece.0));
         self.copies[piece.as_usize()] += 1;
         self.suffer(index);
-        if self.copies.iter().all(|copies| *copies > 0) {
-            let doomed = |host: &Host| host.is_there() && host.troubles.contains(&Trouble::KilledAfterOneCopy);
-            let doomed: Vec<usize> = self.hosts.iter().filter(|host| doomed(host)).map(|host| host.index).collect();
-            for index in doomed {
-                self.kill(index, None);
-            }
-        }
+        self.kill_the_dispensable();
         Ok(())
     }
-
-    /// Lets what is wrong with a host happen, if it is time.
-    fn suffer(&mut self, index: usize) {
-        let host = &self.hosts[index];
-        let count = host.disk.verified().count();
-        for trouble in host.troubles.clone() {
-            match trouble {
-                Trouble::Killed { pieces, restart_after } if count >= pieces && self.hosts[index].life_number == 1 => {
-                    self.kill(index, restart_after);
-                }
-                Trouble::Frozen { pieces } if count >= pieces => self.freeze(index),
-                Trouble::Killed { .. }
-                | Trouble::Frozen { .. }
-                | Trouble::Slow { .. }
-                | Trouble::Corrupt
-                | Trouble::KilledAfterOneCopy
-                | Trouble::Resumed { .. } => {}
-            }
-        }
-    }
-
-    fn kill(&mut self, index: usize, restart_after: Option<Duration>) {
-        self.give_up_on(index, restart_after);
-        self.hosts[index].life = Life::Down;
-        for connection in self.network.links_of(index) {
-            self.hang_up(index, connection);
-        }
-    }
-
-    fn freeze(&mut self, index: usize) {
-        self.give_up_on(index, None);
-        self.hosts[index].life = Life::Frozen;
-    }
-
-    fn give_up_on(&mut self, index: usize, restart_after: Option<Duration>) {
-        let host = &mut self.hosts[index];
-        host.timer = None;
-        match restart_after {
-            Some(after) => self.events.push(self.now + after, Event::Start(index)),
-            None => self.await_no_more(index),
-        }
-    }
-
-    fn await_no_more(&mut self, index: usize) {
-        self.unfinished -= usize::from(std::mem::take(&mut self.hosts[index].awaited));
-    }
 }
 
-fn spec_of(host: &Host, spec: HostSpec) -> HostSpec {
-    host.troubles.iter().fold(spec, |spec, trouble| match trouble {
-        Trouble::Slow { rate } => HostSpec { up: *rate, down: *rate, ..spec },
-        Trouble::Corrupt
-        | Trouble::Killed { .. }
-        | Trouble::KilledAfterOneCopy
-        | Trouble::Frozen { .. }
-        | Trouble::Resumed { .. } => spec,
-    })
-}
-
-fn peer_id(index: usize, life: u32) -> PeerId {
+/// What a host calls itself in each of its lives.
+pub(super) fn peer_id(index: usize, life: u32) -> PeerId {
     let mut bytes = *b"-RK0100-            ";
     bytes[8..16].copy_from_slice(&(index as u64).to_be_bytes());
     bytes[16..].copy_from_slice(&life.to_be_bytes());

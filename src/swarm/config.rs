@@ -37,9 +37,14 @@ pub struct Config {
     pub addresses_max: usize,
     /// How long a peer that sent corrupt data stays out: longer than a run usually takes.
     pub ban: Duration,
-    /// Part in this many corrupt pieces ends a connection although others sent parts of each.
-    pub suspicion_max: u32,
+    /// Corrupt pieces of several senders whose digests are kept until a good copy tells who lied: some KiB each.
+    pub blame_max: usize,
+    /// A host that wakes up later than this after its [`tick`](Self::tick) was asleep, and does not count that time.
+    pub oversleep_max: Duration,
 
+    /// Connections from one address whose handshakes are not over, at most: many hosts may share an address, but one that
+    /// never says who it is must not take all connections.
+    pub greetings_max: usize,
     /// How long a handshake may take after the connection.
     pub handshake_timeout: Duration,
     /// A keep-alive is sent when nothing else was for this long; other clients close after 120 s.
@@ -71,6 +76,13 @@ pub struct Config {
     pub pipeline_delay: Duration,
     /// Blocks asked of a peer at once, at most, when it does not say how much it takes (BEP 10 `reqq`).
     pub pipeline_unknown: usize,
+    /// A line that brings less than this is slow, and what is asked of all peers together is bounded by
+    /// [`Self::asked_span`] and [`Self::asked_min`].
+    pub slow_line: ByteRate,
+    /// What is asked of all peers together lasts a slow line so long: well within [`Self::request_timeout`].
+    pub asked_span: Duration,
+    /// Bytes asked of all peers together, at least, for nobody knows a line before it is used.
+    pub asked_min: u64,
     /// Copies of one block asked for at once, at most, the first included.
     pub copies_max: u8,
     /// Pieces begun at once, at most: beyond this, begun ones are finished first, however common.
@@ -143,7 +155,9 @@ impl Default for Config {
             redial_after_max: Duration::from_secs(30),
             addresses_max: 16_384,
             ban: Duration::from_secs(600),
-            suspicion_max: 3,
+            blame_max: 64,
+            oversleep_max: Duration::from_secs(3),
+            greetings_max: 32,
             handshake_timeout: Duration::from_secs(10),
             keep_alive_after: Duration::from_secs(20),
             idle_after: Duration::from_secs(150),
@@ -158,6 +172,9 @@ impl Default for Config {
             pipeline_max: 512,
             pipeline_delay: Duration::from_millis(50),
             pipeline_unknown: 200,
+            slow_line: ByteRate(1 << 20),
+            asked_span: Duration::from_secs(4),
+            asked_min: 256 << 10,
             copies_max: 2,
             under_way_max: 256,
             unwritten_max: 64 << 20,

@@ -9,7 +9,7 @@ use super::peer::{Asked, Gate, Interest, Peer};
 use super::picker::Asker;
 use super::pieces::{Overdue, Receipt};
 use super::{ConnectionId, Note, Output, PeerFault, Swarm};
-use crate::base::{BLOCK_LENGTH, Bitfield, Block, ByteCount, Instant, PieceIndex};
+use crate::base::{BLOCK_LENGTH, Bitfield, Block, ByteCount, Instant, PieceIndex, Sha1Digest};
 use crate::wire::Message;
 
 impl Swarm {
@@ -120,12 +120,25 @@ impl Swarm {
     pub(super) fn fill(&mut self, now: Instant, connection: ConnectionId) {
         let Some(peer) = self.peers.get(&connection).filter(|peer| peer.useful > 0) else { return };
         for _ in 0..peer.asking.room(now) {
-            if !self.download.is_ready() || self.unwritten >= self.config.unwritten_max {
+            if !self.download.is_ready() || self.unwritten >= self.config.unwritten_max || self.is_line_full() {
                 break;
             }
             let Some(block) = self.pick(connection).or_else(|| self.pick_again(now, connection)) else { break };
             self.ask(now, connection, block);
         }
+    }
+
+    /// Whether as much is asked for as a slow line brings in a while. More would wait in the network, each peer's blocks
+    /// behind those of all others, until they all seem silent.
+    fn is_line_full(&self) -> bool {
+        let rate = self.meters.0.rate(self.config.tick);
+        if rate >= self.config.slow_line {
+            return false;
+        }
+        let due =
+            self.peers.values().filter(|peer| !peer.asking.is_overdue()).map(|peer| peer.asking.asked.len() as u64);
+        let worth = rate.0.saturating_mul(self.config.asked_span.as_secs());
+        due.sum::<u64>() * u64::from(BLOCK_LENGTH) >= worth.max(self.config.asked_min)
     }
 
     fn pick(&mut self, connection: ConnectionId) -> Option<Block> {
@@ -247,6 +260,9 @@ impl Swarm {
             return;
         }
         self.pieces.remove(piece);
+        if self.blame.is_open(piece) {
+            self.say(Output::Digest(piece));
+        }
         self.say(Output::PieceDone(piece));
         let connections: Vec<_> = self.peers.keys().copied().collect();
         for connection in connections {
@@ -266,26 +282,46 @@ impl Swarm {
         }
     }
 
-    /// A piece is not what was promised: one sender is guilty, several are suspects until one alone sends it again.
+    /// A piece is not what was promised. What known liars sent of it is asked of others; when there are none, one sender
+    /// alone is guilty, and of several a good copy will tell.
     pub(super) fn corrupted(&mut self, now: Instant, piece: PieceIndex) {
         if !self.pieces.is_whole(piece) {
             return;
         }
-        let senders = self.pieces.reset(piece);
         self.totals.corrupt += 1;
-        self.totals.wasted += ByteCount(u64::from(self.layout.piece_length(piece)));
-        self.say(Output::Note(Note::Corrupt { piece, senders: senders.len() }));
-        if let [only] = senders[..] {
-            self.ban(now, only.peer_id, &PeerFault::Corrupt(piece));
+        let (senders, retracted) = self.pieces.retract(piece, |peer_id| self.bans.contains_key(&peer_id));
+        self.say(Output::Note(Note::Corrupt { piece, senders }));
+        if retracted > ByteCount(0) {
+            self.totals.wasted += retracted;
         } else {
-            for sender in senders {
-                let count = self.suspect(sender.peer_id);
-                if count >= self.config.suspicion_max {
-                    self.ban(now, sender.peer_id, &PeerFault::Suspect(count));
+            self.totals.wasted += ByteCount(u64::from(self.layout.piece_length(piece)));
+            self.accuse(now, piece);
+        }
+        self.fill_all(now);
+    }
+
+    /// All of a corrupt piece is asked for again.
+    fn accuse(&mut self, now: Instant, piece: PieceIndex) {
+        let Some(provenance) = self.pieces.reset(piece) else { return };
+        match provenance.senders[..] {
+            [] => {}
+            [only] => self.ban(now, only.peer_id, &PeerFault::Corrupt(piece)),
+            [_, _, ..] => {
+                if self.blame.open(piece, provenance, self.config.blame_max) {
+                    self.say(Output::Digest(piece));
                 }
             }
         }
-        self.fill_all(now);
+    }
+
+    /// The blocks of a copy of a piece that was corrupt: the bad one's are kept, the good one's tell who lied.
+    pub(super) fn digested(&mut self, now: Instant, piece: PieceIndex, blocks: Vec<Sha1Digest>) {
+        if !self.have.contains(piece) {
+            return self.blame.note(piece, blocks);
+        }
+        for liar in self.blame.close(piece, &blocks) {
+            self.ban(now, liar.peer_id, &PeerFault::Corrupt(piece));
+        }
     }
 
     /// A piece has come by another way: it is checked like any other.

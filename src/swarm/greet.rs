@@ -50,9 +50,12 @@ impl Swarm {
     }
 
     pub(super) fn accepted(&mut self, now: Instant, address: SocketAddr, connection: ConnectionId) {
+        let knocking = self.greetings.values().filter(|greeting| greeting.address.ip() == address.ip()).count();
         self.greetings.insert(connection, Greeting { address, origin: Origin::Accepted, since: now });
         if !self.dialer.is_allowed(address.ip()) {
             self.disconnect(now, connection, PeerFault::NotAllowed);
+        } else if knocking >= self.config.greetings_max {
+            self.disconnect(now, connection, PeerFault::Full);
         } else if self.peers.len() + self.greetings.len() > self.config.connections_max {
             match self.useless(now) {
                 Some(useless) => self.disconnect(now, useless, PeerFault::Useless),
@@ -95,15 +98,18 @@ impl Swarm {
     }
 
     /// Of two connections between the same peers both sides keep the one that the lower peer id made; of two that the
-    /// same side made, the peer's newer one (its older one is dead, or it would not have dialled) or our older one.
+    /// same side made, the peer's newer one (its older one is dead, or it would not have dialled) or our older one. One on
+    /// which nothing was heard for long gives way to any: the network that carried it may be gone.
     fn resolve_duplicate(&mut self, now: Instant, greeting: Greeting, peer_id: PeerId) -> Option<PeerFault> {
         let (other, before) = self.peers.iter().find(|(_, peer)| peer.peer_id == peer_id)?;
-        let keep_new = match (before.origin, greeting.origin) {
-            (Origin::Dialed, Origin::Accepted) => peer_id < self.peer_id,
-            (Origin::Accepted, Origin::Dialed) => self.peer_id < peer_id,
-            (Origin::Accepted, Origin::Accepted) => true,
-            (Origin::Dialed, Origin::Dialed) => false,
-        };
+        let quiet = now.since(before.heard) >= self.config.request_timeout;
+        let keep_new = quiet
+            || match (before.origin, greeting.origin) {
+                (Origin::Dialed, Origin::Accepted) => peer_id < self.peer_id,
+                (Origin::Accepted, Origin::Dialed) => self.peer_id < peer_id,
+                (Origin::Accepted, Origin::Accepted) => true,
+                (Origin::Dialed, Origin::Dialed) => false,
+            };
         if !keep_new {
             return Some(PeerFault::Duplicate);
         }
@@ -192,15 +198,14 @@ impl Swarm {
         if let Some(listening) = listening {
             match &fault {
                 PeerFault::Oneself => {}
-                PeerFault::Corrupt(_) | PeerFault::Suspect(_) | PeerFault::Banned | PeerFault::WrongSwarm => {
+                PeerFault::Corrupt(_) | PeerFault::Banned | PeerFault::WrongSwarm => {
                     self.dialer.rest(listening, now, self.config.ban);
                 }
                 PeerFault::Redundant => self.dialer.rest(listening, now, REDUNDANT_PAUSE),
+                PeerFault::Silent(_) | PeerFault::NoHandshake(_) => self.dialer.failed(listening, now, &self.config),
                 PeerFault::Duplicate
                 | PeerFault::NotAllowed
                 | PeerFault::Full
-                | PeerFault::NoHandshake(_)
-                | PeerFault::Silent(_)
                 | PeerFault::Snubbed(_)
                 | PeerFault::Garbled(_)
                 | PeerFault::Senseless(_)
@@ -223,26 +228,17 @@ impl Swarm {
         }
     }
 
-    /// Ends the connections of a peer and takes none from it for a while.
+    /// Ends the connections of a peer that lied, forgets what it sent of pieces that are not whole yet, and takes no
+    /// connection from it for a while.
     pub(super) fn ban(&mut self, now: Instant, peer_id: PeerId, fault: &PeerFault) {
         if self.bans.len() < BLAMED_MAX {
             self.bans.insert(peer_id, now + self.config.ban);
         }
-        self.suspicions.remove(&peer_id);
+        self.totals.wasted += self.pieces.distrust(peer_id);
         let connection = self.peers.iter().find(|(_, peer)| peer.peer_id == peer_id).map(|(id, _)| *id);
         if let Some(connection) = connection {
             self.disconnect(now, connection, fault.clone());
         }
-    }
-
-    /// Counts a part in a corrupt piece; returns how many that makes.
-    pub(super) fn suspect(&mut self, peer_id: PeerId) -> u32 {
-        if self.suspicions.len() >= BLAMED_MAX && !self.suspicions.contains_key(&peer_id) {
-            self.suspicions.pop_first();
-        }
-        let count = self.suspicions.entry(peer_id).or_insert(0);
-        *count += 1;
-        *count
     }
 
     /// Takes a connection out of all books; returns where it came from and where the peer listens.

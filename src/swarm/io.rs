@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::announce::AnnounceEvent;
-use crate::base::{Block, ByteCount, ByteRate, PieceIndex};
+use crate::base::{Block, ByteCount, ByteRate, PieceIndex, Sha1Digest};
 use crate::wire::{Handshake, Message};
 
 /// One connection to a peer. The driver chooses it, and never chooses the same twice.
@@ -94,6 +94,13 @@ pub enum Input {
         /// Whether its bytes hash to what the torrent promises.
         intact: bool,
     },
+    /// [`Output::Digest`] is answered.
+    Digested {
+        /// The piece.
+        piece: PieceIndex,
+        /// The digest of each of its blocks, first to last.
+        blocks: Vec<Sha1Digest>,
+    },
     /// The bytes of a piece have been written from elsewhere than the swarm: the console pushes a payload to its
     /// seeder. The piece is verified before it is announced.
     Injected {
@@ -166,6 +173,9 @@ pub enum Output {
     },
     /// Hash a piece once all its blocks said before are written; answered by [`Input::Verified`].
     Verify(PieceIndex),
+    /// Hash each block of a piece as it lies there once the blocks said before are written, and before any said later is;
+    /// answered by [`Input::Digested`]. Said of corrupt pieces, to learn who lied.
+    Digest(PieceIndex),
     /// Ask the tracker; answered by [`Input::Announced`] or [`Input::AnnounceFailed`].
     Announce(Announcement),
     /// A piece is there, verified, and announced to all.
@@ -233,12 +243,9 @@ pub enum PeerFault {
     /// It sends what nobody asked for.
     #[error("it sent {0} blocks that nobody had asked for")]
     Unrequested(u32),
-    /// It alone sent a piece that is not what was promised.
-    #[error("piece {} was corrupt, and it alone had sent it", .0.0)]
+    /// It sent what is not what was promised: all of a corrupt piece, or blocks of it that differ from a good copy.
+    #[error("it sent corrupt blocks of piece {}", .0.0)]
     Corrupt(PieceIndex),
-    /// It had a part in too many corrupt pieces.
-    #[error("it had a part in {0} corrupt pieces")]
-    Suspect(u32),
     /// Neither side can give the other anything, ever.
     #[error("both sides have everything")]
     Redundant,
@@ -266,8 +273,7 @@ impl PeerFault {
             | Self::Senseless(_)
             | Self::TooManyRequests(_)
             | Self::Unrequested(_)
-            | Self::Corrupt(_)
-            | Self::Suspect(_) => true,
+            | Self::Corrupt(_) => true,
         }
     }
 }

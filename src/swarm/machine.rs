@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::announcer::{Announcer, TrackerHealth};
+use super::blame::Blame;
 use super::bucket::Bucket;
 use super::dialer::Dialer;
 use super::io::Announcement;
@@ -16,6 +17,7 @@ use super::peer::{Gate, Greeting, Peer, PeerSummary};
 use super::picker::Picker;
 use super::pieces::Pieces;
 use super::serve::Spread;
+use super::slumber::Slumber;
 use super::{Config, ConnectionId, Input, Note, Output, PeerFault};
 use crate::base::{Bitfield, ByteCount, ByteRate, InfoHash, Instant, Layout, PeerId, PieceIndex};
 
@@ -51,8 +53,8 @@ pub struct Swarm {
     pub(super) unwritten: u64,
     /// How long blocks take to come of late, on average.
     pub(super) usual_wait: Duration,
-    /// Parts in corrupt pieces, by peer.
-    pub(super) suspicions: BTreeMap<PeerId, u32>,
+    /// Corrupt pieces whose liars are not known yet.
+    pub(super) blame: Blame,
     /// Peers that are not taken back before a moment.
     pub(super) bans: BTreeMap<PeerId, Instant>,
     pub(super) totals: Totals,
@@ -60,10 +62,11 @@ pub struct Swarm {
     /// Who was asked first last time, so that under a cap it is somebody else's turn.
     pub(super) last_filled: ConnectionId,
     announcer: Announcer,
-    meters: (Meter, Meter),
+    pub(super) meters: (Meter, Meter),
     outputs: VecDeque<Output>,
     faults: VecDeque<Fault>,
     next_tick: Option<Instant>,
+    slumber: Slumber,
 }
 
 /// Where the payload of this host comes from.
@@ -130,7 +133,7 @@ impl Swarm {
             peers: BTreeMap::new(),
             unwritten: 0,
             usual_wait: Duration::ZERO,
-            suspicions: BTreeMap::new(),
+            blame: Blame::default(),
             bans: BTreeMap::new(),
             totals: Totals::default(),
             last_filled: ConnectionId(0),
@@ -138,11 +141,15 @@ impl Swarm {
             outputs: VecDeque::new(),
             faults: VecDeque::new(),
             next_tick: Some(Instant::ZERO),
+            slumber: Slumber::default(),
         }
     }
 
     /// Tells the swarm what happened. Drain [`poll_output`](Self::poll_output) before the next call.
+    ///
+    /// Time may jump: a host that slept goes on as if it had not.
     pub fn handle_input(&mut self, now: Instant, input: Input) {
+        let now = self.slumber.wake(now, self.next_tick, self.config.oversleep_max);
         self.upload.refill(now);
         self.download.refill(now);
         match input {
@@ -164,6 +171,7 @@ impl Swarm {
             Input::Written { block } => self.written(now, block),
             Input::Verified { piece, intact: true } => self.verified(now, piece),
             Input::Verified { piece, intact: false } => self.corrupted(now, piece),
+            Input::Digested { piece, blocks } => self.digested(now, piece, blocks),
             Input::Injected { piece } => self.injected(now, piece),
             Input::Announced { interval, peers } => self.announced(now, interval, peers),
             Input::AnnounceFailed { why } => self.announce_failed(now, why),
@@ -187,7 +195,8 @@ impl Swarm {
         let upload = wants_upload.then(|| self.upload.wake()).flatten();
         let download = wants_download.then(|| self.download.wake()).flatten();
         let dial = self.wants_to_dial().then(|| self.dialer.deadline()).flatten();
-        [self.next_tick, self.announcer.deadline(), upload, download, dial].into_iter().flatten().min()
+        let own = [self.next_tick, self.announcer.deadline(), upload, download, dial].into_iter().flatten().min();
+        own.map(|own| self.slumber.told(own))
     }
 
     fn elapsed(&mut self, now: Instant) {
@@ -287,7 +296,8 @@ impl Swarm {
     }
 
     /// Keeps the reason why a connection ended.
-    pub(super) fn remember(&mut self, fault: Fault) {
+    pub(super) fn remember(&mut self, mut fault: Fault) {
+        fault.at = self.slumber.told(fault.at);
         if fault.fault.is_misconduct() {
             self.say(Output::Note(Note::Dropped { address: fault.address, fault: fault.fault.clone() }));
         }

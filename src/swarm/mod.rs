@@ -7,6 +7,7 @@
 //! awaited is said as [`Output`] and answered as [`Input`]. It never gives up: a run is ended by whoever began it.
 
 mod announcer;
+mod blame;
 mod bucket;
 mod choker;
 mod config;
@@ -20,6 +21,7 @@ mod peer;
 mod picker;
 mod pieces;
 mod serve;
+mod slumber;
 
 pub use announcer::TrackerHealth;
 pub use config::{Config, Tracker};

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::ConnectionId;
-use crate::base::{BLOCK_LENGTH, Bitfield, Block, Instant, Layout, PeerId, PieceIndex};
+use super::blame::Provenance;
+use crate::base::{BLOCK_LENGTH, Bitfield, Block, ByteCount, Instant, Layout, PeerId, PieceIndex};
 
 /// Somebody who sent a block: remembered beyond its connection, to be blamed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub(super) enum Receipt {
 #[derive(Debug, Clone, Copy)]
 struct Slot {
     received: bool,
+    /// Who sent it, as a place in the piece's senders, once it is received.
+    from: u32,
     /// Requests that are out, overdue ones included.
     copies: u8,
     /// Requests that are out and not overdue.
@@ -81,7 +84,7 @@ impl Pieces {
 
     /// Begins a piece.
     pub(super) fn start(&mut self, piece: PieceIndex) {
-        let blank = Slot { received: false, copies: 0, live: 0, asked_at: Instant::ZERO };
+        let blank = Slot { received: false, from: 0, copies: 0, live: 0, asked_at: Instant::ZERO };
         let count = self.layout.block_count(piece);
         let slots = vec![blank; count as usize];
         let fresh =
@@ -198,10 +201,8 @@ impl Pieces {
         let slot = &mut way.slots[at];
         way.unasked -= u32::from(slot.is_unasked());
         slot.received = true;
+        slot.from = place_of(sender, &mut way.senders);
         way.missing -= 1;
-        if !way.senders.contains(&sender) {
-            way.senders.push(sender);
-        }
         Receipt::Stored { whole: way.missing == 0 }
     }
 
@@ -226,11 +227,28 @@ impl Pieces {
     }
 
     /// The piece is corrupt: all of it is missing again, and one peer alone may send it. Returns who had sent it.
-    pub(super) fn reset(&mut self, piece: PieceIndex) -> Vec<Sender> {
-        let Some(way) = self.under_way.get_mut(&piece) else { return Vec::new() };
+    pub(super) fn reset(&mut self, piece: PieceIndex) -> Option<Provenance> {
+        let way = self.under_way.get_mut(&piece)?;
+        let provenance = way.provenance();
         way.clear();
+        way.senders.clear();
         way.source = Source::Single;
-        std::mem::take(&mut way.senders)
+        Some(provenance)
+    }
+
+    /// What liars sent of a piece is missing again. Returns how many had sent it, and how much is missing now.
+    pub(super) fn retract(&mut self, piece: PieceIndex, lied: impl Fn(PeerId) -> bool) -> (usize, ByteCount) {
+        let Some(way) = self.under_way.get_mut(&piece) else { return (0, ByteCount(0)) };
+        let senders = way.provenance().senders.len();
+        let blocks = way.retract(lied).into_iter().filter_map(|at| self.layout.block(piece, at as u32));
+        (senders, ByteCount(blocks.map(|block| u64::from(block.length)).sum()))
+    }
+
+    /// What a liar sent is missing again, but for pieces that are whole, whose hash will tell. Returns how much that is.
+    pub(super) fn distrust(&mut self, liar: PeerId) -> ByteCount {
+        let part = self.under_way.iter().filter(|(_, way)| way.missing > 0);
+        let pieces: Vec<_> = part.map(|(piece, _)| *piece).collect();
+        pieces.into_iter().map(|piece| self.retract(piece, |peer_id| peer_id == liar).1).sum()
     }
 
     fn slot(&mut self, block: Block) -> Option<(&mut UnderWay, usize)> {
@@ -287,12 +305,44 @@ impl UnderWay {
         }
     }
 
+    /// Who sent what is here. Bytes that came from elsewhere than the swarm have no sender.
+    fn provenance(&self) -> Provenance {
+        let mut senders = Vec::new();
+        let sent = self.slots.iter().filter_map(|slot| self.senders.get(slot.from as usize).filter(|_| slot.received));
+        let blocks = sent.map(|sender| place_of(*sender, &mut senders)).collect();
+        Provenance { senders, blocks }
+    }
+
+    /// Makes blocks of liars missing again, and returns their places.
+    fn retract(&mut self, lied: impl Fn(PeerId) -> bool) -> Vec<usize> {
+        let sent_by_liar = |slot: &Slot| {
+            slot.received && self.senders.get(slot.from as usize).is_some_and(|sender| lied(sender.peer_id))
+        };
+        let places: Vec<usize> = (0..self.slots.len()).filter(|at| sent_by_liar(&self.slots[*at])).collect();
+        for at in &places {
+            self.slots[*at].received = false;
+            self.missing += 1;
+            self.unasked += u32::from(self.slots[*at].is_unasked());
+            self.hint = self.hint.min(*at);
+        }
+        places
+    }
+
     fn clear(&mut self) {
         self.slots.iter_mut().for_each(|slot| slot.received = false);
         self.missing = self.slots.len() as u32;
         self.unasked = self.slots.iter().filter(|slot| slot.is_unasked()).count() as u32;
         self.hint = 0;
     }
+}
+
+/// The place of a sender among all, which it is given if it has none.
+fn place_of(sender: Sender, senders: &mut Vec<Sender>) -> u32 {
+    let place = senders.iter().position(|known| *known == sender).unwrap_or_else(|| {
+        senders.push(sender);
+        senders.len() - 1
+    });
+    place as u32
 }
 
 #[cfg(test)]
@@ -329,7 +379,8 @@ mod tests {
             fetch(&mut pieces, *block, from);
         }
         assert!(pieces.is_whole(PIECE));
-        assert_eq!(pieces.reset(PIECE), [sender(1), sender(2)]);
+        let provenance = Provenance { senders: vec![sender(1), sender(2)], blocks: vec![0, 1, 0] };
+        assert_eq!(pieces.reset(PIECE), Some(provenance));
         fetch(&mut pieces, blocks[0], 3);
         assert_eq!(pieces.next_unasked(PIECE, ConnectionId(1)), None);
         assert_eq!(pieces.next_unasked(PIECE, ConnectionId(3)), Some(blocks[1]));
@@ -349,7 +400,22 @@ mod tests {
             fetch(&mut pieces, *block, 3);
         }
         assert!(pieces.is_whole(PIECE));
-        assert_eq!(pieces.reset(PIECE), [sender(3)]);
+        assert_eq!(pieces.reset(PIECE).unwrap().senders, [sender(3)]);
+    }
+
+    #[test]
+    fn what_a_liar_sent_is_asked_of_others_and_the_rest_is_kept() {
+        let (mut pieces, blocks) = begun();
+        fetch(&mut pieces, blocks[0], 1);
+        fetch(&mut pieces, blocks[1], 2);
+        assert_eq!(pieces.distrust(PeerId::new([2; 20])), ByteCount(u64::from(BLOCK_LENGTH)));
+        assert_eq!(pieces.next_unasked(PIECE, ConnectionId(1)), Some(blocks[1]));
+        fetch(&mut pieces, blocks[1], 1);
+        fetch(&mut pieces, blocks[2], 2);
+        assert_eq!(pieces.distrust(PeerId::new([2; 20])), ByteCount(0), "a whole piece is left to its hash");
+        assert_eq!(pieces.retract(PIECE, |peer| peer == PeerId::new([2; 20])), (2, ByteCount(u64::from(BLOCK_LENGTH))));
+        fetch(&mut pieces, blocks[2], 1);
+        assert_eq!(pieces.reset(PIECE), Some(Provenance { senders: vec![sender(1)], blocks: vec![0, 0, 0] }));
     }
 
     #[test]
