@@ -49,7 +49,8 @@ pub struct Config {
     pub handshake_timeout: Duration,
     /// A keep-alive is sent when nothing else was for this long; other clients close after 120 s.
     pub keep_alive_after: Duration,
-    /// A peer that sends nothing at all for this long is gone; other clients keep alive every 120 s at least.
+    /// A peer that sends nothing at all for this long is gone; other clients keep alive every 120 s at least. One of ours
+    /// is gone after three of its keep-alives.
     pub idle_after: Duration,
     /// A peer that owes us blocks and sends nothing at all for this long is gone.
     pub silent_after: Duration,

@@ -120,7 +120,7 @@ impl Swarm {
     pub(super) fn fill(&mut self, now: Instant, connection: ConnectionId) {
         let Some(peer) = self.peers.get(&connection).filter(|peer| peer.useful > 0) else { return };
         for _ in 0..peer.asking.room(now) {
-            if !self.download.is_ready() || self.unwritten >= self.config.unwritten_max || self.is_line_full() {
+            if !self.download.is_ready() || self.unwritten >= self.config.unwritten_max || self.is_line_full(now) {
                 break;
             }
             let Some(block) = self.pick(connection).or_else(|| self.pick_again(now, connection)) else { break };
@@ -129,16 +129,20 @@ impl Swarm {
     }
 
     /// Whether as much is asked for as a slow line brings in a while. More would wait in the network, each peer's blocks
-    /// behind those of all others, until they all seem silent.
-    fn is_line_full(&self) -> bool {
+    /// behind those of all others, until they all seem silent. While the line moves, what is overdue may still be on it.
+    fn is_line_full(&self, now: Instant) -> bool {
         let rate = self.meters.0.rate(self.config.tick);
         if rate >= self.config.slow_line {
             return false;
         }
-        let due =
-            self.peers.values().filter(|peer| !peer.asking.is_overdue()).map(|peer| peer.asking.asked.len() as u64);
+        let overdue_max =
+            if now.since(self.last_block) < self.config.asked_span { self.config.pipeline_min } else { 0 };
+        let due = self.peers.values().map(|peer| {
+            let asked = peer.asking.asked.len();
+            if peer.asking.is_overdue() { asked.min(overdue_max) } else { asked }
+        });
         let worth = rate.0.saturating_mul(self.config.asked_span.as_secs());
-        due.sum::<u64>() * u64::from(BLOCK_LENGTH) >= worth.max(self.config.asked_min)
+        due.sum::<usize>() as u64 * u64::from(BLOCK_LENGTH) >= worth.max(self.config.asked_min)
     }
 
     fn pick(&mut self, connection: ConnectionId) -> Option<Block> {
@@ -208,6 +212,7 @@ impl Swarm {
             }
         }
         let sender = peer.sender(from);
+        self.last_block = now;
         self.revive(from);
         self.count_down(u64::from(length));
         let receipt = self.pieces.receive(block, sender);
@@ -305,7 +310,7 @@ impl Swarm {
         let Some(provenance) = self.pieces.reset(piece) else { return };
         match provenance.senders[..] {
             [] => {}
-            [only] => self.ban(now, only.peer_id, &PeerFault::Corrupt(piece)),
+            [only] => self.ban(now, only, PeerFault::Corrupt(piece)),
             [_, _, ..] => {
                 if self.blame.open(piece, provenance, self.config.blame_max) {
                     self.say(Output::Digest(piece));
@@ -320,7 +325,7 @@ impl Swarm {
             return self.blame.note(piece, blocks);
         }
         for liar in self.blame.close(piece, &blocks) {
-            self.ban(now, liar.peer_id, &PeerFault::Corrupt(piece));
+            self.ban(now, liar, PeerFault::Corrupt(piece));
         }
     }
 

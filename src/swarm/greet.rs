@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::machine::{Fault, PayloadOrigin};
 use super::peer::{Greeting, Interest, Origin, Peer};
+use super::pieces::Sender;
 use super::{ConnectionId, Output, PeerFault, Swarm};
 use crate::base::{Bitfield, Instant, PeerId};
 use crate::wire::{EXTENSION_HANDSHAKE_ID, ExtensionHandshake, Handshake, Message};
@@ -14,6 +15,9 @@ const BLAMED_MAX: usize = 4096;
 
 /// How long a peer that has everything is left alone by one that has everything: their paths part for good.
 const REDUNDANT_PAUSE: Duration = Duration::from_secs(300);
+
+/// What names the client at the beginning of a peer id (BEP 20: `-RK`): one of ours keeps alive as often as we do.
+const CLIENT_LENGTH: usize = 3;
 
 impl Swarm {
     /// Whether another connection of our own making is wanted.
@@ -228,16 +232,19 @@ impl Swarm {
         }
     }
 
-    /// Ends the connections of a peer that lied, forgets what it sent of pieces that are not whole yet, and takes no
+    /// Ends the connection of a peer that lied, forgets what it sent of pieces that are not whole yet, and takes no
     /// connection from it for a while.
-    pub(super) fn ban(&mut self, now: Instant, peer_id: PeerId, fault: &PeerFault) {
+    pub(super) fn ban(&mut self, now: Instant, liar: Sender, fault: PeerFault) {
+        let known = self.bans.contains_key(&liar.peer_id);
         if self.bans.len() < BLAMED_MAX {
-            self.bans.insert(peer_id, now + self.config.ban);
+            self.bans.insert(liar.peer_id, now + self.config.ban);
         }
-        self.totals.wasted += self.pieces.distrust(peer_id);
-        let connection = self.peers.iter().find(|(_, peer)| peer.peer_id == peer_id).map(|(id, _)| *id);
-        if let Some(connection) = connection {
-            self.disconnect(now, connection, fault.clone());
+        self.totals.wasted += self.pieces.distrust(liar.peer_id);
+        let connection = self.peers.iter().find(|(_, peer)| peer.peer_id == liar.peer_id).map(|(id, _)| *id);
+        match connection {
+            Some(connection) => self.disconnect(now, connection, fault),
+            None if known => {}
+            None => self.remember(Fault { at: now, address: liar.address, fault }),
         }
     }
 
@@ -273,7 +280,12 @@ impl Swarm {
         let Some(peer) = self.peers.get_mut(&connection) else { return };
         let (quiet, config) = (now.since(peer.heard), &self.config);
         let owes = !peer.asking.asked.is_empty();
-        let limit = if owes { config.silent_after } else { config.idle_after };
+        let same_client = peer.peer_id.as_bytes()[..CLIENT_LENGTH] == self.peer_id.as_bytes()[..CLIENT_LENGTH];
+        let limit = match (owes, same_client) {
+            (true, _) => config.silent_after,
+            (false, true) => config.keep_alive_after * 3,
+            (false, false) => config.idle_after,
+        };
         if quiet >= limit {
             return self.disconnect(now, connection, PeerFault::Silent(limit));
         }

@@ -51,6 +51,8 @@ pub struct Swarm {
     pub(super) download: Bucket,
     /// Bytes handed over to be written and not written yet.
     pub(super) unwritten: u64,
+    /// When a block last came, from anybody.
+    pub(super) last_block: Instant,
     /// How long blocks take to come of late, on average.
     pub(super) usual_wait: Duration,
     /// Corrupt pieces whose liars are not known yet.
@@ -132,6 +134,7 @@ impl Swarm {
             greetings: BTreeMap::new(),
             peers: BTreeMap::new(),
             unwritten: 0,
+            last_block: Instant::ZERO,
             usual_wait: Duration::ZERO,
             blame: Blame::default(),
             bans: BTreeMap::new(),
