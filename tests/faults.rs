@@ -4,9 +4,12 @@
 //! `docs/faults.md`. `ROOKERY_SEEDS` says with how many seeds.
 #![cfg(feature = "machines")]
 
+use std::cell::Cell;
+use std::net::{IpAddr, SocketAddr};
+
 use rookery::base::ByteCount;
 use rookery::sim::{Fault, Report, Scenario, Trouble, World};
-use rookery::swarm::PeerFault;
+use rookery::swarm::{Note, PeerFault};
 
 /// Seeds of each scenario, unless said: a debug build is slow.
 const SEEDS: u64 = 5;
@@ -108,29 +111,57 @@ fn payload(scenario: &Scenario) -> u64 {
     u64::from(scenario.pieces) * scenario.piece_length.0
 }
 
+/// Who blames whom for corrupt blocks, whether or not they were still connected.
 fn accused(report: &Report) -> impl Iterator<Item = (usize, usize)> {
-    let blamed = report.faults.iter().filter(|(_, _, fault)| matches!(fault, PeerFault::Corrupt(_)));
-    blamed.map(|(by, to, _)| (*by, *to))
+    report.notes.iter().filter_map(|(by, _, note)| match note {
+        Note::Dropped { address, fault: PeerFault::Corrupt(_) } => Some((*by, host_of(address))),
+        Note::Dropped { .. }
+        | Note::Corrupt { .. }
+        | Note::Unreadable(_)
+        | Note::TrackerSilent(_)
+        | Note::TrackerBack => None,
+    })
+}
+
+/// The host at an address of the simulator: 10.0.0.1 is host 0.
+fn host_of(address: &SocketAddr) -> usize {
+    match address.ip() {
+        IpAddr::V4(ip) => (u32::from(ip) & 0x00ff_ffff) as usize - 1,
+        IpAddr::V6(_) => panic!("{address} is none of the simulator"),
+    }
+}
+
+/// The host that lies, in the scenarios with one.
+const LIAR: usize = 7;
+
+/// Whoever took wrong blocks blames the liar, and nobody blames anybody else.
+fn assert_blamed(scenario: &Scenario, report: &Report) {
+    let (seed, accusations) = (scenario.seed, accused(report).collect::<Vec<_>>());
+    assert!(accusations.iter().all(|(_, to)| *to == LIAR), "seed {seed}: {accusations:?}");
+    let fed = report.hosts.iter().enumerate().filter(|(by, host)| *by != LIAR && host.fed_wrong > 0);
+    for (by, host) in fed {
+        assert!(accusations.contains(&(by, LIAR)), "seed {seed}: host {by} took {} and said nothing", host.fed_wrong);
+    }
 }
 
 #[test]
 fn a_corrupt_peer_is_blamed_by_whom_it_fed_and_slows_nobody_else() {
-    for case in [case!("corrupt"), case!("corrupt-now-and-then")] {
-        let liar = 7;
-        let took = case.each_seed(24, 3.2, |scenario, report| {
-            let seed = scenario.seed;
-            let accusations: Vec<_> = accused(report).collect();
-            assert!(accusations.iter().all(|(_, to)| *to == liar), "seed {seed}: {accusations:?}");
-            for (by, host) in report.hosts.iter().enumerate().filter(|(by, host)| *by != liar && host.fed_wrong > 0) {
-                assert!(
-                    accusations.contains(&(by, liar)),
-                    "seed {seed}: host {by} took {} and said nothing",
-                    host.fed_wrong
-                );
-            }
-        });
-        case.assert_slows_nobody(&took, Instead::Selfish);
-    }
+    let case = case!("corrupt");
+    let took = case.each_seed(24, 3.2, assert_blamed);
+    case.assert_slows_nobody(&took, Instead::Selfish);
+}
+
+#[test]
+fn a_corrupt_peer_with_a_part_in_many_pieces_is_told_from_the_innocent() {
+    let case = case!("corrupt-now-and-then");
+    let mixed = Cell::new(0);
+    let took = case.each_seed(24, 3.2, |scenario, report| {
+        assert_blamed(scenario, report);
+        let of_several = |note: &Note| matches!(note, Note::Corrupt { senders: 2.., .. });
+        mixed.set(mixed.get() + report.notes.iter().filter(|(_, _, note)| of_several(note)).count());
+    });
+    assert!(mixed.get() > 0, "no corrupt piece had several senders");
+    case.assert_slows_nobody(&took, Instead::Selfish);
 }
 
 #[test]
