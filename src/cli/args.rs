@@ -19,6 +19,12 @@ Exit codes:
   3  some hosts failed                8  a check failed
   4  no host selected                 129, 130, 143  ended by a signal";
 
+/// Those of a rehearsal.
+const REHEARSE_EXIT_CODES: &str = "\
+Exit codes:
+  0  every live host has everything   3  some have not
+  1  a law of the simulation broke    7  the scenario cannot be used";
+
 /// Deploys files to a whole fleet of servers by BitTorrent, over SSH.
 #[derive(Debug, Parser)]
 #[command(name = "rookery", version, styles = Styles::plain(), max_term_width = 100)]
@@ -33,6 +39,8 @@ pub(super) enum Command {
     Run(Box<RunArgs>),
     /// The main job on 24 hosts of its own: real SSH servers on loopback, no set-up, no root.
     Demo(DemoArgs),
+    /// Run a scenario on a simulated fleet: the real swarm, faster than time, no host needed.
+    Rehearse(RehearseArgs),
     /// Show what a selector means.
     Hosts(HostsArgs),
     /// Show earlier runs.
@@ -166,6 +174,25 @@ pub(super) struct DemoArgs {
     pub(super) no_faults: bool,
     #[command(flatten)]
     pub(super) show: ShowArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = REHEARSE_EXIT_CODES)]
+pub(super) struct RehearseArgs {
+    /// The scenario, a TOML file; docs/rehearse.md has its keys.
+    pub(super) scenario: PathBuf,
+    /// Decides what is left to chance [default: the scenario's].
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+    /// Run so many times, each with the next seed.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(super) seeds: u32,
+    /// One JSON object on stdout.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Nothing on stderr but errors.
+    #[arg(long, short = 'q')]
+    pub(super) quiet: bool,
 }
 
 #[derive(Debug, Args)]

@@ -23,6 +23,7 @@ mod outfit;
 mod package;
 mod paths;
 mod plan;
+mod rehearse;
 mod report;
 mod run;
 mod runs;
@@ -52,6 +53,7 @@ pub fn main() -> ExitCode {
     let ended = match &arguments.command {
         Command::Run(args) => run::main(args),
         Command::Demo(args) => demo::main(args),
+        Command::Rehearse(args) => rehearse::main(args),
         Command::Hosts(args) => hosts::main(args),
         Command::Runs(args) => runs::main(args),
         Command::Torrent(args) => torrent::main(args),

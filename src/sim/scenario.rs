@@ -1,5 +1,6 @@
 //! Scenario: what hosts there are, what network joins them, and what goes wrong.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
@@ -11,8 +12,13 @@ use crate::base::{ByteCount, ByteRate, Layout, LayoutError};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScenarioError {
     /// Not the format.
-    #[error("{0}")]
-    Format(String),
+    #[error("{why}")]
+    Format {
+        /// Why.
+        why: String,
+        /// Where, in bytes.
+        span: Range<usize>,
+    },
     /// Pieces that cannot be.
     #[error("pieces: {0}")]
     Layout(#[from] LayoutError),
@@ -112,7 +118,10 @@ impl Scenario {
 
     /// Reads TOML.
     pub fn parse(text: &str) -> Result<Self, ScenarioError> {
-        let scenario: Self = toml::from_str(text).map_err(|error| ScenarioError::Format(error.to_string()))?;
+        let scenario: Self = toml::from_str(text).map_err(|error| ScenarioError::Format {
+            why: error.message().to_owned(),
+            span: error.span().unwrap_or_default(),
+        })?;
         scenario.layout()?;
         if scenario.hosts > Self::HOSTS_MAX {
             return Err(ScenarioError::TooManyHosts(scenario.hosts));
@@ -228,6 +237,6 @@ mod tests {
         let fault = "hosts = 2\npieces = 1\n[[fault]]\nhost = 2\ntrouble = 'corrupt'";
         assert_eq!(Scenario::parse(fault), Err(ScenarioError::NoSuchHost { host: 2, hosts: 2 }));
         assert!(matches!(Scenario::parse("hosts = 2\npieces = 0"), Err(ScenarioError::Layout(_))));
-        assert!(matches!(Scenario::parse("hosts = 2\npiece = 1"), Err(ScenarioError::Format(_))));
+        assert!(matches!(Scenario::parse("hosts = 2\npiece = 1"), Err(ScenarioError::Format { .. })));
     }
 }

@@ -35,6 +35,19 @@ pub(super) const INFO_HASH: InfoHash = InfoHash::new([7; 20]);
 static RIGHT: [u8; BLOCK_LENGTH as usize] = [0; BLOCK_LENGTH as usize];
 static WRONG: [u8; BLOCK_LENGTH as usize] = [0xff; BLOCK_LENGTH as usize];
 
+/// How far a world has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// The time in it.
+    pub now: Instant,
+    /// Events that happened.
+    pub events: u64,
+    /// Hosts that became complete in it.
+    pub complete: usize,
+    /// Hosts that may still become complete.
+    pub unfinished: usize,
+}
+
 /// A fleet, and everything around it.
 #[derive(Debug)]
 pub struct World {
@@ -94,9 +107,18 @@ impl World {
 
     /// Lets everything happen until every host is complete, dead, or out of time.
     pub fn run(mut self) -> Result<Report, Violation> {
+        while self.advance(u64::MAX)?.is_some() {}
+        Ok(self.finish())
+    }
+
+    /// Lets so many events happen; says how far that went, or `None` when it is all over.
+    pub fn advance(&mut self, events_max: u64) -> Result<Option<Progress>, Violation> {
         let limit = Instant::after(self.scenario.limit);
-        while self.unfinished > 0 {
-            let Some((at, event)) = self.events.pop().filter(|(at, _)| *at <= limit) else { break };
+        for _ in 0..events_max {
+            if self.unfinished == 0 {
+                return Ok(None);
+            }
+            let Some((at, event)) = self.events.pop().filter(|(at, _)| *at <= limit) else { return Ok(None) };
             if at > self.now {
                 (self.now, self.spins) = (at, 0);
             }
@@ -105,10 +127,13 @@ impl World {
             self.happen(event)?;
             checks::balanced(self.network.ledger, at)?;
         }
-        Ok(self.finish())
+        let complete = self.hosts.iter().filter(|host| host.complete_at.is_some()).count();
+        let (events, unfinished) = (self.report.events, self.unfinished);
+        Ok(Some(Progress { now: self.now, events, complete, unfinished }))
     }
 
-    fn finish(mut self) -> Report {
+    /// How it went, so far.
+    pub fn finish(mut self) -> Report {
         for host in &self.hosts {
             let swarm = host.swarm();
             let totals = swarm.map(Swarm::totals).unwrap_or_default();

@@ -8,5 +8,6 @@ mod fleet;
 mod interrupt;
 mod pages;
 mod payload;
+mod rehearse;
 mod runs;
 mod terminal;

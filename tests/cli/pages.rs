@@ -13,6 +13,7 @@ fn every_help_fits_80_columns_and_says_what_to_give() {
         "",
         "run",
         "demo",
+        "rehearse",
         "hosts",
         "runs",
         "runs show",
