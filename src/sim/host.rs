@@ -111,6 +111,11 @@ impl Host {
         }
     }
 
+    /// Whether it is to die when every piece is somewhere else as well.
+    pub(super) fn is_mortal(&self) -> bool {
+        self.troubles.contains(&Trouble::KilledAfterOneCopy)
+    }
+
     pub(super) fn swarm(&self) -> Option<&Swarm> {
         match &self.life {
             Life::Up(swarm) => Some(swarm),

@@ -49,13 +49,13 @@ impl World {
 
     /// Kills those who were to die once every piece is somewhere else as well.
     pub(super) fn kill_the_dispensable(&mut self) {
-        if self.copies.contains(&0) {
+        if self.mortal.is_empty() || self.copies.contains(&0) {
             return;
         }
-        let doomed = |host: &Host| host.is_there() && host.troubles.contains(&Trouble::KilledAfterOneCopy);
-        let doomed: Vec<usize> = self.hosts.iter().filter(|host| doomed(host)).map(|host| host.index).collect();
-        for index in doomed {
-            self.kill(index, None);
+        for index in self.mortal.clone() {
+            if self.hosts[index].is_there() {
+                self.kill(index, None);
+            }
         }
     }
 

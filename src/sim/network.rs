@@ -1,7 +1,5 @@
 //! Network: how long bytes take from one host to another, and which connections there are.
 
-use std::collections::BTreeMap;
-
 use crate::base::{ByteCount, ByteRate, Instant};
 use crate::swarm::ConnectionId;
 
@@ -53,15 +51,15 @@ pub(super) struct Ledger {
 #[derive(Debug)]
 pub(super) struct Network {
     nics: Vec<Nic>,
-    links: BTreeMap<ConnectionId, Link>,
-    next: u64,
+    /// Every connection there ever was, by its number less 1; `None` once it has ended.
+    links: Vec<Option<Link>>,
     pub(super) ledger: Ledger,
 }
 
 impl Network {
     pub(super) fn new(specs: impl Iterator<Item = HostSpec>) -> Self {
         let nic = |spec| Nic { spec, up_free: Instant::ZERO, down_free: Instant::ZERO };
-        Self { nics: specs.map(nic).collect(), links: BTreeMap::new(), next: 1, ledger: Ledger::default() }
+        Self { nics: specs.map(nic).collect(), links: Vec::new(), ledger: Ledger::default() }
     }
 
     /// When something without weight arrives.
@@ -76,39 +74,43 @@ impl Network {
 
     /// Joins two hosts.
     pub(super) fn connect(&mut self, dialer: usize, listener: usize) -> ConnectionId {
-        let id = ConnectionId(self.next);
-        self.next += 1;
-        self.links.insert(id, Link { dialer, listener, arrives: [Instant::ZERO; 2], state: Wire::Whole });
-        id
+        self.links.push(Some(Link { dialer, listener, arrives: [Instant::ZERO; 2], state: Wire::Whole }));
+        ConnectionId(self.links.len() as u64)
+    }
+
+    fn link(&self, id: ConnectionId) -> Option<&Link> {
+        self.links.get(place(id)?)?.as_ref()
     }
 
     /// The host at the other end, if there still is a connection.
     pub(super) fn other_end(&self, id: ConnectionId, host: usize) -> Option<usize> {
-        let link = self.links.get(&id)?;
+        let link = self.link(id)?;
         Some(if link.dialer == host { link.listener } else { link.dialer })
     }
 
     /// Ends a connection; returns the other end and when it hears of it.
     pub(super) fn close(&mut self, id: ConnectionId, host: usize, now: Instant) -> Option<(usize, Instant)> {
         let arrives = self.carry(id, host, LATENCY_ONLY, now)?;
-        let link = self.links.remove(&id)?;
+        let link = self.links.get_mut(place(id)?)?.take()?;
         Some((if link.dialer == host { link.listener } else { link.dialer }, arrives))
     }
 
     /// Cuts the connections between some hosts and others.
     pub(super) fn sever(&mut self, divides: impl Fn(usize, usize) -> bool) {
-        let across = self.links.values_mut().filter(|link| divides(link.dialer, link.listener));
+        let across = self.links.iter_mut().flatten().filter(|link| divides(link.dialer, link.listener));
         across.for_each(|link| link.state = Wire::Severed);
     }
 
     /// Whether nothing comes over a connection any more.
     pub(super) fn is_severed(&self, id: ConnectionId) -> bool {
-        self.links.get(&id).is_some_and(|link| link.state == Wire::Severed)
+        self.link(id).is_some_and(|link| link.state == Wire::Severed)
     }
 
     /// Forgets a connection, of which the other end does not hear.
     pub(super) fn drop_link(&mut self, id: ConnectionId) {
-        self.links.remove(&id);
+        if let Some(link) = place(id).and_then(|place| self.links.get_mut(place)) {
+            *link = None;
+        }
     }
 
     /// Bytes are sent that will not arrive.
@@ -119,13 +121,14 @@ impl Network {
 
     /// The connections of a host.
     pub(super) fn links_of(&self, host: usize) -> Vec<ConnectionId> {
-        let own = self.links.iter().filter(|(_, link)| link.dialer == host || link.listener == host);
-        own.map(|(id, _)| *id).collect()
+        let ends = |link: &Link| link.dialer == host || link.listener == host;
+        let own = (1..).zip(&self.links).filter(|(_, link)| link.as_ref().is_some_and(ends));
+        own.map(|(number, _)| ConnectionId(number)).collect()
     }
 
     /// Puts `bytes` on their way; returns when the last of them arrives.
     pub(super) fn carry(&mut self, id: ConnectionId, from: usize, bytes: u64, now: Instant) -> Option<Instant> {
-        let link = self.links.get_mut(&id)?;
+        let link = self.links.get_mut(place(id)?)?.as_mut()?;
         let (direction, to) = if link.dialer == from { (0, link.listener) } else { (1, link.dialer) };
         let latency = self.nics[from].spec.latency + self.nics[to].spec.latency;
         let mut arrives = now + latency;
@@ -172,6 +175,11 @@ impl Nic {
         self.down_free = self.down_free.max(begun) + takes;
         self.down_free
     }
+}
+
+/// Where a connection stands in the table.
+fn place(id: ConnectionId) -> Option<usize> {
+    usize::try_from(id.0).ok()?.checked_sub(1)
 }
 
 fn takes(bytes: u64, rate: ByteRate) -> std::time::Duration {

@@ -60,6 +60,8 @@ pub struct World {
     pub(super) now: Instant,
     /// Hosts other than the seeder that have each piece.
     pub(super) copies: Vec<u32>,
+    /// Hosts that die when there is a copy of every piece.
+    pub(super) mortal: Vec<usize>,
     /// Hosts that may still become complete, and are not.
     pub(super) unfinished: usize,
     spins: u32,
@@ -96,6 +98,7 @@ impl World {
             tracker: Tracker::new(TrackerConfig::open(), scenario.seed),
             scenario: scenario.clone(),
             layout,
+            mortal: hosts.iter().filter(|host| host.is_mortal()).map(|host| host.index).collect(),
             hosts,
             events,
             now: Instant::ZERO,
@@ -237,14 +240,15 @@ impl World {
             return Ok(());
         }
         self.imposed_on(index, &input);
-        let mut inputs = VecDeque::from([input]);
-        while let Some(input) = inputs.pop_front() {
+        let (mut next, mut replies) = (Some(input), VecDeque::new());
+        while let Some(input) = next {
             let now = self.now + self.hosts[index].ahead;
             let Some(swarm) = self.hosts[index].swarm_mut() else { return Ok(()) };
             swarm.handle_input(now, input);
             while let Some(output) = self.hosts[index].swarm_mut().and_then(Swarm::poll_output) {
-                inputs.extend(self.act(index, output)?);
+                replies.extend(self.act(index, output)?);
             }
+            next = replies.pop_front();
         }
         self.rearm(index)
     }

@@ -1,0 +1,21 @@
+//! What takes minutes: the largest fleet there is a promise for. docs/rehearse.md says how to run it.
+#![cfg(feature = "machines")]
+
+use rookery::sim::{Figures, Scenario, World};
+
+/// How many times the optimum the last host may take.
+const RATIO_MAX: f64 = 3.0;
+
+/// How many copies the seeder may give.
+const COPIES_MAX: f64 = 6.0;
+
+#[test]
+#[ignore = "minutes, and only in release"]
+fn ten_thousand_hosts_have_it_soon_after_the_optimum() {
+    let scenario = Scenario::parse(include_str!("scenarios/ten-thousand.toml")).expect("the scenario is valid");
+    let report = World::new(&scenario).run().expect("no law is broken");
+    let figures = Figures::of(&scenario, &report);
+    assert_eq!((figures.alive, figures.complete), (10_000, 10_000), "{figures:?}");
+    assert!(figures.ratio().is_some_and(|ratio| ratio <= RATIO_MAX), "{figures:?}");
+    assert!(figures.copies.is_some_and(|copies| copies <= COPIES_MAX), "{figures:?}");
+}
