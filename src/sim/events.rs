@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
+use super::network::Inbound;
 use crate::base::Instant;
 use crate::swarm::{Announcement, ConnectionId, Input};
 use crate::wire::{Handshake, Message};
@@ -18,6 +19,8 @@ pub(super) enum Event {
     Cut(usize),
     /// A machine wants to be woken.
     Timer(usize),
+    /// Something has reached the queue of the host it is for.
+    Reached { inbound: Inbound, connection: ConnectionId, parcel: Parcel },
     /// Something comes over a connection.
     Arrived { to: usize, connection: ConnectionId, parcel: Parcel },
     /// A dial reaches its address.

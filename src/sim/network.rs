@@ -5,8 +5,35 @@ use crate::swarm::ConnectionId;
 
 use super::HostSpec;
 
-/// Heads, acknowledgements and small messages are not counted; a block is.
-const LATENCY_ONLY: u64 = 0;
+/// TCP payload of a full Ethernet frame, and that frame: Ethernet, IP and TCP heads with timestamps, MTU 1500.
+const FRAME: (u64, u64) = (1448, 1514);
+
+/// A frame with no payload: an acknowledgement, or what a small message costs beside its own bytes.
+const HEAD: u64 = FRAME.1 - FRAME.0;
+
+/// Payload of one connection under way at most before it holds up its sender, as TCP's congestion window does where
+/// several connections share a queue.
+const WINDOW: u64 = 64 << 10;
+
+/// Full frames that one acknowledgement answers.
+const FRAMES_AN_ACKNOWLEDGEMENT: u64 = 3;
+
+/// What is put on its way: block payload, which the ledger counts, and everything that goes with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Freight {
+    pub(super) payload: u64,
+    pub(super) other: u64,
+}
+
+impl Freight {
+    /// The end of a connection, or the beginning of one.
+    pub(super) const NOTHING: Self = Self { payload: 0, other: 0 };
+
+    /// Bytes on the wire, without the frame's head if it has but a small part in one.
+    fn framed(self) -> u64 {
+        ((self.payload + self.other) * FRAME.1).div_ceil(FRAME.0)
+    }
+}
 
 /// A host's place in the network: one queue out, one queue in, first come first served.
 ///
@@ -24,10 +51,10 @@ struct Nic {
 struct Link {
     dialer: usize,
     listener: usize,
-    /// When the last message of each direction arrives: none overtakes another.
-    arrives: [Instant; 2],
     /// Whether anything still gets across.
     state: Wire,
+    /// What the dialer, and what the listener, has under way.
+    flights: [Flight; 2],
 }
 
 /// Whether a connection carries anything.
@@ -36,6 +63,17 @@ enum Wire {
     Whole,
     /// The network was cut: both ends think it is there, and nothing comes any more.
     Severed,
+}
+
+/// Payload of one direction of a connection that has left its host.
+#[derive(Debug, Clone, Copy, Default)]
+struct Flight {
+    /// When the last small message went: those of one moment share a frame.
+    small: Option<Instant>,
+    /// In the other host's queue.
+    unacknowledged: u64,
+    /// Of these, what the sender was not told of, for there was more than [`WINDOW`] under way.
+    untold: u64,
 }
 
 /// Bytes on their way.
@@ -74,12 +112,16 @@ impl Network {
 
     /// Joins two hosts.
     pub(super) fn connect(&mut self, dialer: usize, listener: usize) -> ConnectionId {
-        self.links.push(Some(Link { dialer, listener, arrives: [Instant::ZERO; 2], state: Wire::Whole }));
+        self.links.push(Some(Link { dialer, listener, state: Wire::Whole, flights: [Flight::default(); 2] }));
         ConnectionId(self.links.len() as u64)
     }
 
     fn link(&self, id: ConnectionId) -> Option<&Link> {
         self.links.get(place(id)?)?.as_ref()
+    }
+
+    fn link_mut(&mut self, id: ConnectionId) -> Option<&mut Link> {
+        self.links.get_mut(place(id)?)?.as_mut()
     }
 
     /// The host at the other end, if there still is a connection.
@@ -88,11 +130,11 @@ impl Network {
         Some(if link.dialer == host { link.listener } else { link.dialer })
     }
 
-    /// Ends a connection; returns the other end and when it hears of it.
-    pub(super) fn close(&mut self, id: ConnectionId, host: usize, now: Instant) -> Option<(usize, Instant)> {
-        let arrives = self.carry(id, host, LATENCY_ONLY, now)?;
-        let link = self.links.get_mut(place(id)?)?.take()?;
-        Some((if link.dialer == host { link.listener } else { link.dialer }, arrives))
+    /// Ends a connection; what is said on it after this reaches nobody.
+    pub(super) fn close(&mut self, id: ConnectionId, host: usize, now: Instant) -> Option<(Instant, Inbound)> {
+        let last = self.carry(id, host, Freight::NOTHING, now);
+        self.drop_link(id);
+        last
     }
 
     /// Cuts the connections between some hosts and others.
@@ -126,21 +168,58 @@ impl Network {
         own.map(|(number, _)| ConnectionId(number)).collect()
     }
 
-    /// Puts `bytes` on their way; returns when the last of them arrives.
-    pub(super) fn carry(&mut self, id: ConnectionId, from: usize, bytes: u64, now: Instant) -> Option<Instant> {
+    /// Puts something on its way; returns when the first of it reaches the other host's queue, and with what it is to be
+    /// taken in there. What it is answered with (acknowledgements) takes its share of the other direction.
+    pub(super) fn carry(
+        &mut self,
+        id: ConnectionId,
+        from: usize,
+        freight: Freight,
+        now: Instant,
+    ) -> Option<(Instant, Inbound)> {
         let link = self.links.get_mut(place(id)?)?.as_mut()?;
         let (direction, to) = if link.dialer == from { (0, link.listener) } else { (1, link.dialer) };
         let latency = self.nics[from].spec.latency + self.nics[to].spec.latency;
-        let mut arrives = now + latency;
-        if bytes > 0 {
-            let out = self.nics[from].send(bytes, now);
-            arrives = self.nics[to].receive(bytes, out + latency);
-            self.ledger.sent += ByteCount(bytes);
-            self.ledger.under_way += ByteCount(bytes);
+        let mut bytes = freight.framed();
+        if freight.payload == 0 && link.flights[direction].small.replace(now) != Some(now) {
+            bytes += HEAD;
         }
-        let last = &mut link.arrives[direction];
-        *last = arrives.max(*last);
-        Some(*last)
+        let (begun, ended) = self.nics[from].send(bytes, now);
+        self.nics[to].send(bytes * HEAD / (FRAME.1 * FRAMES_AN_ACKNOWLEDGEMENT), now);
+        self.ledger.sent += ByteCount(freight.payload);
+        self.ledger.under_way += ByteCount(freight.payload);
+        Some((begun + latency, Inbound { to, bytes, brought: ended + latency }))
+    }
+
+    /// Payload has left its sender for the queue of `to`; returns of how much the sender is told that it is sent.
+    pub(super) fn left(&mut self, id: ConnectionId, to: usize, payload: u64) -> u64 {
+        let Some(flight) = self.flight(id, to) else { return 0 };
+        flight.unacknowledged += payload;
+        if flight.unacknowledged <= WINDOW {
+            return payload;
+        }
+        flight.untold += payload;
+        0
+    }
+
+    /// Payload has arrived at `to`; returns of how much more the sender is told that it is sent.
+    pub(super) fn acknowledged(&mut self, id: ConnectionId, to: usize, payload: u64) -> u64 {
+        let Some(flight) = self.flight(id, to) else { return 0 };
+        flight.unacknowledged -= payload;
+        let told = flight.untold.min(payload);
+        flight.untold -= told;
+        told
+    }
+
+    fn flight(&mut self, id: ConnectionId, to: usize) -> Option<&mut Flight> {
+        let link = self.link_mut(id)?;
+        let direction = usize::from(link.dialer == to);
+        Some(&mut link.flights[direction])
+    }
+
+    /// Takes in what has reached a host's queue; returns when the last of it is in.
+    pub(super) fn take_in(&mut self, inbound: Inbound, now: Instant) -> Instant {
+        self.nics[inbound.to].receive(inbound.bytes, now).max(inbound.brought)
     }
 
     /// Bytes have arrived, or there is nobody to take them.
@@ -162,17 +241,27 @@ pub(super) enum Fate {
     Lost,
 }
 
+/// Something that is in the queue of the host it is for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Inbound {
+    /// The host.
+    pub(super) to: usize,
+    bytes: u64,
+    /// When the last of it is in the queue.
+    brought: Instant,
+}
+
 impl Nic {
-    fn send(&mut self, bytes: u64, now: Instant) -> Instant {
-        self.up_free = self.up_free.max(now) + takes(bytes, self.spec.up);
-        self.up_free
+    /// Returns when the first and the last of it leave.
+    fn send(&mut self, bytes: u64, now: Instant) -> (Instant, Instant) {
+        let begun = self.up_free.max(now);
+        self.up_free = begun + takes(bytes, self.spec.up);
+        (begun, self.up_free)
     }
 
-    /// The last byte is in when the wire has brought it and everything before it is in, too.
-    fn receive(&mut self, bytes: u64, brought: Instant) -> Instant {
+    fn receive(&mut self, bytes: u64, now: Instant) -> Instant {
         let takes = takes(bytes, self.spec.down);
-        let begun = Instant::from_micros(brought.as_micros().saturating_sub(takes.as_micros() as u64));
-        self.down_free = self.down_free.max(begun) + takes;
+        self.down_free = self.down_free.max(now) + takes;
         self.down_free
     }
 }

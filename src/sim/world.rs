@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::events::{Event, Events, Parcel};
 use super::host::{Content, Host, Life, address_of, host_at};
 use super::misfortune::{of_the_world, spec_of};
-use super::network::{Fate, Network};
+use super::network::{Fate, Freight, Network};
 use super::report::{HostReport, Report};
 use super::{Fault, Scenario, Trouble, Violation, checks};
 use crate::base::{BLOCK_LENGTH, Block, ByteCount, InfoHash, Instant, Layout, PeerId, PieceIndex};
@@ -174,6 +174,13 @@ impl World {
                 }
                 Ok(())
             }
+            Event::Reached { inbound, connection, parcel } => {
+                let at = self.network.take_in(inbound, self.now);
+                let payload = weigh(&parcel).payload;
+                self.events.push(at, Event::Arrived { to: inbound.to, connection, parcel });
+                let sent = self.network.left(connection, inbound.to, payload);
+                self.tell_sent(inbound.to, connection, sent)
+            }
             Event::Arrived { to, connection, parcel } => self.arrive(to, connection, parcel),
             Event::Knock { from, life, address } => self.knock(from, life, address),
             Event::Tell { to, life, input } => {
@@ -336,20 +343,20 @@ impl World {
     }
 
     pub(super) fn send(&mut self, from: usize, connection: ConnectionId, parcel: Parcel) {
-        let Some(to) = self.network.other_end(connection, from) else { return };
         if self.hosts[from].conceals(&parcel) {
             return;
         }
+        let freight = weigh(&parcel);
         if self.network.is_severed(connection) {
-            return self.network.lose(weight(&parcel));
+            return self.network.lose(freight.payload);
         }
-        if let Some(at) = self.network.carry(connection, from, weight(&parcel), self.now) {
-            self.events.push(at, Event::Arrived { to, connection, parcel });
+        if let Some((at, inbound)) = self.network.carry(connection, from, freight, self.now) {
+            self.events.push(at, Event::Reached { inbound, connection, parcel });
         }
     }
 
     fn arrive(&mut self, to: usize, connection: ConnectionId, parcel: Parcel) -> Result<(), Violation> {
-        let payload = weight(&parcel);
+        let payload = weigh(&parcel).payload;
         if self.network.is_severed(connection) {
             self.network.arrived(payload, Fate::Lost);
             return Ok(());
@@ -367,16 +374,25 @@ impl World {
         let from = self.network.other_end(connection, to).filter(|_| self.hosts[to].swarm().is_some());
         let fate = if from.is_some() { Fate::Received } else { Fate::Lost };
         self.network.arrived(payload, fate);
-        let Some(from) = from else { return Ok(()) };
+        let sent = self.network.acknowledged(connection, to, payload);
+        self.tell_sent(to, connection, sent)?;
+        if from.is_none() {
+            return Ok(());
+        }
         if let Some(piece) = piece {
             checks::fetched(&self.hosts[to], piece, self.now)?;
             self.hosts[to].fetched += ByteCount(payload);
         }
         self.feed(to, input)?;
-        if payload > 0 {
-            self.feed(from, Input::Sent { connection, payload })?;
-        }
         Ok(())
+    }
+
+    /// Tells the sender that payload is out, if it is still there.
+    fn tell_sent(&mut self, to: usize, connection: ConnectionId, payload: u64) -> Result<(), Violation> {
+        match self.network.other_end(connection, to) {
+            Some(from) if payload > 0 => self.feed(from, Input::Sent { connection, payload }),
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn disconnect(&mut self, from: usize, connection: ConnectionId, fault: PeerFault) {
@@ -392,9 +408,9 @@ impl World {
             self.network.drop_link(connection);
             return to;
         }
-        let (to, at) = self.network.close(connection, from, self.now)?;
-        self.events.push(at, Event::Arrived { to, connection, parcel: Parcel::Closed });
-        Some(to)
+        let (at, inbound) = self.network.close(connection, from, self.now)?;
+        self.events.push(at, Event::Reached { inbound, connection, parcel: Parcel::Closed });
+        Some(inbound.to)
     }
 
     fn serve(&mut self, index: usize, connection: ConnectionId, block: Block) -> Result<Option<Input>, Violation> {
@@ -434,30 +450,15 @@ pub(super) fn peer_id(index: usize, life: u32) -> PeerId {
     PeerId::new(bytes)
 }
 
-/// What a parcel weighs on the wire: payload; the rest is latency.
-fn weight(parcel: &Parcel) -> u64 {
-    match parcel {
-        Parcel::Message(Message::Piece { data, .. }) => data.len() as u64,
-        Parcel::Message(
-            Message::KeepAlive
-            | Message::Choke
-            | Message::Unchoke
-            | Message::Interested
-            | Message::NotInterested
-            | Message::Have(_)
-            | Message::Bitfield(_)
-            | Message::Request(_)
-            | Message::Cancel(_)
-            | Message::Port(_)
-            | Message::Suggest(_)
-            | Message::HaveAll
-            | Message::HaveNone
-            | Message::Reject(_)
-            | Message::AllowedFast(_)
-            | Message::Extended { .. },
-        )
-        | Parcel::Dialed(_)
-        | Parcel::Handshake(_)
-        | Parcel::Closed => 0,
-    }
+/// What a parcel weighs on the wire.
+fn weigh(parcel: &Parcel) -> Freight {
+    let (payload, all) = match parcel {
+        Parcel::Message(message) => match message {
+            Message::Piece { data, .. } => (data.len(), message.length()),
+            message => (0, message.length()),
+        },
+        Parcel::Handshake(handshake) => (0, handshake.encode().len()),
+        Parcel::Dialed(_) | Parcel::Closed => (0, 0),
+    };
+    Freight { payload: payload as u64, other: (all - payload) as u64 }
 }

@@ -1,22 +1,34 @@
 //! Choker: which peers to serve.
 //!
 //! Nobody is choked: in a fleet of one owner there is nobody to teach. What remains is the order in which requests are
-//! answered. A few peers are served at a time, each a whole piece, so that pieces are out, and passed on, soon; the piece
-//! with the fewest copies goes first, so that a seeder gives each piece once before it gives any twice.
+//! answered. A few peers are served at a time, each a whole piece, so that pieces are out, and passed on, soon. The piece
+//! with the fewest copies goes first; among equals the peer that is behind all others, so that none is last for long.
 
 use std::time::Duration;
 
 use super::ConnectionId;
 
 /// Somebody who could be sent a block now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Candidate {
     pub(super) connection: ConnectionId,
     pub(super) standing: Standing,
+    pub(super) slot: Slot,
+    /// The share of the payload it has, as far as known.
+    pub(super) progress: f64,
     /// Since it was last served, or began to wait.
     pub(super) waited: Duration,
     /// Copies of the rarest piece it asks for.
     pub(super) copies: u32,
+}
+
+/// Whether serving somebody takes a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Slot {
+    /// Nothing is queued for it: it does.
+    Needed,
+    /// It has one.
+    Held,
 }
 
 /// What a peer has of our attention.
@@ -30,27 +42,35 @@ pub(super) enum Standing {
     Slow,
 }
 
-/// Chooses whom to send the next block to; `free` slots are not taken. Those who are served go on, longest unserved
-/// first; then somebody who waits; then the slow, whose next block waits for nobody else.
+/// Chooses whom to send the next block to; `free` slots are not taken. Those in the middle of a piece go on, longest
+/// unserved first; then somebody who waits; then the slow, whose next block waits for nobody else. To have waited for
+/// `patience` outweighs one copy, for `lead` the whole payload.
 pub(super) fn choose(
     candidates: impl Iterator<Item = Candidate>,
     free: usize,
     patience: Duration,
+    lead: Duration,
 ) -> Option<ConnectionId> {
     let rank = |candidate: &Candidate| {
-        let patience = i64::try_from(patience.as_micros()).unwrap_or(i64::MAX).max(1);
-        let waited = i64::try_from(candidate.waited.as_micros()).unwrap_or(i64::MAX);
+        let waited = micros(candidate.waited);
         let order = match candidate.standing {
             Standing::Served | Standing::Slow => -waited,
-            Standing::Waiting => i64::from(candidate.copies).saturating_mul(patience).saturating_sub(waited),
+            Standing::Waiting => {
+                let copies = i64::from(candidate.copies).saturating_mul(micros(patience).max(1));
+                copies.saturating_add(micros(lead.mul_f64(candidate.progress))).saturating_sub(waited)
+            }
         };
         (candidate.standing, order, candidate.connection)
     };
     let may = |candidate: &Candidate| match candidate.standing {
-        Standing::Served | Standing::Slow => true,
-        Standing::Waiting => free > 0,
+        Standing::Slow => true,
+        Standing::Served | Standing::Waiting => free > 0 || candidate.slot == Slot::Held,
     };
     candidates.filter(may).min_by_key(rank).map(|candidate| candidate.connection)
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -58,13 +78,15 @@ mod tests {
     use super::*;
 
     const PATIENCE: Duration = Duration::from_secs(2);
+    const LEAD: Duration = Duration::from_secs(50);
 
     fn candidate(id: u64, standing: Standing, waited: u64, copies: u32) -> Candidate {
-        Candidate { connection: ConnectionId(id), standing, waited: Duration::from_millis(waited), copies }
+        let (connection, waited) = (ConnectionId(id), Duration::from_millis(waited));
+        Candidate { connection, standing, slot: Slot::Needed, waited, copies, progress: 0.0 }
     }
 
     fn chosen(candidates: &[Candidate], free: usize) -> Option<u64> {
-        choose(candidates.iter().copied(), free, PATIENCE).map(|id| id.0)
+        choose(candidates.iter().copied(), free, PATIENCE, LEAD).map(|id| id.0)
     }
 
     #[test]
@@ -80,6 +102,12 @@ mod tests {
     }
 
     #[test]
+    fn who_is_behind_goes_before_who_is_ahead() {
+        let ahead = Candidate { progress: 0.5, ..candidate(1, Standing::Waiting, 900, 1) };
+        assert_eq!(chosen(&[ahead, candidate(2, Standing::Waiting, 1, 1)], 1), Some(2));
+    }
+
+    #[test]
     fn nobody_starves() {
         let candidates = [candidate(1, Standing::Waiting, 9000, 3), candidate(2, Standing::Waiting, 1, 0)];
         assert_eq!(chosen(&candidates, 1), Some(1));
@@ -90,5 +118,7 @@ mod tests {
         let waiting = candidate(1, Standing::Waiting, 9000, 0);
         assert_eq!(chosen(&[waiting], 0), None);
         assert_eq!(chosen(&[waiting, candidate(2, Standing::Slow, 0, 9)], 0), Some(2));
+        let served = Candidate { slot: Slot::Held, ..candidate(3, Standing::Served, 0, 0) };
+        assert_eq!(chosen(&[waiting, served], 0), Some(3));
     }
 }

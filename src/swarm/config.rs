@@ -72,9 +72,9 @@ pub struct Config {
     pub pipeline_min: usize,
     /// Blocks asked of a peer at once, at most: 8 MiB, 1 GiB/s at 8 ms.
     pub pipeline_max: usize,
-    /// Blocks may wait this long at a peer: more than any delay in a fleet, and 6 MiB at a gigabit. What waits longer
-    /// is better asked of somebody else, for it is bound to be there by then.
-    pub pipeline_delay: Duration,
+    /// What is asked of a peer at once lasts this long at the pace it sends at: longer than a request takes to get there
+    /// through queues that are full both ways.
+    pub pipeline_span: Duration,
     /// Blocks asked of a peer at once, at most, when it does not say how much it takes (BEP 10 `reqq`).
     pub pipeline_unknown: usize,
     /// A line that brings less than this is slow, and what is asked of all peers together is bounded by
@@ -99,6 +99,13 @@ pub struct Config {
     /// A peer unserved for this long goes before one that asks for a piece nobody has yet; each multiple outweighs
     /// one more copy.
     pub serve_patience: Duration,
+    /// A peer that has everything but a little waits this much longer than one that has nothing: who is behind catches up.
+    pub lead_patience: Duration,
+    /// Pieces that a seeder shows at once, each to one peer, before they are out, at least: enough that the next one is
+    /// asked for while the one before is sent.
+    pub first_copies: usize,
+    /// The same, as what it sends within this span at its present rate.
+    pub first_copies_span: Duration,
     /// Bytes queued for a peer, at least: the next block while one is on the wire.
     pub send_queue_min: u64,
     /// Bytes queued for a peer, at most.
@@ -166,12 +173,12 @@ impl Default for Config {
             request_timeout: Duration::from_secs(8),
             snubbed_after: Duration::from_secs(60),
             endgame_after: Duration::from_millis(500),
-            assist_after: Duration::from_secs(1),
+            assist_after: Duration::from_secs(5),
             refused_pause: Duration::from_secs(1),
             useless_after: Duration::from_secs(5),
             pipeline_min: 2,
             pipeline_max: 512,
-            pipeline_delay: Duration::from_millis(50),
+            pipeline_span: Duration::from_millis(50),
             pipeline_unknown: 200,
             slow_line: ByteRate(1 << 20),
             asked_span: Duration::from_secs(4),
@@ -179,9 +186,12 @@ impl Default for Config {
             copies_max: 2,
             under_way_max: 256,
             unwritten_max: 64 << 20,
-            upload_slots: 8,
+            upload_slots: 3,
             slot_patience: Duration::from_millis(100),
             serve_patience: Duration::from_secs(2),
+            lead_patience: Duration::from_secs(50),
+            first_copies: 12,
+            first_copies_span: Duration::from_millis(500),
             send_queue_min: 32 << 10,
             send_queue_max: 1 << 20,
             send_queue_span: Duration::from_millis(200),

@@ -82,7 +82,9 @@ impl Swarm {
         }
         peer.suggested.remove(&piece);
         self.picker.gain(piece);
+        self.spread.stale(piece);
         if self.have.contains(piece) {
+            self.shown_piece_is_out(now, connection, piece);
             return self.part_if_redundant(now, connection);
         }
         peer.useful += 1;
@@ -202,7 +204,9 @@ impl Swarm {
         let settled = peer.asking.settle(block);
         let took = settled.map(|asked| now.since(asked.at));
         peer.asking.meter.add(u64::from(length));
-        peer.asking.received(took, now, &self.config);
+        if settled.is_some() {
+            peer.asking.received(now, &self.config);
+        }
         self.usual_wait = took.map_or(self.usual_wait, |took| (self.usual_wait * 15 + took) / 16);
         if settled.is_none() {
             peer.asking.strayed();
@@ -268,22 +272,47 @@ impl Swarm {
         if self.blame.is_open(piece) {
             self.say(Output::Digest(piece));
         }
+        if self.picker.availability(piece) == 0 {
+            self.spread.freshen(piece);
+        }
         self.say(Output::PieceDone(piece));
+        self.show(now);
+        let complete = self.have.is_full();
         let connections: Vec<_> = self.peers.keys().copied().collect();
-        for connection in connections {
-            self.tell(now, connection, Message::Have(piece));
-            let Some(peer) = self.peers.get_mut(&connection).filter(|peer| peer.has.contains(piece)) else { continue };
-            peer.useful = peer.useful.saturating_sub(1);
-            if peer.useful == 0 {
-                self.heed(now, connection);
+        for connection in &connections {
+            let Some(peer) = self.peers.get_mut(connection) else { continue };
+            let had = peer.has.contains(piece);
+            if peer.serving.veil.is_none() {
+                peer.serving.unsaid.push(piece);
+                if !had || complete {
+                    self.tell_haves(now, *connection);
+                }
+            }
+            if had {
+                self.useless_piece(now, *connection);
             }
         }
-        if self.have.is_full() {
+        if complete {
             self.completed(now);
-            let connections: Vec<_> = self.peers.keys().copied().collect();
-            for connection in connections {
-                self.part_if_redundant(now, connection);
-            }
+            connections.iter().for_each(|connection| self.part_if_redundant(now, *connection));
+        }
+    }
+
+    /// A peer has one piece less that we lack.
+    fn useless_piece(&mut self, now: Instant, connection: ConnectionId) {
+        let Some(peer) = self.peers.get_mut(&connection) else { return };
+        peer.useful = peer.useful.saturating_sub(1);
+        if peer.useful == 0 {
+            self.heed(now, connection);
+        }
+    }
+
+    /// Tells a peer of the pieces that have come since the last time. One it lacks is told at once; of one it has it
+    /// learns with the next such, or a tick later: many in one packet.
+    pub(super) fn tell_haves(&mut self, now: Instant, connection: ConnectionId) {
+        let Some(peer) = self.peers.get_mut(&connection) else { return };
+        for piece in std::mem::take(&mut peer.serving.unsaid) {
+            self.tell(now, connection, Message::Have(piece));
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::machine::{Fault, PayloadOrigin};
 use super::peer::{Greeting, Interest, Origin, Peer};
 use super::pieces::Sender;
+use super::spread::Veil;
 use super::{ConnectionId, Output, PeerFault, Swarm};
 use crate::base::{Bitfield, Instant, PeerId};
 use crate::wire::{EXTENSION_HANDSHAKE_ID, ExtensionHandshake, Handshake, Message};
@@ -129,7 +130,10 @@ impl Swarm {
 
     /// Says what we are, what we have, and that everybody may ask.
     fn introduce(&mut self, connection: ConnectionId) {
-        let Some(peer) = self.peers.get(&connection) else { return };
+        let veiled = self.is_veiled();
+        let pieces = self.layout.piece_count();
+        let Some(peer) = self.peers.get_mut(&connection) else { return };
+        peer.serving.veil = veiled.then(|| Veil::new(pieces));
         let fast = peer.fast;
         if peer.extensions {
             let ours = ExtensionHandshake {
@@ -140,8 +144,8 @@ impl Swarm {
             };
             self.say(Output::Send { connection, message: ours.to_message() });
         }
-        let pieces = match (fast, self.have.is_full(), self.have.is_empty()) {
-            (true, true, _) => Some(Message::HaveAll),
+        let pieces = match (fast, self.have.is_full(), self.have.is_empty() || veiled) {
+            (true, true, false) => Some(Message::HaveAll),
             (true, _, true) => Some(Message::HaveNone),
             (false, _, true) => None,
             (_, _, false) => Some(Message::Bitfield(bytes::Bytes::copy_from_slice(self.have.as_bytes()))),
@@ -150,7 +154,6 @@ impl Swarm {
             self.say(Output::Send { connection, message });
         }
         self.say(Output::Send { connection, message: Message::Unchoke });
-        self.suggest(connection);
     }
 
     /// Takes the extension handshake (BEP 10); other extensions are none of ours.
@@ -183,6 +186,8 @@ impl Swarm {
         peer.has.lacks_of(has).for_each(|piece| self.picker.gain(piece));
         peer.has.union_with(has);
         peer.useful = self.have.lacks_of(&peer.has).count() as u32;
+        has.iter().for_each(|piece| self.spread.stale(piece));
+        self.show(now);
         self.part_if_redundant(now, connection);
         self.heed(now, connection);
     }
@@ -256,6 +261,9 @@ impl Swarm {
         }
         let peer = self.peers.remove(&connection)?;
         self.picker.lose_all(&peer.has);
+        if let Some(veil) = &peer.serving.veil {
+            self.reclaim(veil);
+        }
         self.release_all(connection, peer.asking.asked);
         Some((peer.address, peer.listening))
     }

@@ -16,8 +16,8 @@ use super::meter::Meter;
 use super::peer::{Gate, Greeting, Peer, PeerSummary};
 use super::picker::Picker;
 use super::pieces::Pieces;
-use super::serve::Spread;
 use super::slumber::Slumber;
+use super::spread::Spread;
 use super::{Config, ConnectionId, Input, Note, Output, PeerFault};
 use crate::base::{Bitfield, ByteCount, ByteRate, InfoHash, Instant, Layout, PeerId, PieceIndex};
 
@@ -122,7 +122,7 @@ impl Swarm {
             upload: Bucket::new(config.max_upload, config.burst),
             download: Bucket::new(config.max_download, config.burst),
             announcer: Announcer::new(config.tracker),
-            spread: Spread::new(layout.piece_count()),
+            spread: Spread::new(&have),
             pieces: Pieces::new(layout),
             config,
             layout,
@@ -226,10 +226,12 @@ impl Swarm {
             if let Some(peer) = self.peers.get_mut(&connection) {
                 peer.turn();
             }
+            self.tell_haves(now, connection);
             self.look_after(now, connection);
             self.expire_requests(now, connection);
         }
         self.rotate(now);
+        self.show(now);
         self.next_tick = None;
         self.wake(now);
     }

@@ -22,6 +22,7 @@ mod picker;
 mod pieces;
 mod serve;
 mod slumber;
+mod spread;
 
 pub use announcer::TrackerHealth;
 pub use config::{Config, Tracker};

@@ -6,12 +6,16 @@ use std::time::Duration;
 
 use super::meter::Meter;
 use super::pieces::{Overdue, Sender};
+use super::spread::Veil;
 use super::{Config, ConnectionId};
 use crate::base::{Bitfield, Block, ByteCount, ByteRate, Instant, PeerId, PieceIndex};
 use crate::wire::Handshake;
 
 /// Pieces a peer may suggest or allow, at most: more is of no use.
 const OFFERS_MAX: usize = 64;
+
+/// Gaps between blocks that are remembered.
+const GAPS: usize = 8;
 
 /// Who made a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,8 +77,8 @@ pub(super) struct Asking {
     pub(super) quiet_until: Instant,
     /// Requests to have out.
     pipeline: usize,
-    /// The shortest time a block took to come, of late.
-    quickest: Duration,
+    /// Times between the last blocks that were waited for.
+    gaps: [Duration; GAPS],
     /// Requests it takes at once.
     pub(super) requests_max: usize,
     /// Requests taken back: their blocks may come all the same.
@@ -95,6 +99,10 @@ pub(super) struct Serving {
     pub(super) queued: u64,
     /// The piece it is being served.
     pub(super) slot: Option<PieceIndex>,
+    /// What it is shown, when that is not all.
+    pub(super) veil: Option<Veil>,
+    /// Pieces that have come and that it was not told of yet.
+    pub(super) unsaid: Vec<PieceIndex>,
     /// When it was last served, or began to wait.
     pub(super) served_at: Instant,
     /// When it last took something, or was given something while it had nothing.
@@ -181,7 +189,7 @@ impl Peer {
             last_block: now,
             quiet_until: Instant::ZERO,
             pipeline: config.pipeline_min,
-            quickest: Duration::MAX,
+            gaps: [Duration::ZERO; GAPS],
             requests_max: config.pipeline_unknown,
             taken_back: 0,
             strays: 0,
@@ -192,6 +200,8 @@ impl Peer {
             requests: VecDeque::new(),
             queued: 0,
             slot: None,
+            veil: None,
+            unsaid: Vec::new(),
             served_at: now,
             taken_at: now,
             meter: Meter::default(),
@@ -303,21 +313,21 @@ impl Asking {
         self.asked.remove(at)
     }
 
-    /// A block has come, so long after it was asked for. One more is asked for as long as that does not make them wait
-    /// at the peer, one less when it does: what waits there could be had from somebody else meanwhile.
-    pub(super) fn received(&mut self, took: Option<Duration>, now: Instant, config: &Config) {
+    /// A block has come that was asked for. As many are asked for at once as the peer sends within a set span while it
+    /// sends to us at all: the median gap between blocks does not count the pauses while others are served.
+    pub(super) fn received(&mut self, now: Instant, config: &Config) {
+        self.gaps.rotate_right(1);
+        self.gaps[0] = now.since(self.last_block);
         self.last_block = now;
-        let Some(took) = took else { return };
-        self.quickest = self.quickest.min(took);
-        let waits = took.saturating_sub(self.quickest) > config.pipeline_delay;
-        let pipeline = if waits { self.pipeline.saturating_sub(1) } else { self.pipeline + 1 };
-        self.pipeline = pipeline.clamp(config.pipeline_min, config.pipeline_max);
+        let mut gaps = self.gaps;
+        gaps.sort_unstable();
+        let gap = gaps[GAPS / 2].as_micros().max(1);
+        let worth = usize::try_from(config.pipeline_span.as_micros() / gap).unwrap_or(usize::MAX);
+        self.pipeline = worth.min(self.pipeline + 1).clamp(config.pipeline_min, config.pipeline_max);
     }
 
-    /// The end of a tick: what was quickest is forgotten little by little, for conditions change.
     fn turn(&mut self) {
         self.meter.turn();
-        self.quickest = self.quickest.saturating_add(self.quickest / 64);
     }
 }
 
@@ -329,12 +339,9 @@ impl Serving {
         worth.clamp(config.send_queue_min, config.send_queue_max)
     }
 
-    /// Whether it is being served a piece: it asks for more of it, or may be about to.
-    pub(super) fn holds_slot(&self, now: Instant, config: &Config) -> bool {
-        let asks = |piece| self.requests.iter().any(|request| request.piece == piece);
-        let recent = now.since(self.served_at) <= config.slot_patience;
-        self.is_taking(now, config)
-            && self.slot.is_some_and(|piece| asks(piece) || (recent && self.requests.is_empty()))
+    /// Whether it is being served a piece and asks for more of it.
+    pub(super) fn is_amid_a_piece(&self) -> bool {
+        self.slot.is_some_and(|piece| self.requests.iter().any(|request| request.piece == piece))
     }
 
     /// Whether it takes what it is given.

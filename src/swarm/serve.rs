@@ -1,9 +1,9 @@
 //! What others want: requests taken, answered in the choker's order, under the upload cap.
 
-use super::choker::{self, Candidate, Standing};
+use super::choker::{self, Candidate, Slot, Standing};
 use super::peer::{Interest, Peer};
 use super::{ConnectionId, Note, Output, PeerFault, Swarm};
-use crate::base::{Bitfield, Block, Instant, PieceIndex};
+use crate::base::{Block, Instant, PieceIndex};
 use crate::wire::Message;
 
 /// Longest block another client may ask for, in bytes; nobody asks for more than 16 KiB these days.
@@ -11,35 +11,6 @@ const BLOCK_LENGTH_MAX: u32 = 128 << 10;
 
 /// Requests of a peer that are looked at for the rarest piece.
 const LOOKAHEAD: usize = 8;
-
-/// What this host has given out: how often each piece, and what it suggested.
-#[derive(Debug)]
-pub(super) struct Spread {
-    given: Vec<u32>,
-    next: usize,
-}
-
-impl Spread {
-    pub(super) fn new(pieces: u32) -> Self {
-        Self { given: vec![0; pieces as usize], next: 0 }
-    }
-
-    fn give(&mut self, piece: PieceIndex) {
-        self.given[piece.as_usize()] = self.given[piece.as_usize()].saturating_add(1);
-    }
-
-    fn given(&self, piece: PieceIndex) -> u32 {
-        self.given[piece.as_usize()]
-    }
-
-    /// The next piece in turn that this peer lacks: no two peers are suggested the same while there are others.
-    fn suggestion(&mut self, order: &[u32], has: &Bitfield) -> Option<PieceIndex> {
-        let turn = (0..order.len()).map(|step| (self.next + step) % order.len());
-        let at = turn.into_iter().find(|at| !has.contains(PieceIndex(order[*at])))?;
-        self.next = (at + 1) % order.len();
-        Some(PieceIndex(order[at]))
-    }
-}
 
 impl Swarm {
     pub(super) fn requested(&mut self, now: Instant, connection: ConnectionId, block: Block) {
@@ -51,7 +22,7 @@ impl Swarm {
             let fault = PeerFault::TooManyRequests(self.config.requests_max);
             return self.disconnect(now, connection, fault);
         }
-        if !self.have.contains(block.piece) {
+        if !self.have.contains(block.piece) || peer.serving.veil.as_ref().is_some_and(|veil| !veil.shows(block.piece)) {
             return self.refuse(now, connection, block);
         }
         if peer.serving.requests.is_empty() && peer.serving.slot.is_none() {
@@ -86,14 +57,6 @@ impl Swarm {
         self.part_if_redundant(now, connection);
     }
 
-    /// Suggests a piece, as long as all pieces are here.
-    pub(super) fn suggest(&mut self, connection: ConnectionId) {
-        let Some(peer) = self.peers.get(&connection).filter(|peer| peer.fast && self.have.is_full()) else { return };
-        if let Some(piece) = self.spread.suggestion(self.picker.order(), &peer.has) {
-            self.say(Output::Send { connection, message: Message::Suggest(piece) });
-        }
-    }
-
     /// Sends blocks to whoever is to be served, as far as queues and cap allow.
     pub(super) fn serve(&mut self, now: Instant) {
         while self.upload.is_ready() {
@@ -103,28 +66,38 @@ impl Swarm {
     }
 
     fn choose(&self, now: Instant) -> Option<ConnectionId> {
-        let held = self.peers.values().filter(|peer| peer.serving.holds_slot(now, &self.config)).count();
+        let busy = |peer: &&Peer| peer.serving.queued > 0 && peer.serving.is_taking(now, &self.config);
+        let free = self.config.upload_slots.saturating_sub(self.peers.values().filter(busy).count());
         let candidates = self.peers.iter().filter_map(|(id, peer)| self.candidate(now, *id, peer));
-        let queued: u64 = self.peers.values().map(|peer| peer.serving.queued).sum();
-        let idle = usize::from(queued < self.config.send_queue_min);
-        let free = self.config.upload_slots.saturating_sub(held).max(idle);
-        choker::choose(candidates, free, self.config.serve_patience)
+        choker::choose(candidates, free, self.config.serve_patience, self.config.lead_patience)
     }
 
     fn candidate(&self, now: Instant, connection: ConnectionId, peer: &Peer) -> Option<Candidate> {
         let serving = &peer.serving;
         let next = serving.requests.front()?;
         let room = serving.queued == 0 || serving.queued + u64::from(next.length) <= serving.queue_max(&self.config);
-        let standing = match (serving.is_taking(now, &self.config), serving.holds_slot(now, &self.config)) {
-            (true, true) => Standing::Served,
-            (true, false) => Standing::Waiting,
-            (false, _) => Standing::Slow,
+        if !room {
+            return None;
+        }
+        let standing = if !serving.is_taking(now, &self.config) {
+            Standing::Slow
+        } else if serving.is_amid_a_piece() {
+            Standing::Served
+        } else {
+            Standing::Waiting
         };
         let copies = match standing {
             Standing::Waiting => self.rarest_wanted(peer).map_or(0, |(copies, _)| copies),
             Standing::Served | Standing::Slow => 0,
         };
-        room.then_some(Candidate { connection, standing, waited: now.since(serving.served_at), copies })
+        Some(Candidate {
+            connection,
+            standing,
+            slot: if serving.queued == 0 { Slot::Needed } else { Slot::Held },
+            waited: now.since(serving.served_at),
+            copies,
+            progress: f64::from(peer.has.count()) / f64::from(peer.has.capacity().max(1)),
+        })
     }
 
     /// Among the next requests of a peer the one for the piece with the fewest copies, given or known of.
@@ -155,7 +128,9 @@ impl Swarm {
         self.say(Output::Serve { connection, block });
         if begun != Some(block.piece) {
             self.spread.give(block.piece);
-            self.suggest(connection);
+        }
+        if last {
+            self.shown_piece_is_out(now, connection, block.piece);
         }
     }
 

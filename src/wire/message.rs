@@ -126,6 +126,20 @@ impl Message {
         None
     }
 
+    /// Bytes of the message on the wire, its length prefix included.
+    pub fn length(&self) -> usize {
+        4 + match self {
+            Self::KeepAlive => 0,
+            Self::Choke | Self::Unchoke | Self::Interested | Self::NotInterested | Self::HaveAll | Self::HaveNone => 1,
+            Self::Port(_) => 3,
+            Self::Have(_) | Self::Suggest(_) | Self::AllowedFast(_) => 5,
+            Self::Request(_) | Self::Cancel(_) | Self::Reject(_) => 13,
+            Self::Bitfield(bytes) => 1 + bytes.len(),
+            Self::Piece { data, .. } => 9 + data.len(),
+            Self::Extended { payload, .. } => 2 + payload.len(),
+        }
+    }
+
     /// The message whole, payload copied: for tests and for messages that have none.
     pub fn to_bytes(&self) -> Bytes {
         let mut bytes = BytesMut::new();
@@ -239,6 +253,7 @@ mod tests {
             (Message::Extended { id: 0, payload: Bytes::from_static(b"de") }, b"\0\0\0\x04\x14\0de"),
         ] {
             assert_eq!(message.to_bytes(), bytes, "{message:?}");
+            assert_eq!(message.length(), bytes.len(), "{message:?}");
             assert_eq!(Message::decode(Bytes::copy_from_slice(&bytes[4..])), Ok(Some(message)));
         }
     }

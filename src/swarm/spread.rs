@@ -1,0 +1,155 @@
+//! Spread: how a host that alone has pieces gives each away once before it gives any twice (super-seeding, BEP 16).
+
+use super::machine::PayloadOrigin;
+use super::{ConnectionId, Swarm};
+use crate::base::{Bitfield, Instant, PieceIndex};
+use crate::wire::Message;
+
+/// Pieces a peer is shown before those it was shown are out, at least: one is sent, one is asked for.
+const OPEN_MIN: usize = 2;
+
+/// Which pieces were given out, and which nobody else has.
+#[derive(Debug)]
+pub(super) struct Spread {
+    given: Vec<u32>,
+    /// Pieces that are here and were shown to nobody, and that no connected peer has.
+    fresh: Bitfield,
+    next: usize,
+}
+
+/// What a peer is shown of a host that has more.
+#[derive(Debug)]
+pub(super) struct Veil {
+    shown: Bitfield,
+    /// Shown, and not out yet.
+    open: Vec<PieceIndex>,
+    /// When it was last shown a piece.
+    at: Instant,
+}
+
+impl Spread {
+    /// Nothing is given yet; nobody else is known to have what is here.
+    pub(super) fn new(have: &Bitfield) -> Self {
+        Self { given: vec![0; have.capacity() as usize], fresh: have.clone(), next: 0 }
+    }
+
+    /// A piece is being sent to one more peer.
+    pub(super) fn give(&mut self, piece: PieceIndex) {
+        self.given[piece.as_usize()] = self.given[piece.as_usize()].saturating_add(1);
+    }
+
+    /// How many peers a piece was sent to.
+    pub(super) fn given(&self, piece: PieceIndex) -> u32 {
+        self.given[piece.as_usize()]
+    }
+
+    /// A piece is here, and nowhere else that we know of.
+    pub(super) fn freshen(&mut self, piece: PieceIndex) {
+        self.fresh.insert(piece);
+    }
+
+    /// Somebody else has a piece, or is about to.
+    pub(super) fn stale(&mut self, piece: PieceIndex) {
+        self.fresh.remove(piece);
+    }
+
+    fn next_fresh(&mut self, order: &[u32]) -> Option<PieceIndex> {
+        if self.fresh.is_empty() {
+            return None;
+        }
+        let turn = (0..order.len()).map(|step| (self.next + step) % order.len());
+        let at = turn.into_iter().find(|at| self.fresh.contains(PieceIndex(order[*at])))?;
+        self.next = at;
+        Some(PieceIndex(order[at]))
+    }
+}
+
+impl Veil {
+    pub(super) fn new(pieces: u32) -> Self {
+        Self { shown: Bitfield::empty(pieces), open: Vec::new(), at: Instant::ZERO }
+    }
+
+    /// Whether a piece may be asked for.
+    pub(super) fn shows(&self, piece: PieceIndex) -> bool {
+        self.shown.contains(piece)
+    }
+
+    fn show(&mut self, piece: PieceIndex, now: Instant) {
+        self.shown.insert(piece);
+        self.open.push(piece);
+        self.at = now;
+    }
+
+    fn close(&mut self, piece: PieceIndex) {
+        self.open.retain(|open| *open != piece);
+    }
+}
+
+impl Swarm {
+    /// Whether peers are shown pieces one by one: as long as there are some that nobody else has.
+    pub(super) fn is_veiled(&self) -> bool {
+        self.origin == PayloadOrigin::Elsewhere && !self.spread.fresh.is_empty()
+    }
+
+    /// A piece that was shown has left, or need not.
+    pub(super) fn shown_piece_is_out(&mut self, now: Instant, connection: ConnectionId, piece: PieceIndex) {
+        let Some(veil) = self.peers.get_mut(&connection).and_then(|peer| peer.serving.veil.as_mut()) else { return };
+        veil.close(piece);
+        self.show(now);
+    }
+
+    /// A peer is gone: what it alone was to have is to be shown to another.
+    pub(super) fn reclaim(&mut self, veil: &Veil) {
+        for piece in veil.open.iter().filter(|piece| self.picker.availability(**piece) == 0) {
+            self.spread.freshen(*piece);
+        }
+    }
+
+    /// Shows peers one fresh piece after the other, each to one of them; and everything when there is no fresh one.
+    pub(super) fn show(&mut self, now: Instant) {
+        let veils = || self.peers.values().filter_map(|peer| peer.serving.veil.as_ref());
+        let (count, open) = veils().fold((0, 0), |(count, open), veil| (count + 1, open + veil.open.len()));
+        if count == 0 {
+            return;
+        }
+        let window = self.window();
+        let share = window.div_ceil(count).max(OPEN_MIN);
+        for _ in open..window {
+            let Some(piece) = self.spread.next_fresh(self.picker.order()) else { return self.unveil(now) };
+            let Some(connection) = self.audience(piece, share) else { return };
+            self.spread.stale(piece);
+            if let Some(veil) = self.peers.get_mut(&connection).and_then(|peer| peer.serving.veil.as_mut()) {
+                veil.show(piece, now);
+            }
+            self.tell(now, connection, Message::Have(piece));
+        }
+    }
+
+    /// Pieces to have shown and not out.
+    fn window(&self) -> usize {
+        let span = u64::try_from(self.config.first_copies_span.as_micros()).unwrap_or(u64::MAX);
+        let worth = self.rates().1.0.saturating_mul(span) / 1_000_000 / u64::from(self.layout.nominal_piece_length());
+        usize::try_from(worth).unwrap_or(usize::MAX).max(self.config.first_copies)
+    }
+
+    /// The peer to show a piece to: the one that waits for the fewest, and has not been shown any for longest.
+    fn audience(&self, piece: PieceIndex, share: usize) -> Option<ConnectionId> {
+        let able = self.peers.iter().filter_map(|(connection, peer)| {
+            let veil = peer.serving.veil.as_ref().filter(|veil| veil.open.len() < share)?;
+            (!peer.has.contains(piece)).then_some((veil.open.len(), veil.at, *connection))
+        });
+        able.min().map(|(.., connection)| connection)
+    }
+
+    /// Shows everybody everything: what is still missing may be had here as well as elsewhere.
+    fn unveil(&mut self, now: Instant) {
+        let connections: Vec<_> = self.peers.keys().copied().collect();
+        for connection in connections {
+            let Some(peer) = self.peers.get_mut(&connection) else { continue };
+            let Some(veil) = peer.serving.veil.take() else { continue };
+            let lacks = |piece: &PieceIndex| !veil.shows(*piece) && !peer.has.contains(*piece);
+            peer.serving.unsaid = self.have.iter().filter(lacks).collect();
+            self.tell_haves(now, connection);
+        }
+    }
+}
