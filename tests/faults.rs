@@ -140,7 +140,15 @@ fn assert_blamed(scenario: &Scenario, report: &Report) {
     assert!(accusations.iter().all(|(_, to)| *to == LIAR), "seed {seed}: {accusations:?}");
     let fed = report.hosts.iter().enumerate().filter(|(by, host)| *by != LIAR && host.fed_wrong > 0);
     for (by, host) in fed {
-        assert!(accusations.contains(&(by, LIAR)), "seed {seed}: host {by} took {} and said nothing", host.fed_wrong);
+        // Of a liar it has parted from, with everything on both sides, it has nothing to say any more.
+        let parted = report.faults.iter().any(|(one, other, fault)| {
+            *fault == PeerFault::Redundant && [(by, LIAR), (LIAR, by)].contains(&(*one, *other))
+        });
+        assert!(
+            parted || accusations.contains(&(by, LIAR)),
+            "seed {seed}: host {by} took {} and said nothing",
+            host.fed_wrong
+        );
     }
 }
 
@@ -188,7 +196,7 @@ fn hosts_that_are_killed_and_start_again_fetch_nothing_twice_but_what_was_in_fli
 #[test]
 fn a_host_at_a_hundredth_of_the_rate_slows_nobody_and_finishes() {
     let case = case!("slow");
-    let took = case.each_seed(24, 2.2, |_, _| ());
+    let took = case.each_seed(24, 2.5, |_, _| ());
     case.assert_slows_nobody(&took, Instead::Healthy);
 }
 

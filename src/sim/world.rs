@@ -453,10 +453,10 @@ pub(super) fn peer_id(index: usize, life: u32) -> PeerId {
 /// What a parcel weighs on the wire.
 fn weigh(parcel: &Parcel) -> Freight {
     let (payload, all) = match parcel {
-        Parcel::Message(message) => match message {
-            Message::Piece { data, .. } => (data.len(), message.length()),
-            message => (0, message.length()),
-        },
+        Parcel::Message(message) => {
+            let data = if let Message::Piece { data, .. } = message { data.len() } else { 0 };
+            (data, message.length())
+        }
         Parcel::Handshake(handshake) => (0, handshake.encode().len()),
         Parcel::Dialed(_) | Parcel::Closed => (0, 0),
     };

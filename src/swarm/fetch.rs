@@ -204,8 +204,9 @@ impl Swarm {
         let settled = peer.asking.settle(block);
         let took = settled.map(|asked| now.since(asked.at));
         peer.asking.meter.add(u64::from(length));
-        if settled.is_some() {
-            peer.asking.received(now, &self.config);
+        match settled {
+            Some(_) => peer.asking.received(now, &self.config),
+            None => peer.asking.last_block = now,
         }
         self.usual_wait = took.map_or(self.usual_wait, |took| (self.usual_wait * 15 + took) / 16);
         if settled.is_none() {
@@ -294,7 +295,9 @@ impl Swarm {
         }
         if complete {
             self.completed(now);
-            connections.iter().for_each(|connection| self.part_if_redundant(now, *connection));
+            for connection in connections {
+                self.part_if_redundant(now, connection);
+            }
         }
     }
 
