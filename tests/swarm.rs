@@ -200,7 +200,7 @@ fn a_peer_that_falls_silent_is_dropped_and_its_blocks_asked_of_others() {
 
 #[test]
 fn a_peer_that_says_nothing_for_long_is_dropped() {
-    let report = Fleet::of(6).freeze(2, 5).rate(5_000).run();
+    let report = Fleet::of(6).freeze(2, 5).rate(10_000).run();
     assert!(report.faults_to(2).any(|fault| matches!(fault, PeerFault::Silent(_))), "{:?}", report.faults);
 }
 
