@@ -150,6 +150,26 @@ fn corrupt_pieces_of_one_seeder_are_fetched_from_another() {
 }
 
 #[test]
+fn what_a_seeder_can_read_no_more_is_fetched_from_another() {
+    let payload = Payload::of(6 * MIB, 9);
+    let (_tracker, port) = Agent::tracker();
+    let torrent = payload.torrent(port);
+    let cut = payload.copy("cut");
+    fs::copy(&payload.path, &cut).unwrap();
+    let (broken, _) = Agent::seeder(&torrent, &cut, "127.0.0.3", "");
+    fs::File::options().write(true).open(&cut).unwrap().set_len(100_000).unwrap();
+    let (_good, _) = Agent::seeder(&torrent, &payload.path, "127.0.0.2", "--max-upload 2M");
+    let copy = payload.copy("copy");
+    let mut peer = Agent::peer(&torrent, &copy, "127.0.0.4", "");
+    broken.wait_for(|status| match status {
+        Status::Note { text } if text.contains("cannot be read") => Some(()),
+        _ => None,
+    });
+    peer.succeed();
+    payload.assert_copied_to(&copy);
+}
+
+#[test]
 fn a_peer_told_to_stop_keeps_its_part_and_says_so() {
     let payload = Payload::of(4 * MIB, 7);
     let (_tracker, port) = Agent::tracker();

@@ -1,34 +1,56 @@
-//! Reading, writing and hashing of the payload, on threads of their own.
+//! The payload's disk: writing, hashing and slow reading, on threads of their own.
 //!
-//! One thread writes, in the order it is told; a piece is handed to those that hash when all writes said before are done.
-//! Jobs are bounded by the machine (blocks not yet written, bytes queued for a peer), and by the queues here.
+//! What was fetched goes to a [`Scribe`] in batches, so that nobody is woken for every block. What is in memory is read by
+//! whoever sends it; for the rest there are threads that may wait for a disk as long as it takes. Jobs are bounded by the
+//! machine (bytes not yet written) and by whoever reads from peers ([`Disk::is_behind`]).
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
 
+use super::scribe::{Job, Scribe};
 use super::storage::Storage;
 use crate::base::{Block, PieceIndex, Sha1Digest};
 use crate::control::AgentFailure;
 use crate::swarm::ConnectionId;
 
-/// Jobs waiting for one kind of thread: more than the machine ever has under way at once.
-const JOBS_MAX: usize = 16_384;
+/// Batches waiting for one thread that writes: every piece under way may be awaited, each in a batch of its own.
+const BATCHES_MAX: usize = 512;
 
-/// Threads that read blocks for peers: a slow disk is asked for several things at once.
+/// Blocks waiting to be read; a connection has one at most.
+const READS_MAX: usize = 1024;
+
+/// Bytes not yet written beyond which peers are not read any more.
+const BEHIND: u64 = 6 << 20;
+
+/// Bytes gathered before a thread is woken for them.
+const BATCH: u64 = 256 << 10;
+
+/// Longest time for which bytes are gathered, if anything happens at all.
+const GATHERED_AFTER: Duration = Duration::from_millis(100);
+
+/// Bytes written that are told at once although nobody waits for one of them.
+const TOLD: u64 = 512 << 10;
+
+/// Threads that read what is not in memory: a slow disk is asked for several things at once.
 const READERS: usize = 2;
 
-/// Threads that hash pieces, at most.
-const HASHERS_MAX: usize = 4;
+/// Threads that write and hash, at most. One does about a gigabyte a second.
+const SCRIBES_MAX: usize = 4;
+
+/// Cores for each thread that writes: the others have peers to talk to.
+const CORES_PER_SCRIBE: usize = 4;
 
 /// What a disk has done.
 #[derive(Debug)]
 pub(super) enum Done {
-    /// A block is written.
+    /// A block is written, or several that follow each other, told as one.
     Written(Block),
     /// Bytes from the console are written.
     Stored {
@@ -64,151 +86,194 @@ pub(super) enum Done {
     Failed(AgentFailure),
 }
 
-enum Job {
-    Write { block: Block, data: Bytes },
-    Store { piece: PieceIndex, data: Bytes },
-    Verify(PieceIndex),
-    Digest(PieceIndex),
-    Read { connection: ConnectionId, block: Block },
+/// One thread that writes, and what is gathered for it.
+struct Lane {
+    batches: SyncSender<VecDeque<Job>>,
+    gathered: VecDeque<Job>,
+    bytes: u64,
+    since: Instant,
+    /// Somebody waits for what is gathered.
+    awaited: bool,
+}
+
+/// What is done and not taken yet.
+#[derive(Debug, Default)]
+struct Outbox {
+    done: Mutex<(Vec<Done>, u64)>,
+    bell: Notify,
 }
 
 /// The threads that work on one payload. Dropping it lets them end.
 pub(super) struct Disk {
-    writes: SyncSender<Job>,
-    reads: SyncSender<Job>,
-    done: mpsc::UnboundedReceiver<Done>,
+    lanes: Vec<Lane>,
+    reads: SyncSender<(ConnectionId, Block)>,
+    outbox: Arc<Outbox>,
+    unwritten: u64,
     closing: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Disk {
     /// Starts the threads.
-    pub(super) fn new(storage: Arc<Storage>) -> Self {
-        let (finished, done) = mpsc::unbounded_channel();
+    pub(super) fn new(storage: &Arc<Storage>) -> Self {
+        let outbox = Arc::new(Outbox::default());
         let closing = Arc::new(AtomicBool::new(false));
-        let worker = Worker { storage, finished, closing: Arc::clone(&closing) };
-        let (writes, to_write) = sync_channel(JOBS_MAX);
-        let (hashes, to_hash) = sync_channel(JOBS_MAX);
-        let (reads, to_read) = sync_channel(JOBS_MAX);
         let mut threads = Vec::new();
-        let scribe = worker.clone();
-        threads.push(std::thread::spawn(move || scribe.write_all(&to_write, &hashes)));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        for (count, queue) in [(cores.min(HASHERS_MAX), to_hash), (READERS, to_read)] {
-            let queue = Arc::new(Mutex::new(queue));
-            for _ in 0..count {
-                let (worker, queue) = (worker.clone(), Arc::clone(&queue));
-                threads.push(std::thread::spawn(move || worker.work_off(&queue)));
-            }
+        let lane = |_| {
+            let (batches, to_do) = sync_channel(BATCHES_MAX);
+            let (scribe, outbox, closing) =
+                (Scribe::new(Arc::clone(storage)), Arc::clone(&outbox), Arc::clone(&closing));
+            threads.push(std::thread::spawn(move || write_all(scribe, &to_do, &outbox, &closing)));
+            Lane { batches, gathered: VecDeque::new(), bytes: 0, since: Instant::now(), awaited: false }
+        };
+        let lanes = (0..cores.div_ceil(CORES_PER_SCRIBE).min(SCRIBES_MAX)).map(lane).collect();
+        let (reads, to_read) = sync_channel(READS_MAX);
+        let to_read = Arc::new(Mutex::new(to_read));
+        for _ in 0..READERS {
+            let (storage, outbox) = (Arc::clone(storage), Arc::clone(&outbox));
+            let (to_read, closing) = (Arc::clone(&to_read), Arc::clone(&closing));
+            threads.push(std::thread::spawn(move || read_all(&storage, &to_read, &outbox, &closing)));
         }
-        Self { writes, reads, done, closing, threads }
+        Self { lanes, reads, outbox, unwritten: 0, closing, threads }
     }
 
     /// Writes a block.
-    pub(super) fn write(&self, block: Block, data: Bytes) {
-        queue(&self.writes, Job::Write { block, data });
+    pub(super) fn write(&mut self, block: Block, data: Bytes) {
+        self.unwritten += data.len() as u64;
+        let lane = self.lane(block.piece);
+        lane.add(data.len() as u64);
+        lane.gathered.push_back(Job::Write { block, data });
     }
 
     /// Writes a whole piece that the console sent.
-    pub(super) fn store(&self, piece: PieceIndex, data: Bytes) {
-        queue(&self.writes, Job::Store { piece, data });
+    pub(super) fn store(&mut self, piece: PieceIndex, data: Bytes) {
+        let lane = self.lane(piece);
+        lane.awaited = true;
+        lane.gathered.push_back(Job::Store { piece, data });
+        lane.hand_over();
     }
 
-    /// Hashes a piece when all writes said before are done.
-    pub(super) fn verify(&self, piece: PieceIndex) {
-        queue(&self.writes, Job::Verify(piece));
+    /// Says whether a piece is intact when all writes said before are done.
+    pub(super) fn verify(&mut self, piece: PieceIndex) {
+        let lane = self.lane(piece);
+        lane.awaited = true;
+        lane.gathered.push_back(Job::Verify(piece));
     }
 
     /// Hashes each block of a piece, after all writes said before and before those said later.
-    pub(super) fn digest(&self, piece: PieceIndex) {
-        queue(&self.writes, Job::Digest(piece));
+    pub(super) fn digest(&mut self, piece: PieceIndex) {
+        let lane = self.lane(piece);
+        lane.awaited = true;
+        lane.gathered.push_back(Job::Digest(piece));
     }
 
-    /// Reads a block for a peer.
-    pub(super) fn read(&self, connection: ConnectionId, block: Block) {
-        queue(&self.reads, Job::Read { connection, block });
+    /// Reads a block that is not in memory. False is that there is too much to do.
+    pub(super) fn read(&self, connection: ConnectionId, block: Block) -> bool {
+        self.reads.try_send((connection, block)).is_ok()
     }
 
-    /// What was done next. May be dropped and called again.
-    pub(super) async fn next(&mut self) -> Done {
-        match self.done.recv().await {
-            Some(done) => done,
-            None => std::future::pending().await,
-        }
+    /// The end of a turn: wakes who has enough to do, or is waited for.
+    pub(super) fn flush(&mut self) {
+        let due = |lane: &&mut Lane| lane.awaited || lane.bytes >= BATCH || lane.is_old();
+        self.lanes.iter_mut().filter(due).for_each(Lane::hand_over);
     }
 
-    /// What was done already.
-    pub(super) fn try_next(&mut self) -> Option<Done> {
-        self.done.try_recv().ok()
+    /// Whether so much is unwritten that no more should be taken from peers.
+    pub(super) const fn is_behind(&self) -> bool {
+        self.unwritten >= BEHIND
+    }
+
+    /// Waits until there is something to [`collect`](Self::collect). May be dropped and called again.
+    pub(super) async fn ready(&self) {
+        self.outbox.bell.notified().await;
+    }
+
+    /// What was done since the last time.
+    pub(super) fn collect(&mut self) -> Vec<Done> {
+        let (done, bytes) = std::mem::take(&mut *self.outbox.lock());
+        self.unwritten = self.unwritten.saturating_sub(bytes);
+        done
     }
 
     /// Waits until no thread touches the payload any more; jobs not begun are left out. Blocks.
     pub(super) fn close(self) {
-        let Self { writes, reads, done, closing, threads } = self;
+        let Self { lanes, reads, closing, threads, .. } = self;
         closing.store(true, Ordering::Relaxed);
-        drop((writes, reads, done));
+        drop((lanes, reads));
         for thread in threads {
             // A thread that panicked touches nothing any more.
             let _ = thread.join();
         }
     }
+
+    fn lane(&mut self, piece: PieceIndex) -> &mut Lane {
+        let count = self.lanes.len();
+        &mut self.lanes[piece.as_usize() % count]
+    }
 }
 
-fn queue(lane: &SyncSender<Job>, job: Job) {
-    // Full only if the machine's own bounds were set past ours; then waiting here is the bound.
-    let _ = lane.send(job);
-}
-
-#[derive(Clone)]
-struct Worker {
-    storage: Arc<Storage>,
-    finished: mpsc::UnboundedSender<Done>,
-    closing: Arc<AtomicBool>,
-}
-
-impl Worker {
-    fn write_all(&self, jobs: &Receiver<Job>, hashes: &SyncSender<Job>) {
-        while let Ok(job) = jobs.recv() {
-            let stop = match job {
-                Job::Verify(_) => hashes.send(job).is_err(),
-                Job::Write { .. } | Job::Store { .. } | Job::Digest(_) | Job::Read { .. } => self.perform(job).is_err(),
-            };
-            if stop {
-                return;
-            }
+impl Lane {
+    fn add(&mut self, bytes: u64) {
+        if self.bytes == 0 {
+            self.since = Instant::now();
         }
+        self.bytes += bytes;
     }
 
-    fn work_off(&self, jobs: &Mutex<Receiver<Job>>) {
-        loop {
-            let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-            if job.is_err() || job.is_ok_and(|job| self.perform(job).is_err()) {
-                return;
-            }
-        }
+    fn is_old(&self) -> bool {
+        self.bytes > 0 && self.since.elapsed() >= GATHERED_AFTER
     }
 
-    /// Does one job and says so; an error is that nobody listens.
-    fn perform(&self, job: Job) -> Result<(), mpsc::error::SendError<Done>> {
-        if self.closing.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        let layout = self.storage.layout();
-        let done = match job {
-            Job::Write { block, data } => {
-                let offset = layout.piece_offset(block.piece) + u64::from(block.begin);
-                self.storage.write(offset, &data).map(|()| Done::Written(block))
+    fn hand_over(&mut self) {
+        (self.bytes, self.awaited) = (0, false);
+        // Full only if the machine's own bounds were set past ours; then waiting here is the bound.
+        let _ = self.batches.send(std::mem::take(&mut self.gathered));
+    }
+}
+
+impl Outbox {
+    fn lock(&self) -> std::sync::MutexGuard<'_, (Vec<Done>, u64)> {
+        self.done.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, done: Done) {
+        let mut guard = self.lock();
+        let (waiting, bytes) = &mut *guard;
+        let urgent = match &done {
+            Done::Written(block) => {
+                let before = *bytes;
+                *bytes += u64::from(block.length);
+                before < TOLD && *bytes >= TOLD
             }
-            Job::Store { piece, data } => {
-                let stored = self.storage.write(layout.piece_offset(piece), &data);
-                stored.map(|()| Done::Stored { piece, length: data.len() })
-            }
-            Job::Verify(piece) => self.storage.is_intact(piece).map(|intact| Done::Verified { piece, intact }),
-            Job::Digest(piece) => self.storage.digests(piece).map(|blocks| Done::Digested { piece, blocks }),
-            Job::Read { connection, block } => {
-                Ok(Done::Read { connection, block, data: self.storage.read(block).ok() })
-            }
+            Done::Stored { .. }
+            | Done::Verified { .. }
+            | Done::Digested { .. }
+            | Done::Read { .. }
+            | Done::Failed(_) => true,
         };
-        self.finished.send(done.unwrap_or_else(Done::Failed))
+        waiting.push(done);
+        drop(guard);
+        if urgent {
+            self.bell.notify_one();
+        }
+    }
+}
+
+fn write_all(mut scribe: Scribe, batches: &Receiver<VecDeque<Job>>, outbox: &Outbox, closing: &AtomicBool) {
+    while let Ok(mut jobs) = batches.recv() {
+        while !jobs.is_empty() && !closing.load(Ordering::Relaxed) {
+            scribe.perform(&mut jobs, |done| outbox.put(done));
+        }
+    }
+}
+
+fn read_all(storage: &Storage, blocks: &Mutex<Receiver<(ConnectionId, Block)>>, outbox: &Outbox, closing: &AtomicBool) {
+    loop {
+        let next = blocks.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok((connection, block)) = next else { return };
+        if !closing.load(Ordering::Relaxed) {
+            outbox.put(Done::Read { connection, block, data: storage.read(block).ok() });
+        }
     }
 }

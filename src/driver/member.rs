@@ -12,6 +12,7 @@ use tokio::time::sleep_until;
 
 use super::Clock;
 use super::disk::{Disk, Done};
+use super::pace::Pace;
 use super::peers::Peers;
 use super::storage::Storage;
 use super::tracker::announce;
@@ -19,10 +20,9 @@ use crate::announce::{AnnounceEvent, AnnounceRequest, TrackerUrl};
 use crate::base::{Bitfield, ByteCount, ByteRate, InfoHash, PeerId, PieceIndex};
 use crate::control::{AgentFailure, PeerSummary, PortRange, Progress, TrackerHealth};
 use crate::swarm::{self, Announcement, Config, Input, Output, Swarm, Totals, Tracker};
-use crate::wire::Message;
 
-/// Batches of events handled in one turn before timers and orders are looked at again.
-const TURN_MAX: usize = 64;
+/// Rounds of reading, asking the machine and writing in one turn, before timers and orders are looked at again.
+const ROUNDS_MAX: usize = 8;
 
 /// Peers told to the console.
 const PEERS_TOLD_MAX: usize = 64;
@@ -77,6 +77,9 @@ pub(super) struct Member {
     inputs: VecDeque<Input>,
     happenings: VecDeque<Happening>,
     completed: Vec<PieceIndex>,
+    pace: Pace,
+    /// Bytes that came from the console since the last turn.
+    stored: usize,
 }
 
 impl Member {
@@ -89,7 +92,7 @@ impl Member {
             tracker: if part.trackers.is_empty() { Tracker::Absent } else { Tracker::Present },
             ..Config::default()
         };
-        let peers = Peers::listen(part.bind, part.ports, config.dial_timeout)?;
+        let peers = Peers::listen(part.bind, part.ports, config.dial_timeout, Arc::clone(&part.storage))?;
         config.listen_port = peers.port();
         let peer_id = peer_id();
         let (answered, answers) = mpsc::channel(4);
@@ -107,11 +110,13 @@ impl Member {
             clock,
             swarm,
             peers,
-            disk: Disk::new(part.storage),
+            disk: Disk::new(&part.storage),
             herald,
             inputs: VecDeque::new(),
             happenings: VecDeque::new(),
             completed: Vec::new(),
+            pace: Pace::default(),
+            stored: 0,
         };
         member.handle(Input::Discovered(part.peers));
         Ok(member)
@@ -137,28 +142,46 @@ impl Member {
                 }
             };
             tokio::select! {
-                inputs = self.peers.next() => self.inputs.extend(inputs),
-                done = self.disk.next() => self.done(done),
+                () = self.peers.ready() => {}
+                () = self.disk.ready() => {}
                 answer = self.herald.next() => self.inputs.push_back(answer),
                 () = due => self.inputs.push_back(Input::Elapsed),
             }
-            self.work_off();
-            for _ in 0..TURN_MAX {
-                let (inputs, done) = (self.peers.try_next(), self.disk.try_next());
-                if inputs.is_none() && done.is_none() {
-                    break;
-                }
-                self.inputs.extend(inputs.into_iter().flatten());
-                if let Some(done) = done {
-                    self.done(done);
-                }
-                self.work_off();
+            self.turn();
+        }
+    }
+
+    /// Reads all that has come, asks the machine, and writes what it says, until there is no more of it.
+    fn turn(&mut self) {
+        if self.swarm.deadline().is_some_and(|deadline| deadline <= self.clock.now()) {
+            self.inputs.push_back(Input::Elapsed);
+        }
+        let mut moved = std::mem::take(&mut self.stored);
+        for _ in 0..ROUNDS_MAX {
+            let read = self.peers.receive(&mut self.inputs, &self.disk);
+            for done in self.disk.collect() {
+                self.done(done);
             }
+            self.work_off();
+            self.disk.flush();
+            let written = self.peers.write(&mut self.inputs, &self.disk);
+            moved += read + written;
+            if read + written == 0 && self.inputs.is_empty() {
+                break;
+            }
+        }
+        self.work_off();
+        self.disk.flush();
+        let pause = self.pace.after(moved);
+        if !pause.is_zero() {
+            // A timer would wake this thread for every packet until it is over; nothing here is in more of a hurry.
+            std::thread::sleep(pause);
         }
     }
 
     /// Writes a whole piece that came from the console; it is verified, then served.
-    pub(super) fn store(&self, piece: PieceIndex, data: Bytes) {
+    pub(super) fn store(&mut self, piece: PieceIndex, data: Bytes) {
+        self.stored += data.len();
         self.disk.store(piece, data);
     }
 
@@ -233,10 +256,10 @@ impl Member {
     fn act(&mut self, output: Output) {
         match output {
             Output::Dial(address) => self.peers.dial(address),
-            Output::Greet { connection, handshake } => self.inputs.extend(self.peers.greet(connection, handshake)),
-            Output::Send { connection, message } => self.inputs.extend(self.peers.send(connection, message)),
+            Output::Greet { connection, handshake } => self.peers.greet(connection, &handshake),
+            Output::Send { connection, message } => self.inputs.extend(self.peers.send(connection, &message)),
             Output::Disconnect { connection, fault: _ } => self.peers.disconnect(connection),
-            Output::Serve { connection, block } => self.disk.read(connection, block),
+            Output::Serve { connection, block } => self.peers.serve(connection, block),
             Output::Write { block, data } => self.disk.write(block, data),
             Output::Verify(piece) => self.disk.verify(piece),
             Output::Digest(piece) => self.disk.digest(piece),
@@ -257,13 +280,11 @@ impl Member {
                 Input::Injected { piece }
             }
             Done::Verified { piece, intact } => Input::Verified { piece, intact },
-            Done::Read { connection, block, data: Some(data) } => {
-                let message = Message::Piece { piece: block.piece, begin: block.begin, data };
-                self.inputs.extend(self.peers.send(connection, message));
+            Done::Digested { piece, blocks } => Input::Digested { piece, blocks },
+            Done::Read { connection, block, data } => {
+                self.inputs.extend(self.peers.fetched(connection, block, data));
                 return;
             }
-            Done::Read { connection, block, data: None } => Input::Unreadable { connection, block },
-            Done::Digested { piece, blocks } => Input::Digested { piece, blocks },
             Done::Failed(failure) => {
                 self.happenings.push_back(Happening::Failed(failure));
                 return;

@@ -1,33 +1,33 @@
-//! TCP to the peers of a swarm: listens, dials, cuts bytes into messages, and writes queues that are bounded.
+//! TCP to the peers of a swarm: listens, dials, and moves bytes between connections, files and the machine.
 //!
-//! Every connection has a task that reads and one that writes. Who is let in, what is said and when to stop is the
+//! One task looks after all connections, a turn at a time: everything that has come is read, the machine is asked, and
+//! everything that it says is written, once for each connection. Who is let in, what is said and when to stop is the
 //! machine's business.
 
-use std::collections::BTreeMap;
-use std::io::{self, IoSlice};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::future::poll_fn;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::task::{Poll, Wake, Waker};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use bytes::Bytes;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::bell::{Bell, Rope};
+use super::disk::Disk;
+use super::line::{Buffers, Line, More, SCRATCH, Written};
+use super::storage::Storage;
+use crate::base::Block;
 use crate::control::{AgentFailure, PortRange};
 use crate::swarm::{ConnectionId, Input};
-use crate::wire::{Framer, Handshake, Message, Received};
+use crate::wire::{Handshake, Message};
 
-/// Batches of inputs waiting for the machine; beyond this connections are not read, and TCP slows the peers.
+/// New connections waiting for the machine; beyond this none is accepted.
 const EVENTS_MAX: usize = 64;
-
-/// Messages waiting to be written to one peer: every `have` of a large payload fits. A peer that lets more wait is not
-/// reading, and is closed.
-const QUEUE_MAX: usize = 16_384;
-
-/// Messages written at once; with blocks in them 256 KiB, so that the machine hears often that some have left.
-const BATCH_MAX: usize = 16;
 
 /// Wait after a failed accept: out of descriptors, most likely.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
@@ -35,27 +35,10 @@ const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// Connections not accepted yet.
 const BACKLOG: u32 = 256;
 
-/// What happened to the connections.
+/// A connection that came about, or did not.
 enum Event {
     Accepted(SocketAddr, TcpStream),
     Dialed(SocketAddr, io::Result<TcpStream>),
-    Inputs(ConnectionId, Vec<Input>),
-}
-
-enum Outgoing {
-    Greeting(Handshake),
-    Message(Message),
-}
-
-struct Connection {
-    queue: mpsc::Sender<Outgoing>,
-    tasks: [JoinHandle<()>; 2],
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
-    }
 }
 
 /// Every connection of one host in one swarm. Dropping it closes them all.
@@ -63,10 +46,19 @@ pub(super) struct Peers {
     bind: IpAddr,
     port: u16,
     dial_timeout: Duration,
-    connections: BTreeMap<ConnectionId, Connection>,
+    storage: Arc<Storage>,
+    lines: BTreeMap<ConnectionId, (Line, Arc<Rope>)>,
     next_id: u64,
+    bell: Arc<Bell>,
+    /// Connections that have something to read, and are not read for now.
+    unread: Vec<ConnectionId>,
+    /// Connections that may have something to write.
+    unwritten: BTreeSet<ConnectionId>,
+    buffers: Buffers,
+    scratch: Vec<u8>,
     happened: mpsc::Sender<Event>,
     events: mpsc::Receiver<Event>,
+    arrived: Vec<Event>,
     accepting: JoinHandle<()>,
 }
 
@@ -77,13 +69,34 @@ impl Drop for Peers {
 }
 
 impl Peers {
-    /// Listens on the first free port of `ports`.
-    pub(super) fn listen(bind: IpAddr, ports: PortRange, dial_timeout: Duration) -> Result<Self, AgentFailure> {
+    /// Listens on the first free port of `ports`; serves from `storage`.
+    pub(super) fn listen(
+        bind: IpAddr,
+        ports: PortRange,
+        dial_timeout: Duration,
+        storage: Arc<Storage>,
+    ) -> Result<Self, AgentFailure> {
         let listener = bind_first_free(bind, ports)?;
         let port = listener.local_addr().map_err(|error| listen_failure(bind, ports, &error))?.port();
         let (happened, events) = mpsc::channel(EVENTS_MAX);
         let accepting = tokio::spawn(accept(listener, happened.clone()));
-        Ok(Self { bind, port, dial_timeout, connections: BTreeMap::new(), next_id: 0, happened, events, accepting })
+        Ok(Self {
+            bind,
+            port,
+            dial_timeout,
+            storage,
+            lines: BTreeMap::new(),
+            next_id: 0,
+            bell: Arc::default(),
+            unread: Vec::new(),
+            unwritten: BTreeSet::new(),
+            buffers: Buffers::default(),
+            scratch: vec![0; SCRATCH],
+            happened,
+            events,
+            arrived: Vec::new(),
+            accepting,
+        })
     }
 
     /// The port others dial.
@@ -103,70 +116,131 @@ impl Peers {
     }
 
     /// Queues a handshake.
-    pub(super) fn greet(&mut self, connection: ConnectionId, handshake: Handshake) -> Option<Input> {
-        self.queue(connection, Outgoing::Greeting(handshake))
+    pub(super) fn greet(&mut self, connection: ConnectionId, handshake: &Handshake) {
+        if let Some((line, _)) = self.lines.get_mut(&connection) {
+            line.greet(handshake);
+            self.unwritten.insert(connection);
+        }
     }
 
     /// Queues a message. A peer that does not read is closed, which is what is returned then.
-    pub(super) fn send(&mut self, connection: ConnectionId, message: Message) -> Option<Input> {
-        self.queue(connection, Outgoing::Message(message))
+    pub(super) fn send(&mut self, connection: ConnectionId, message: &Message) -> Option<Input> {
+        let (line, _) = self.lines.get_mut(&connection)?;
+        self.unwritten.insert(connection);
+        if line.say(message) {
+            return None;
+        }
+        self.disconnect(connection);
+        Some(Input::Closed { connection })
+    }
+
+    /// Queues a block.
+    pub(super) fn serve(&mut self, connection: ConnectionId, block: Block) {
+        if let Some((line, _)) = self.lines.get_mut(&connection) {
+            line.serve(block);
+            self.unwritten.insert(connection);
+        }
+    }
+
+    /// A block that was not in memory was read, or cannot be, which is what is returned then.
+    pub(super) fn fetched(&mut self, connection: ConnectionId, block: Block, data: Option<Bytes>) -> Option<Input> {
+        let (line, _) = self.lines.get_mut(&connection)?;
+        let readable = data.is_some();
+        let awaited = line.fetched(block, data);
+        self.unwritten.insert(connection);
+        (awaited && !readable).then_some(Input::Unreadable { connection, block })
     }
 
     /// Closes a connection at once; nothing more is said about it.
     pub(super) fn disconnect(&mut self, connection: ConnectionId) {
-        self.connections.remove(&connection);
+        self.lines.remove(&connection);
+        self.unwritten.remove(&connection);
     }
 
-    /// What happened next. May be dropped and called again.
-    pub(super) async fn next(&mut self) -> Vec<Input> {
-        match self.events.recv().await {
-            Some(event) => self.inputs(event),
-            None => std::future::pending().await,
-        }
-    }
-
-    /// What happened already.
-    pub(super) fn try_next(&mut self) -> Option<Vec<Input>> {
-        self.events.try_recv().ok().map(|event| self.inputs(event))
-    }
-
-    fn queue(&mut self, connection: ConnectionId, outgoing: Outgoing) -> Option<Input> {
-        let queue = &self.connections.get(&connection)?.queue;
-        if queue.try_send(outgoing).is_ok() {
-            return None;
-        }
-        self.connections.remove(&connection);
-        Some(Input::Closed { connection })
-    }
-
-    fn inputs(&mut self, event: Event) -> Vec<Input> {
-        match event {
-            Event::Accepted(address, stream) => vec![Input::Accepted { address, connection: self.start(stream) }],
-            Event::Dialed(address, Ok(stream)) => vec![Input::Dialed { address, connection: self.start(stream) }],
-            Event::Dialed(address, Err(_)) => vec![Input::DialFailed { address }],
-            Event::Inputs(connection, inputs) if self.connections.contains_key(&connection) => {
-                if inputs.iter().any(|input| matches!(input, Input::Closed { .. })) {
-                    self.connections.remove(&connection);
-                }
-                inputs
+    /// Waits until something has happened. May be dropped and called again.
+    pub(super) async fn ready(&mut self) {
+        poll_fn(|context| {
+            if let Poll::Ready(Some(event)) = self.events.poll_recv(context) {
+                self.arrived.push(event);
+                return Poll::Ready(());
             }
-            Event::Inputs(..) => Vec::new(),
+            if self.unwritten.is_empty() { self.bell.poll(context) } else { Poll::Ready(()) }
+        })
+        .await;
+    }
+
+    /// Reads all that has come, blocks only while the disk keeps up; returns how many bytes.
+    pub(super) fn receive(&mut self, inputs: &mut VecDeque<Input>, disk: &Disk) -> usize {
+        while let Some(event) = self.arrived.pop().or_else(|| self.events.try_recv().ok()) {
+            inputs.push_back(self.begin(event));
+        }
+        let mut total = 0;
+        let mut ready = std::mem::take(&mut self.unread);
+        ready.extend(self.bell.take());
+        for connection in ready {
+            let Some((line, rope)) = self.lines.get_mut(&connection) else { continue };
+            // It may have been told that there is room to write again.
+            self.unwritten.insert(connection);
+            if disk.is_behind() {
+                self.unread.push(connection);
+                continue;
+            }
+            let (length, more) = line.receive(connection, inputs, &mut self.buffers);
+            total += length;
+            match more {
+                More::Now => rope.wake_by_ref(),
+                More::Later => {}
+                More::Never => self.disconnect(connection),
+            }
+        }
+        total
+    }
+
+    /// Writes all that is queued, as far as connections take it; returns how many bytes.
+    pub(super) fn write(&mut self, inputs: &mut VecDeque<Input>, disk: &Disk) -> usize {
+        let mut total = 0;
+        for connection in std::mem::take(&mut self.unwritten) {
+            let Some((line, _)) = self.lines.get_mut(&connection) else { continue };
+            let mut written = Written::default();
+            let more = line.write(&self.storage, &mut self.scratch, &mut written);
+            total += written.bytes;
+            if written.payload > 0 {
+                inputs.push_back(Input::Sent { connection, payload: written.payload });
+            }
+            inputs.extend(written.unreadable.into_iter().map(|block| Input::Unreadable { connection, block }));
+            if let Some(block) = written.cold.filter(|block| !disk.read(connection, *block)) {
+                line.fetched(block, None);
+                inputs.push_back(Input::Unreadable { connection, block });
+            }
+            match more {
+                More::Now => drop(self.unwritten.insert(connection)),
+                More::Later => {}
+                More::Never => {
+                    self.disconnect(connection);
+                    inputs.push_back(Input::Closed { connection });
+                }
+            }
+        }
+        total
+    }
+
+    fn begin(&mut self, event: Event) -> Input {
+        match event {
+            Event::Accepted(address, stream) => Input::Accepted { address, connection: self.start(stream) },
+            Event::Dialed(address, Ok(stream)) => Input::Dialed { address, connection: self.start(stream) },
+            Event::Dialed(address, Err(_)) => Input::DialFailed { address },
         }
     }
 
     fn start(&mut self, stream: TcpStream) -> ConnectionId {
-        let id = ConnectionId(self.next_id);
+        let connection = ConnectionId(self.next_id);
         self.next_id += 1;
-        // Requests and haves are small and must not wait for each other; without it all is slower, not wrong.
-        let _ = stream.set_nodelay(true);
-        let (reader, writer) = stream.into_split();
-        let (queue, queued) = mpsc::channel(QUEUE_MAX);
-        let tasks = [
-            tokio::spawn(read(id, reader, self.happened.clone())),
-            tokio::spawn(write(id, writer, queued, self.happened.clone())),
-        ];
-        self.connections.insert(id, Connection { queue, tasks });
-        id
+        let rope = self.bell.rope(connection);
+        let line = Line::new(stream, Waker::from(Arc::clone(&rope)));
+        // Something may have come already.
+        rope.wake_by_ref();
+        self.lines.insert(connection, (line, rope));
+        connection
     }
 }
 
@@ -232,103 +306,6 @@ async fn accept(listener: TcpListener, happened: mpsc::Sender<Event>) {
                 }
             }
             Err(_) => tokio::time::sleep(ACCEPT_AGAIN_AFTER).await,
-        }
-    }
-}
-
-async fn read(connection: ConnectionId, mut reader: OwnedReadHalf, happened: mpsc::Sender<Event>) {
-    let mut framer = Framer::new();
-    loop {
-        let mut inputs = Vec::new();
-        let open = matches!(reader.read_buf(framer.buffer_mut()).await, Ok(length) if length > 0);
-        let garbled = loop {
-            match framer.poll() {
-                Ok(Some(Received::Handshake(handshake))) => inputs.push(Input::Handshaken { connection, handshake }),
-                Ok(Some(Received::Message(message))) => inputs.push(Input::Received { connection, message }),
-                Ok(None) => break false,
-                Err(error) => {
-                    inputs.push(Input::Garbled { connection, why: error.to_string() });
-                    break true;
-                }
-            }
-        };
-        if !open {
-            inputs.push(Input::Closed { connection });
-        }
-        if !inputs.is_empty() && happened.send(Event::Inputs(connection, inputs)).await.is_err() {
-            return;
-        }
-        if !open || garbled {
-            return;
-        }
-    }
-}
-
-async fn write(
-    connection: ConnectionId,
-    mut writer: OwnedWriteHalf,
-    mut queue: mpsc::Receiver<Outgoing>,
-    happened: mpsc::Sender<Event>,
-) {
-    let mut batch = Vec::with_capacity(BATCH_MAX);
-    while queue.recv_many(&mut batch, BATCH_MAX).await > 0 {
-        let (parts, payload) = encode(&mut batch);
-        let input = match write_parts(&mut writer, parts).await {
-            Ok(()) if payload == 0 => continue,
-            Ok(()) => Input::Sent { connection, payload },
-            Err(_) => Input::Closed { connection },
-        };
-        let closed = matches!(input, Input::Closed { .. });
-        if happened.send(Event::Inputs(connection, vec![input])).await.is_err() || closed {
-            return;
-        }
-    }
-}
-
-/// Turns messages into runs of bytes, block payload as it is, and counts that payload.
-fn encode(batch: &mut Vec<Outgoing>) -> (Vec<Bytes>, u64) {
-    let mut heads = BytesMut::with_capacity(batch.len() * 20);
-    let mut parts = Vec::with_capacity(2 * batch.len());
-    let mut payload = 0;
-    for outgoing in batch.drain(..) {
-        match outgoing {
-            Outgoing::Greeting(handshake) => heads.extend_from_slice(&handshake.encode()),
-            Outgoing::Message(message) => {
-                if let Some(body) = message.encode(&mut heads) {
-                    if matches!(message, Message::Piece { .. }) {
-                        payload += body.len() as u64;
-                    }
-                    parts.push(heads.split().freeze());
-                    parts.push(body);
-                }
-            }
-        }
-    }
-    parts.push(heads.freeze());
-    (parts, payload)
-}
-
-async fn write_parts(writer: &mut OwnedWriteHalf, mut parts: Vec<Bytes>) -> io::Result<()> {
-    let mut first = 0;
-    loop {
-        while parts.get(first).is_some_and(Bytes::is_empty) {
-            first += 1;
-        }
-        if first == parts.len() {
-            return Ok(());
-        }
-        let slices: Vec<_> = parts[first..].iter().map(|part| IoSlice::new(part)).collect();
-        let mut written = writer.write_vectored(&slices).await?;
-        if written == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        for part in &mut parts[first..] {
-            let length = written.min(part.len());
-            part.advance(length);
-            written -= length;
-            if written == 0 {
-                break;
-            }
         }
     }
 }

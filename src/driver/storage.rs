@@ -1,13 +1,15 @@
 //! The payload on disk: one file, or the files of a torrent laid end to end, read and written by position.
 
+use std::array;
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, IoSlice, IoSliceMut};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::{Bytes, BytesMut};
-use rustix::fs::OFlags;
+use rustix::fs::{Advice, OFlags, fadvise, fstatfs};
+use rustix::io::{Errno, ReadWriteFlags, preadv2, pwritev, retry_on_intr};
 use sha1::{Digest, Sha1};
 
 use crate::base::{Bitfield, Block, ByteCount, Layout, PieceIndex, Sha1Digest};
@@ -18,6 +20,15 @@ use crate::release::{self, preallocate, space_left};
 
 /// Bytes read at once to be hashed.
 const CHUNK: usize = 256 << 10;
+
+/// Bytes that are written at once, in blocks: a quarter of a mebibyte.
+pub(super) const RUN_MAX: usize = 16;
+
+/// What the disk is told to have ready when a block had to be waited for: the peer asks for what follows next.
+const AHEAD: u64 = 1 << 20;
+
+/// `f_type` of a file system in memory (`linux/magic.h`).
+const TMPFS_MAGIC: i64 = 0x0102_1994;
 
 /// What may be done with the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,9 +64,32 @@ struct Segment {
     length: u64,
     path: PathBuf,
     file: File,
+    medium: Medium,
+}
+
+/// Where a file's bytes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Medium {
+    /// In memory, always.
+    Memory,
+    /// On a disk; the kernel knows which of them are in memory.
+    Disk,
 }
 
 impl Segment {
+    fn read_now(&self, part: &mut [u8], within: u64) -> io::Result<()> {
+        if self.medium == Medium::Memory {
+            return self.file.read_exact_at(part, within);
+        }
+        match preadv2(&self.file, &mut [IoSliceMut::new(part)], within, ReadWriteFlags::NOWAIT) {
+            Ok(read) if read == part.len() => Ok(()),
+            Ok(_) | Err(Errno::AGAIN | Errno::INTR | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn failure(&self, error: &io::Error, length: usize) -> AgentFailure {
         let failure = AgentFailure::from_io("write", &self.path, error);
         if let AgentFailure::DiskFull { path, .. } = failure {
@@ -74,10 +108,12 @@ impl Storage {
         let mut contents = Contents::None;
         let mut add = |path: PathBuf, length: u64| -> Result<(), AgentFailure> {
             let (file, held) = open_file(&path, length, access)?;
+            let in_memory = fstatfs(&file).is_ok_and(|stat| stat.f_type == TMPFS_MAGIC);
+            let medium = if in_memory { Medium::Memory } else { Medium::Disk };
             if held > 0 {
                 contents = Contents::Some;
             }
-            segments.push(Segment { start, length, path, file });
+            segments.push(Segment { start, length, path, file, medium });
             start += length;
             Ok(())
         };
@@ -137,13 +173,23 @@ impl Storage {
 
     /// Whether the bytes of a piece hash to what the torrent promises.
     pub(super) fn is_intact(&self, piece: PieceIndex) -> Result<bool, AgentFailure> {
+        self.is_intact_from(piece, 0, Sha1::new())
+    }
+
+    /// The same when the first `hashed` bytes of the piece are in `digest` already: only the rest is read.
+    pub(super) fn is_intact_from(
+        &self,
+        piece: PieceIndex,
+        hashed: u32,
+        mut digest: Sha1,
+    ) -> Result<bool, AgentFailure> {
         let begin = self.layout().piece_offset(piece);
         let end = begin + u64::from(self.layout().piece_length(piece));
-        let mut digest = Sha1::new();
-        let mut buffer = vec![0; CHUNK];
-        let mut at = begin;
+        let mut at = begin + u64::from(hashed);
+        let left = |at| usize::try_from(end - at).map_or(CHUNK, |left| left.min(CHUNK));
+        let mut buffer = vec![0; left(at)];
         while at < end {
-            let want = usize::try_from(end - at).map_or(CHUNK, |left| left.min(CHUNK));
+            let want = left(at);
             match self.read_exact_at(&mut buffer[..want], at) {
                 Ok(()) => digest.update(&buffer[..want]),
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
@@ -161,11 +207,54 @@ impl Storage {
         blocks.collect::<io::Result<_>>().map_err(|error| AgentFailure::from_io("read", &self.path, &error))
     }
 
-    /// Reads a block.
+    /// Reads a block, however long that takes; what comes after it is made ready.
     pub(super) fn read(&self, block: Block) -> io::Result<Bytes> {
         let mut data = BytesMut::zeroed(block.length as usize);
-        self.read_exact_at(&mut data, self.layout().piece_offset(block.piece) + u64::from(block.begin))?;
+        let offset = self.offset(block);
+        if let Some((segment, within, _)) = self.part(offset, data.len()) {
+            // Without the hint all is slower, not wrong.
+            let _ = fadvise(&segment.file, within, std::num::NonZeroU64::new(AHEAD), Advice::WillNeed);
+        }
+        self.read_exact_at(&mut data, offset)?;
         Ok(data.freeze())
+    }
+
+    /// Fills `buffer` with the bytes of a block from `from` on if that takes no waiting;
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) is that it would.
+    pub(super) fn read_now(&self, block: Block, from: usize, mut buffer: &mut [u8]) -> io::Result<()> {
+        let mut offset = self.offset(block) + from as u64;
+        while let Some((segment, within, length)) = self.part(offset, buffer.len()) {
+            let (part, rest) = buffer.split_at_mut(length);
+            segment.read_now(part, within)?;
+            (offset, buffer) = (offset + length as u64, rest);
+        }
+        Ok(())
+    }
+
+    /// Writes blocks that follow each other, [`RUN_MAX`] at most.
+    pub(super) fn write_run(&self, first: Block, run: &[Bytes]) -> Result<(), AgentFailure> {
+        let mut offset = self.offset(first);
+        let total = run.iter().map(Bytes::len).sum();
+        let mut done = match self.part(offset, total) {
+            Some((segment, within, length)) if length == total && run.len() <= RUN_MAX => {
+                let slices: [_; RUN_MAX] =
+                    array::from_fn(|at| IoSlice::new(run.get(at).map_or(&[][..], Bytes::as_ref)));
+                retry_on_intr(|| pwritev(&segment.file, &slices[..run.len()], within))
+                    .map_err(|error| segment.failure(&error.into(), total))?
+            }
+            Some(_) | None => 0,
+        };
+        // What was not taken at once is told why, or goes to several files.
+        for data in run {
+            let skip = done.min(data.len());
+            self.write(offset + skip as u64, &data[skip..])?;
+            (offset, done) = (offset + data.len() as u64, done - skip);
+        }
+        Ok(())
+    }
+
+    fn offset(&self, block: Block) -> u64 {
+        self.layout().piece_offset(block.piece) + u64::from(block.begin)
     }
 
     /// Writes bytes at their place in the payload.
@@ -228,4 +317,73 @@ fn open_file(path: &Path, length: u64, access: Access) -> Result<(File, u64), Ag
         preallocate(&file, path, length)?;
     }
     Ok((file, held))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::BLOCK_LENGTH;
+
+    const PIECE: PieceIndex = PieceIndex(0);
+
+    /// A torrent of two files whose border is within its first block, and the storage of it.
+    fn two_files(folder: &Path, access: Access) -> Storage {
+        let digest = Sha1Digest::new(Sha1::digest(content()).into());
+        let head = "d5:filesld6:lengthi10000e4:pathl1:aeed6:lengthi30000e4:pathl1:beee4:name1:x12:piece lengthi65536e";
+        let raw = [format!("{head}6:pieces20:").as_bytes(), digest.as_bytes(), b"e"].concat();
+        Storage::open(Info::parse(&raw).unwrap(), folder, access).unwrap()
+    }
+
+    fn content() -> Vec<u8> {
+        (0..40_000_u32).map(|at| (at / 7) as u8).collect()
+    }
+
+    fn blocks(storage: &Storage) -> Vec<(Block, Bytes)> {
+        let content = Bytes::from(content());
+        let cut = |block: Block| content.slice(block.begin as usize..(block.begin + block.length) as usize);
+        storage.layout().blocks(PIECE).map(|block| (block, cut(block))).collect()
+    }
+
+    #[test]
+    fn a_run_of_blocks_is_written_across_files_and_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = two_files(folder.path(), Access::Write);
+        let blocks = blocks(&storage);
+        let run: Vec<Bytes> = blocks.iter().map(|(_, data)| data.clone()).collect();
+        storage.write_run(blocks[0].0, &run[..1]).unwrap();
+        storage.write_run(blocks[1].0, &run[1..]).unwrap();
+        for (block, data) in blocks {
+            assert_eq!(storage.read(block).unwrap(), data);
+            let mut now = vec![0; block.length as usize - 5];
+            storage.read_now(block, 5, &mut now).unwrap();
+            assert_eq!(now, data[5..]);
+        }
+        assert!(storage.is_intact(PIECE).unwrap());
+        assert_eq!(std::fs::read(folder.path().join("b")).unwrap(), content()[10_000..]);
+    }
+
+    #[test]
+    fn only_what_is_not_hashed_yet_is_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = two_files(folder.path(), Access::Write);
+        let run: Vec<Bytes> = blocks(&storage).into_iter().map(|(_, data)| data).collect();
+        let first = Block { piece: PIECE, begin: 0, length: BLOCK_LENGTH };
+        storage.write_run(first, &run).unwrap();
+        storage.write(0, &[0; 100]).unwrap();
+        let hashed = Sha1::new_with_prefix(&run[0]);
+        assert!(storage.is_intact_from(PIECE, BLOCK_LENGTH, hashed).unwrap());
+        assert!(!storage.is_intact(PIECE).unwrap());
+    }
+
+    #[test]
+    fn a_file_that_became_shorter_cannot_be_read_and_says_so_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = two_files(folder.path(), Access::Write);
+        File::options().write(true).open(folder.path().join("b")).unwrap().set_len(100).unwrap();
+        let (last, _) = blocks(&storage).pop().unwrap();
+        let slow = storage.read(last).unwrap_err().kind();
+        let fast = storage.read_now(last, 0, &mut [0; 50]).unwrap_err().kind();
+        assert_eq!(slow, io::ErrorKind::UnexpectedEof);
+        assert!(matches!(fast, io::ErrorKind::UnexpectedEof | io::ErrorKind::WouldBlock), "{fast}");
+    }
 }

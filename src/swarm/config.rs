@@ -185,7 +185,7 @@ impl Default for Config {
             asked_min: 256 << 10,
             copies_max: 2,
             under_way_max: 256,
-            unwritten_max: 64 << 20,
+            unwritten_max: 4 << 20,
             upload_slots: 3,
             slot_patience: Duration::from_millis(100),
             serve_patience: Duration::from_secs(2),

@@ -84,7 +84,7 @@ pub enum Input {
     },
     /// [`Output::Write`] is done.
     Written {
-        /// What was written.
+        /// What was written; blocks of one piece that follow each other may be told as one.
         block: Block,
     },
     /// [`Output::Verify`] is answered.

@@ -4,11 +4,12 @@ use bytes::{Buf, BytesMut};
 
 use super::{Handshake, MESSAGE_LENGTH_MAX, Message, WireError};
 
-/// Room that [`Framer::buffer_mut`] offers at most: a few blocks at once, so that a busy connection needs few reads.
-pub const READ_ROOM: usize = 128 << 10;
+/// Room that [`Framer::buffer_mut`] takes when it has to.
+const READ_ROOM: usize = 32 << 10;
 
-/// Room that it offers at least. New memory is taken only below this, so that blocks which came one by one share it.
-const READ_ROOM_MIN: usize = 32 << 10;
+/// Room that it offers at least: a block and what else is said with it. New memory is taken only below this, so that
+/// blocks which came one by one share it.
+const READ_ROOM_MIN: usize = 17 << 10;
 
 /// What a [`Framer`] cuts out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,15 +53,29 @@ impl Framer {
         Self { buffer: BytesMut::new(), state: State::Handshake }
     }
 
-    /// Room for two blocks at least and [`READ_ROOM`] at most, to read into directly (tokio's `read_buf`).
+    /// Room for a block at least, to read into directly (tokio's `try_read_buf`).
     ///
     /// [`Self::poll`] until it says `None` before the next read; then the buffer never holds more than one message and
     /// one read.
     pub fn buffer_mut(&mut self) -> &mut BytesMut {
-        if self.buffer.capacity() - self.buffer.len() < READ_ROOM_MIN {
+        if self.is_short() {
             self.buffer.reserve(READ_ROOM);
         }
         &mut self.buffer
+    }
+
+    /// Whether [`Self::buffer_mut`] would take new memory; [`Self::exchange`] gives it some.
+    pub fn is_short(&self) -> bool {
+        self.buffer.capacity() - self.buffer.len() < READ_ROOM_MIN
+    }
+
+    /// Goes on in `fresh`, an empty buffer, with the part of a message that is there; returns the old buffer, empty.
+    ///
+    /// Its memory can be had back (`BytesMut::try_reclaim`) once all payload cut out of it is dropped.
+    pub fn exchange(&mut self, mut fresh: BytesMut) -> BytesMut {
+        fresh.extend_from_slice(&self.buffer);
+        self.buffer.clear();
+        std::mem::replace(&mut self.buffer, fresh)
     }
 
     /// The next whole handshake or message, `None` until it is there. Payload is a slice of the read buffer. After an
@@ -141,6 +156,24 @@ mod tests {
         let range = framer.buffer.as_ptr_range();
         let Ok(Some(Received::Message(Message::Piece { data, .. }))) = framer.poll() else { panic!("no block") };
         assert!(range.contains(&data.as_ptr()));
+    }
+
+    #[test]
+    fn a_message_begun_in_one_buffer_is_ended_in_another_and_the_first_is_used_again() {
+        let mut framer = greeted();
+        let message = Message::Piece { piece: PieceIndex(3), begin: 0, data: Bytes::from(vec![9; 16_384]) };
+        let bytes = message.to_bytes();
+        framer.exchange(BytesMut::with_capacity(40_000));
+        framer.buffer_mut().extend_from_slice(&bytes);
+        framer.buffer_mut().extend_from_slice(&bytes[..9]);
+        let first = framer.poll();
+        assert!(!framer.is_short());
+        let mut old = framer.exchange(BytesMut::with_capacity(40_000));
+        assert!(!old.try_reclaim(40_000), "the first block is still in use");
+        drop(first);
+        assert!(old.try_reclaim(40_000));
+        framer.buffer_mut().extend_from_slice(&bytes[9..]);
+        assert_eq!(framer.poll(), Ok(Some(Received::Message(message))));
     }
 
     #[test]

@@ -84,6 +84,19 @@ pub enum Message {
 }
 
 impl Message {
+    /// Bytes before the payload of a [`Self::Piece`].
+    pub const PIECE_HEAD: usize = 13;
+
+    /// What goes before the bytes of a block, for those who send these straight from a file.
+    pub fn piece_head(block: Block) -> [u8; Self::PIECE_HEAD] {
+        let mut head = [0; Self::PIECE_HEAD];
+        head[..4].copy_from_slice(&block.length.saturating_add(9).to_be_bytes());
+        head[4] = id::PIECE;
+        head[5..9].copy_from_slice(&block.piece.0.to_be_bytes());
+        head[9..].copy_from_slice(&block.begin.to_be_bytes());
+        head
+    }
+
     /// Appends all but the payload to `head` and returns the payload, which must be sent right behind it.
     ///
     /// So a block goes from disk to socket without a copy, and many small messages go in one write.
@@ -265,6 +278,7 @@ mod tests {
         let message = Message::Piece { piece: PieceIndex(1), begin: 0, data: data.clone() };
         let payload = message.encode(&mut head).unwrap();
         assert_eq!((head.len(), payload.as_ptr()), (13, data.as_ptr()));
+        assert_eq!(head[..], Message::piece_head(Block { piece: PieceIndex(1), begin: 0, length: 16_384 }));
     }
 
     #[test]

@@ -9,6 +9,6 @@ mod handshake;
 mod message;
 
 pub use extension::{EXTENSION_HANDSHAKE_ID, ExtensionHandshake};
-pub use framer::{Framer, READ_ROOM, Received};
+pub use framer::{Framer, Received};
 pub use handshake::Handshake;
 pub use message::{MESSAGE_LENGTH_MAX, Message, WireError};

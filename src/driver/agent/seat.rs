@@ -93,7 +93,7 @@ impl Seat {
     }
 
     /// Hands pieces of the console to the disk.
-    pub(super) fn take_data(&mut self, member: &Member, offset: u64, data: &Bytes) -> Result<(), AgentFailure> {
+    pub(super) fn take_data(&mut self, member: &mut Member, offset: u64, data: &Bytes) -> Result<(), AgentFailure> {
         if self.order.role != ServeRole::Seeder(DataSource::Pushed) {
             return Err(AgentFailure::Protocol { why: "it sent data to a host that gets it elsewhere".to_owned() });
         }

@@ -191,7 +191,7 @@ impl Agent {
             Order::Serve(order) => self.serve(*order)?,
             Order::Data { offset, bulk } => {
                 // Without both it was sent before a failure was heard of.
-                let (Some(seat), Some(member)) = (&mut self.seat, &self.member) else { return Ok(Then::Continue) };
+                let (Some(seat), Some(member)) = (&mut self.seat, &mut self.member) else { return Ok(Then::Continue) };
                 if let Err(failure) = seat.take_data(member, offset, &bulk) {
                     self.fail(failure);
                 }
