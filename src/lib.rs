@@ -6,6 +6,7 @@
 //!
 //! * **Vocabulary**: [`base`].
 //! * **Formats**, bytes to values and back: [`metainfo`], [`wire`], [`announce`], [`control`], `inventory`.
+//! * **Who is told of whom**: [`roster`].
 //! * **What is deployed and what happened**: [`payload`], [`release`], `journal`.
 //! * **Machines**: [`swarm`] (one host), [`tracker`], `rollout` (the fleet), `console` (the screen).
 //! * **What waits**: `driver` on real hosts, `sim` in a simulated world, `demo` with hosts of its own.
@@ -17,6 +18,7 @@ pub mod control;
 pub mod metainfo;
 pub mod payload;
 pub mod release;
+pub mod roster;
 pub mod swarm;
 pub mod tracker;
 pub mod wire;

@@ -89,6 +89,7 @@ impl Source {
             ports: PortRange { first: 0, last: 0 },
             tracker: None,
             peers: Vec::new(),
+            zone: None,
             allow: (2..9).map(|i| IpAddr::from([127, 0, 0, i])).collect(),
             max_upload: ByteRate::UNLIMITED,
             max_download: ByteRate::UNLIMITED,

@@ -13,7 +13,7 @@ use rookery::announce::{
     SwarmCounts, TrackerUrl,
 };
 use rookery::base::{
-    Bitfield, Block, ByteCount, ByteRate, InfoHash, Layout, PeerId, PieceIndex, Sha1Digest, check_bencode,
+    Bitfield, Block, ByteCount, ByteRate, InfoHash, Layout, PeerId, PieceIndex, Sha1Digest, Zone, check_bencode,
 };
 use rookery::control::{self, Codec, Order, Progress, Status, TrackerHealth};
 use rookery::metainfo::{Info, Metainfo};
@@ -76,6 +76,10 @@ fn handshake() -> impl Strategy<Value = Handshake> {
     })
 }
 
+fn zone() -> impl Strategy<Value = Option<Zone>> {
+    option::of("[a-z0-9 é&=%+]{1,30}").prop_map(|name| name.map(|name| name.parse().expect("a short line")))
+}
+
 fn extension_handshake() -> impl Strategy<Value = ExtensionHandshake> {
     (
         btree_map("[a-z_]{1,12}", any::<u8>(), 0..5),
@@ -85,9 +89,10 @@ fn extension_handshake() -> impl Strategy<Value = ExtensionHandshake> {
         option::of(any::<IpAddr>()),
         any::<bool>(),
         option::of(any::<u32>()),
+        zone(),
     )
-        .prop_map(|(extensions, client, request_queue, port, your_ip, upload_only, metadata_size)| {
-            ExtensionHandshake { extensions, client, request_queue, port, your_ip, upload_only, metadata_size }
+        .prop_map(|(extensions, client, request_queue, port, your_ip, upload_only, metadata_size, zone)| {
+            ExtensionHandshake { extensions, client, request_queue, port, your_ip, upload_only, metadata_size, zone }
         })
 }
 
@@ -128,13 +133,13 @@ fn announce_request() -> impl Strategy<Value = AnnounceRequest> {
         Some(AnnounceEvent::Stopped),
     ]);
     let who = (any::<[u8; 20]>(), any::<[u8; 20]>(), any::<u16>(), option::of(any::<IpAddr>()));
-    let amounts = (any::<u64>(), any::<u64>(), any::<u64>());
+    let amounts = (any::<u64>(), any::<u64>(), any::<u64>(), zone());
     let rest = (event, option::of(any::<u32>()), option::of(any::<bool>()), option::of(bulk(20)), option::of(bulk(20)));
-    (who, amounts, rest).prop_map(|((info_hash, peer_id, port, ip), (uploaded, downloaded, left), rest)| {
+    (who, amounts, rest).prop_map(|((info_hash, peer_id, port, ip), (uploaded, downloaded, left, zone), rest)| {
         let (event, numwant, compact, key, tracker_id) = rest;
         let fresh = AnnounceRequest::new(InfoHash::new(info_hash), PeerId::new(peer_id), port);
         let (uploaded, downloaded, left) = (ByteCount(uploaded), ByteCount(downloaded), ByteCount(left));
-        AnnounceRequest { uploaded, downloaded, left, event, numwant, compact, key, tracker_id, ip, ..fresh }
+        AnnounceRequest { uploaded, downloaded, left, event, numwant, compact, key, tracker_id, ip, zone, ..fresh }
     })
 }
 

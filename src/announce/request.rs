@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::QueryError;
 use super::query::{decode, encode, parameters};
-use crate::base::{ByteCount, InfoHash, PeerId};
+use crate::base::{ByteCount, InfoHash, PeerId, Zone};
 
 /// Longest `key` and `trackerid`, in bytes.
 pub(super) const TOKEN_LENGTH_MAX: usize = 256;
@@ -59,6 +59,8 @@ pub struct AnnounceRequest {
     pub tracker_id: Option<Bytes>,
     /// The address it wants to be known by.
     pub ip: Option<IpAddr>,
+    /// Its zone; `zone`, which other trackers skip.
+    pub zone: Option<Zone>,
 }
 
 impl AnnounceRequest {
@@ -77,6 +79,7 @@ impl AnnounceRequest {
             key: None,
             tracker_id: None,
             ip: None,
+            zone: None,
         }
     }
 
@@ -111,6 +114,7 @@ impl AnnounceRequest {
             ("key", self.key.as_deref()),
             ("trackerid", self.tracker_id.as_deref()),
             ("ip", ip.as_deref().map(str::as_bytes)),
+            ("zone", self.zone.as_ref().map(|zone| zone.as_str().as_bytes())),
         ];
         for (key, token) in tokens {
             if let Some(token) = token {
@@ -141,6 +145,7 @@ impl AnnounceRequest {
                 "key" => request.key = Some(token(value, "key")?),
                 "trackerid" => request.tracker_id = Some(token(value, "trackerid")?),
                 "ip" => request.ip = std::str::from_utf8(&decode(value, "ip")?).ok().and_then(|ip| ip.parse().ok()),
+                "zone" => request.zone = Zone::from_bytes(&decode(value, "zone")?),
                 _ => {}
             }
         }
@@ -207,8 +212,10 @@ mod tests {
 
     #[test]
     fn odd_values_that_clients_send_are_taken() {
-        let request = AnnounceRequest::parse(&format!("{HEAD}&port=1&left=5&event=paused&numwant=-1&ip=a.b")).unwrap();
+        let request =
+            AnnounceRequest::parse(&format!("{HEAD}&port=1&left=5&event=paused&numwant=-1&ip=a.b&zone=")).unwrap();
         assert_eq!((request.event, request.numwant, request.ip, request.compact), (None, None, None, None));
+        assert_eq!(request.zone, None);
     }
 
     #[test]

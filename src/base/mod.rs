@@ -7,9 +7,11 @@ mod bitfield;
 mod hash;
 mod layout;
 mod units;
+mod zone;
 
 pub use bencode::{BencodeError, check_bencode};
 pub use bitfield::{Bitfield, BitfieldError};
 pub use hash::{HexError, InfoHash, PeerId, Sha1Digest, Sha256Digest};
 pub use layout::{BLOCK_LENGTH, Block, Layout, LayoutError, PieceIndex};
 pub use units::{ByteCount, ByteRate, Instant, UnitError};
+pub use zone::{Zone, ZoneError};

@@ -8,6 +8,7 @@ use super::args::RunArgs;
 use super::exit::{Ending, Exit};
 use super::fleet_file;
 use super::package::base_name;
+use crate::base::ZoneError;
 use crate::control::{PackOrder, PortRange, RunId};
 use crate::inventory::{Host, HostId, HostSet, Inventory, Place};
 use crate::rollout::{Caps, Choice, Config, Finish, Payload, Plan, PlannedHost, Source};
@@ -154,8 +155,13 @@ fn planned(args: &RunArgs, inventory: &Inventory, id: HostId) -> Result<PlannedH
         upload: args.pace.max_upload.or(host.max_upload).unwrap_or(swarm.max_upload),
         download: args.pace.max_download.or(host.max_download).unwrap_or(swarm.max_download),
     };
+    let zone = swarm.zone.as_ref().and_then(|tag| host.tags.get(tag)).filter(|name| !name.is_empty());
+    let zone = zone
+        .map(|name| name.parse())
+        .transpose()
+        .map_err(|error: ZoneError| Ending::new(Exit::Invalid, format!("the zone of {}: {error}", host.name)))?;
     let swarm_address = host.swarm_address.or_else(|| host.address.parse().ok());
-    Ok(PlannedHost { id, name: host.name.clone(), destination, swarm_address, caps })
+    Ok(PlannedHost { id, name: host.name.clone(), destination, swarm_address, zone, caps })
 }
 
 /// The rollout's limits, from the options.

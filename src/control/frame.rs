@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{AgentFailure, RunId, Tag};
-use crate::base::{ByteCount, ByteRate, InfoHash, Sha256Digest};
+use crate::base::{ByteCount, ByteRate, InfoHash, Sha256Digest, Zone};
 
 /// The version of this conversation; an agent and a console of different versions part at once.
 pub const PROTOCOL: u32 = 1;
@@ -97,8 +97,11 @@ pub struct ServeOrder {
     pub ports: PortRange,
     /// Where the tracker is, if there is one yet.
     pub tracker: Option<SocketAddr>,
-    /// Peers known so far.
+    /// Peers known so far, those to be dialled first in front.
     pub peers: Vec<SocketAddr>,
+    /// The zone this host is in, if any.
+    #[serde(default)]
+    pub zone: Option<Zone>,
     /// Who may connect; everybody else is refused.
     pub allow: Vec<IpAddr>,
     /// Upload cap; 0 is none.

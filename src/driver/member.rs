@@ -17,7 +17,7 @@ use super::peers::Peers;
 use super::storage::Storage;
 use super::tracker::announce;
 use crate::announce::{AnnounceEvent, AnnounceRequest, TrackerUrl};
-use crate::base::{Bitfield, ByteCount, ByteRate, InfoHash, PeerId, PieceIndex};
+use crate::base::{Bitfield, ByteCount, ByteRate, InfoHash, PeerId, PieceIndex, Zone};
 use crate::control::{AgentFailure, PeerSummary, PortRange, Progress, TrackerHealth};
 use crate::swarm::{self, Announcement, Config, Input, Output, Swarm, Totals, Tracker};
 
@@ -48,6 +48,8 @@ pub(super) struct Part {
     pub(super) trackers: Vec<TrackerUrl>,
     /// Peers to dial.
     pub(super) peers: Vec<SocketAddr>,
+    /// The zone this host is in.
+    pub(super) zone: Option<Zone>,
     /// Upload cap.
     pub(super) max_upload: ByteRate,
     /// Download cap.
@@ -87,6 +89,7 @@ impl Member {
     pub(super) fn join(clock: Clock, part: Part) -> Result<Self, AgentFailure> {
         let mut config = Config {
             allow: part.allow,
+            zone: part.zone,
             max_upload: part.max_upload,
             max_download: part.max_download,
             tracker: if part.trackers.is_empty() { Tracker::Absent } else { Tracker::Present },
@@ -100,7 +103,10 @@ impl Member {
             trackers: part.trackers,
             bind: part.bind,
             deadline: config.announce_timeout,
-            request: AnnounceRequest::new(part.info_hash, peer_id, peers.port()),
+            request: AnnounceRequest {
+                zone: config.zone.clone(),
+                ..AnnounceRequest::new(part.info_hash, peer_id, peers.port())
+            },
             answered,
             answers,
         };

@@ -155,7 +155,8 @@ impl Rollout {
         record.advanced = Some(self.now);
         record.listening = Some(address);
         if slot != self.console() {
-            self.directory.enter(slot, address, &mut self.random);
+            let zone = self.zone(slot);
+            self.directory.enter(slot, address, zone.as_ref(), &mut self.random);
             self.tell_soon();
         }
         if self.is_work(slot) && self.records[slot.0].state.name() == StateName::Bootstrapping {

@@ -1,11 +1,13 @@
-//! Who listens where, and whose connections are welcome.
+//! Who listens where, whose connections are welcome, and who is told of whom.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use super::session::Slot;
+use crate::base::Zone;
+use crate::roster::Roster;
 
-/// New listeners that one round tells about: enough to mix old and new peers, however many come at once.
+/// New listeners of a zone that one round tells about: enough to mix old and new peers, however many come at once.
 const FRESH_MAX: usize = 16;
 
 /// Every address of the fleet that is known, and the hosts that listen.
@@ -13,10 +15,23 @@ const FRESH_MAX: usize = 16;
 pub(super) struct Directory {
     addresses: Vec<IpAddr>,
     known: BTreeSet<IpAddr>,
-    listeners: Vec<(Slot, SocketAddr)>,
-    position: BTreeMap<Slot, usize>,
-    fresh: Vec<SocketAddr>,
-    fresh_seen: usize,
+    listeners: BTreeMap<Slot, SocketAddr>,
+    roster: Roster<Slot>,
+    fresh: Fresh,
+}
+
+/// Those that began to listen since the last round, of each zone, and across borders.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Fresh {
+    near: BTreeMap<Option<Zone>, Sample>,
+    far: Sample,
+}
+
+/// A bounded sample of however many.
+#[derive(Debug, Clone, Default)]
+struct Sample {
+    seen: usize,
+    kept: Vec<SocketAddr>,
 }
 
 impl Directory {
@@ -33,55 +48,67 @@ impl Directory {
     }
 
     /// How many hosts listen.
-    pub(super) const fn listening(&self) -> usize {
+    pub(super) fn listening(&self) -> usize {
         self.listeners.len()
     }
 
     /// A host listens from now on.
-    pub(super) fn enter(&mut self, slot: Slot, address: SocketAddr, random: &mut fastrand::Rng) {
-        self.leave(slot);
-        self.position.insert(slot, self.listeners.len());
-        self.listeners.push((slot, address));
-        self.fresh_seen += 1;
-        if self.fresh.len() < FRESH_MAX {
-            self.fresh.push(address);
-        } else {
-            let at = random.usize(..self.fresh_seen);
-            if let Some(place) = self.fresh.get_mut(at) {
-                *place = address;
-            }
+    pub(super) fn enter(&mut self, slot: Slot, address: SocketAddr, zone: Option<&Zone>, random: &mut fastrand::Rng) {
+        self.leave(slot, random);
+        self.listeners.insert(slot, address);
+        self.roster.enter(slot, zone, random);
+        self.fresh.near.entry(zone.cloned()).or_default().add(address, random);
+        if self.roster.is_gate(slot, zone) {
+            self.fresh.far.add(address, random);
         }
     }
 
     /// A host listens no more.
-    pub(super) fn leave(&mut self, slot: Slot) {
-        let Some(at) = self.position.remove(&slot) else { return };
-        self.listeners.swap_remove(at);
-        if let Some((moved, _)) = self.listeners.get(at) {
-            self.position.insert(*moved, at);
+    pub(super) fn leave(&mut self, slot: Slot, random: &mut fastrand::Rng) {
+        if self.listeners.remove(&slot).is_some() {
+            self.roster.leave(slot, random);
         }
     }
 
-    /// At most `count` random listeners, none of them `except`.
-    pub(super) fn sample(&self, count: usize, except: Slot, random: &mut fastrand::Rng) -> Vec<SocketAddr> {
-        let others = self.listeners.iter().filter(|(slot, _)| *slot != except);
-        if self.listeners.len() <= count.saturating_mul(2) {
-            let mut all: Vec<_> = others.map(|(_, address)| *address).collect();
-            random.shuffle(&mut all);
-            all.truncate(count);
-            return all;
-        }
-        let mut chosen = BTreeSet::new();
-        while chosen.len() < count {
-            chosen.insert(random.usize(..self.listeners.len()));
-        }
-        chosen.into_iter().map(|at| self.listeners[at]).filter(|(slot, _)| *slot != except).map(|at| at.1).collect()
+    /// Whether a host is told of those in other zones.
+    pub(super) fn is_gate(&self, slot: Slot, zone: Option<&Zone>) -> bool {
+        self.roster.is_gate(slot, zone)
     }
 
-    /// A bounded sample of those that began to listen since the last call.
-    pub(super) fn take_fresh(&mut self) -> Vec<SocketAddr> {
-        self.fresh_seen = 0;
+    /// At most `count` listeners that a host is to dial, in this order.
+    pub(super) fn choose(
+        &mut self,
+        host: (Slot, Option<&Zone>),
+        count: usize,
+        random: &mut fastrand::Rng,
+    ) -> Vec<SocketAddr> {
+        let chosen = self.roster.choose(host, count, random, |_| true);
+        chosen.iter().filter_map(|slot| self.listeners.get(slot)).copied().collect()
+    }
+
+    /// Those that began to listen since the last call.
+    pub(super) fn take_fresh(&mut self) -> Fresh {
         std::mem::take(&mut self.fresh)
+    }
+}
+
+impl Fresh {
+    /// What of it a host is told: those of its zone, and others if that is its part.
+    pub(super) fn told_to(&self, zone: Option<&Zone>, is_gate: impl FnOnce() -> bool) -> Vec<SocketAddr> {
+        let near = self.near.get(&zone.cloned()).map_or(&[][..], |sample| &sample.kept);
+        let far = if self.far.kept.is_empty() || !is_gate() { &[][..] } else { &self.far.kept };
+        near.iter().chain(far.iter().filter(|address| !near.contains(address))).copied().collect()
+    }
+}
+
+impl Sample {
+    fn add(&mut self, address: SocketAddr, random: &mut fastrand::Rng) {
+        self.seen += 1;
+        if self.kept.len() < FRESH_MAX {
+            self.kept.push(address);
+        } else if let Some(place) = self.kept.get_mut(random.usize(..self.seen)) {
+            *place = address;
+        }
     }
 }
 
@@ -93,28 +120,47 @@ mod tests {
         SocketAddr::from(([10, 0, 0, host], 6881))
     }
 
-    #[test]
-    fn a_sample_is_bounded_distinct_and_without_the_one_who_asks() {
+    /// A directory of hosts 0, 1, 2, … in these zones by turns.
+    fn directory(hosts: u8, zones: &[&str]) -> (Directory, fastrand::Rng) {
         let (mut directory, mut random) = (Directory::default(), fastrand::Rng::with_seed(3));
-        (0..100).for_each(|host| directory.enter(Slot(usize::from(host)), address(host), &mut random));
-        for count in [1, 20, 60, 200] {
-            let sample = directory.sample(count, Slot(7), &mut random);
-            let distinct: BTreeSet<_> = sample.iter().collect();
-            assert!(sample.len() <= count && distinct.len() == sample.len() && !sample.contains(&address(7)));
-            assert!(sample.len() + 1 >= count.min(99));
+        for host in 0..hosts {
+            let zone = (!zones.is_empty()).then(|| zones[usize::from(host) % zones.len()].parse().unwrap());
+            directory.enter(Slot(usize::from(host)), address(host), zone.as_ref(), &mut random);
         }
-        assert_eq!(directory.take_fresh().len(), FRESH_MAX);
-        assert!(directory.take_fresh().is_empty());
+        (directory, random)
+    }
+
+    #[test]
+    fn a_choice_is_bounded_distinct_and_without_the_one_who_asks() {
+        let (mut directory, mut random) = directory(100, &[]);
+        for count in [1, 20, 60, 200] {
+            let chosen = directory.choose((Slot(7), None), count, &mut random);
+            let distinct: BTreeSet<_> = chosen.iter().collect();
+            assert!(distinct.len() == chosen.len() && !chosen.contains(&address(7)));
+            assert_eq!(chosen.len(), count.min(99));
+        }
+        let told = directory.take_fresh().told_to(None, || true).len();
+        assert!((FRESH_MAX..=2 * FRESH_MAX).contains(&told), "{told}");
+        assert!(directory.take_fresh().told_to(None, || true).is_empty());
     }
 
     #[test]
     fn who_left_is_told_to_nobody() {
-        let (mut directory, mut random) = (Directory::default(), fastrand::Rng::with_seed(3));
-        (0..5).for_each(|host| directory.enter(Slot(usize::from(host)), address(host), &mut random));
-        directory.leave(Slot(0));
-        directory.leave(Slot(4));
-        let mut left = directory.sample(9, Slot(99), &mut random);
+        let (mut directory, mut random) = directory(5, &[]);
+        directory.leave(Slot(0), &mut random);
+        directory.leave(Slot(4), &mut random);
+        let mut left = directory.choose((Slot(99), None), 9, &mut random);
         left.sort_unstable();
         assert_eq!(left, [address(1), address(2), address(3)]);
+    }
+
+    #[test]
+    fn newcomers_are_told_to_their_zone_and_some_to_the_gates_of_others() {
+        let (mut directory, _) = directory(10, &["a", "b"]);
+        let (fresh, zone) = (directory.take_fresh(), "a".parse().unwrap());
+        let near = [0, 2, 4, 6, 8].map(address);
+        assert_eq!(fresh.told_to(Some(&zone), || false), near);
+        assert_eq!(fresh.told_to(Some(&zone), || true).len(), 10);
+        assert_eq!(fresh.told_to(None, || false), []);
     }
 }

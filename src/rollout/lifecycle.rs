@@ -123,7 +123,7 @@ impl Rollout {
     /// The place gives no more pieces, and its rates are over.
     pub(super) fn leave_swarm(&mut self, slot: Slot) {
         self.waiting.remove(&slot);
-        self.directory.leave(slot);
+        self.directory.leave(slot, &mut self.random);
         self.records[slot.0].listening = None;
         self.records[slot.0].peers.clear();
         self.stop_rates(slot);

@@ -6,6 +6,7 @@ use super::machine::Rollout;
 use super::schedule::Timer;
 use super::session::{Link, Slot};
 use super::{Caps, Output, Source};
+use crate::base::Zone;
 use crate::control::{DataSource, Order, PROTOCOL, ServeOrder, ServeRole};
 use crate::inventory::Place;
 
@@ -105,6 +106,7 @@ impl Rollout {
             ports: self.plan.ports,
             tracker: self.tracker_for(slot),
             peers: self.peers_for(slot),
+            zone: self.zone(slot),
             allow: self.welcome(slot),
             max_upload: caps.upload,
             max_download: caps.download,
@@ -135,16 +137,27 @@ impl Rollout {
         self.caps.or_else(|| self.planned(slot).map(|host| host.caps)).unwrap_or_default()
     }
 
-    /// The seeder, and random others.
+    /// Whom a place is to dial, in this order: the seeder first if the place is one that fetches from outside its zone, or
+    /// near it; last otherwise.
     fn peers_for(&mut self, slot: Slot) -> Vec<SocketAddr> {
         let seeder = self.seeder.slot;
         let port = self.records[seeder.0].listening.map(|address| address.port());
         let first = port.filter(|_| seeder != slot).zip(self.seen(slot, seeder));
-        let mut peers: Vec<_> = first.map(|(port, address)| SocketAddr::new(address, port)).into_iter().collect();
-        let others = self.directory.sample(self.config.peers_told, slot, &mut self.random);
-        peers.extend(others.into_iter().filter(|other| peers.first() != Some(other)).collect::<Vec<_>>());
-        peers.truncate(self.config.peers_told.max(1));
+        let first = first.map(|(port, address)| SocketAddr::new(address, port));
+        let zone = self.zone(slot);
+        let asks_it = zone.is_none() || zone == self.zone(seeder) || self.directory.is_gate(slot, zone.as_ref());
+        let others = self.directory.choose((slot, zone.as_ref()), self.config.peers_told, &mut self.random);
+        let mut peers: Vec<_> = others.into_iter().filter(|other| Some(*other) != first).collect();
+        peers.truncate(self.config.peers_told.saturating_sub(1));
+        if let Some(first) = first {
+            peers.insert(if asks_it { 0 } else { peers.len() }, first);
+        }
         peers
+    }
+
+    /// The zone of a place, if it is in one.
+    pub(super) fn zone(&self, slot: Slot) -> Option<Zone> {
+        self.planned(slot).and_then(|host| host.zone.clone())
     }
 
     /// Who may connect to a place: the fleet, and this machine as it is seen from there when something runs on it.
@@ -209,7 +222,11 @@ impl Rollout {
         let fresh = self.directory.take_fresh();
         for slot in (0..self.sessions.len()).map(Slot) {
             let done = self.records[slot.0].state.name().is_settled() && slot != self.seeder.slot;
-            let listening = if done || !self.sessions[slot.0].served { Vec::new() } else { fresh.clone() };
+            let mut listening = Vec::new();
+            if !done && self.sessions[slot.0].served {
+                let zone = self.planned(slot).and_then(|host| host.zone.as_ref());
+                listening = fresh.told_to(zone, || self.directory.is_gate(slot, zone));
+            }
             self.tell_one(slot, listening);
         }
     }

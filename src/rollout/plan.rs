@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::Caps;
-use crate::base::{InfoHash, Layout};
+use crate::base::{InfoHash, Layout, Zone};
 use crate::control::{PackOrder, PayloadFacts, PortRange, RunId, Tag};
 use crate::inventory::{HostId, Place};
 
@@ -88,6 +88,8 @@ pub struct PlannedHost {
     pub destination: String,
     /// Its address for other peers, when it is known beforehand.
     pub swarm_address: Option<IpAddr>,
+    /// Its zone, if it is in one.
+    pub zone: Option<Zone>,
     /// Its caps.
     pub caps: Caps,
 }

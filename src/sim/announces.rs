@@ -43,6 +43,7 @@ impl World {
             left: said.left,
             event: said.event,
             numwant: Some(said.wanted),
+            zone: self.zones[from].clone(),
             ..AnnounceRequest::new(INFO_HASH, peer_id(from, life), address.port())
         };
         let announce = tracker::Input::Announce { id: RequestId(from as u64), from: address.ip(), request };

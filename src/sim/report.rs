@@ -1,6 +1,8 @@
 //! Report: how a run went.
 
-use crate::base::{ByteCount, Instant};
+use std::collections::BTreeMap;
+
+use crate::base::{ByteCount, Instant, Zone};
 use crate::swarm::{Note, PeerFault, Totals};
 
 /// Notes and faults kept, at most.
@@ -41,6 +43,8 @@ pub struct Report {
     pub sent: ByteCount,
     /// Payload that was on its way to somebody who was gone.
     pub lost: ByteCount,
+    /// Payload that came into each zone from outside.
+    pub imported: BTreeMap<Zone, ByteCount>,
     /// Each host.
     pub hosts: Vec<HostReport>,
     /// What the machines had to say: who, when, what. The first 10,000.

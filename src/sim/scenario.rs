@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, de};
 
 use super::{Fault, Partition, TrackerEnd};
-use crate::base::{ByteCount, ByteRate, Layout, LayoutError};
+use crate::base::{ByteCount, ByteRate, Layout, LayoutError, Zone};
 
 /// Why a text is no scenario.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,6 +55,12 @@ pub struct Scenario {
     /// Length of each.
     #[serde(default = "piece_length", deserialize_with = "size")]
     pub piece_length: ByteCount,
+    /// Zones the hosts lie in, by turns: host i in zone i modulo this; 0 is no zones.
+    #[serde(default)]
+    pub zones: u32,
+    /// Hosts in no zone.
+    #[serde(default)]
+    pub zoneless: Vec<u32>,
     /// Connections of a host at most.
     #[serde(default = "connections")]
     pub connections: usize,
@@ -140,6 +146,8 @@ impl Scenario {
             hosts,
             pieces,
             piece_length: piece_length(),
+            zones: 0,
+            zoneless: Vec::new(),
             connections: connections(),
             host: HostSpec::default(),
             tracker_gone_after: None,
@@ -148,6 +156,13 @@ impl Scenario {
             faults: Vec::new(),
             partitions: Vec::new(),
         }
+    }
+
+    /// The zone of a host, if it is in one.
+    pub fn zone_of(&self, host: usize) -> Option<Zone> {
+        let zone = (host as u64).checked_rem(u64::from(self.zones))?;
+        let zoneless = self.zoneless.iter().any(|other| *other as usize == host);
+        (!zoneless).then(|| format!("z{zone}").parse().ok()).flatten()
     }
 
     /// How the payload is cut.

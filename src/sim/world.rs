@@ -12,7 +12,7 @@ use super::misfortune::{of_the_world, spec_of};
 use super::network::{Fate, Freight, Network};
 use super::report::{HostReport, Report};
 use super::{Fault, Scenario, Trouble, Violation, checks};
-use crate::base::{BLOCK_LENGTH, Block, ByteCount, InfoHash, Instant, Layout, PeerId, PieceIndex};
+use crate::base::{BLOCK_LENGTH, Block, ByteCount, InfoHash, Instant, Layout, PeerId, PieceIndex, Zone};
 use crate::swarm::{Config, ConnectionId, Input, Output, PeerFault, Swarm};
 use crate::tracker::{Tracker, TrackerConfig};
 use crate::wire::Message;
@@ -54,6 +54,7 @@ pub struct World {
     pub(super) scenario: Scenario,
     pub(super) layout: Layout,
     pub(super) hosts: Vec<Host>,
+    pub(super) zones: Vec<Option<Zone>>,
     pub(super) network: Network,
     pub(super) tracker: Tracker,
     pub(super) events: Events,
@@ -96,6 +97,7 @@ impl World {
             unfinished: hosts.iter().filter(|host| host.awaited).count(),
             network: Network::new(hosts.iter().map(|host| spec_of(host, scenario.host))),
             tracker: Tracker::new(TrackerConfig::open(), scenario.seed),
+            zones: (0..hosts.len()).map(|host| scenario.zone_of(host)).collect(),
             scenario: scenario.clone(),
             layout,
             mortal: hosts.iter().filter(|host| host.is_mortal()).map(|host| host.index).collect(),
@@ -209,6 +211,7 @@ impl World {
         let config = Config {
             allow: self.allow(),
             listen_port: address_of(index).port(),
+            zone: self.zones[index].clone(),
             max_upload: spec.max_upload,
             max_download: spec.max_download,
             connections_max: self.scenario.connections,
@@ -376,12 +379,13 @@ impl World {
         self.network.arrived(payload, fate);
         let sent = self.network.acknowledged(connection, to, payload);
         self.tell_sent(to, connection, sent)?;
-        if from.is_none() {
-            return Ok(());
-        }
+        let Some(from) = from else { return Ok(()) };
         if let Some(piece) = piece {
             checks::fetched(&self.hosts[to], piece, self.now)?;
             self.hosts[to].fetched += ByteCount(payload);
+        }
+        if let Some(zone) = self.zones[to].as_ref().filter(|zone| self.zones[from].as_ref() != Some(*zone)) {
+            *self.report.imported.entry(zone.clone()).or_default() += ByteCount(payload);
         }
         self.feed(to, input)?;
         Ok(())

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::base::ByteRate;
+use crate::base::{ByteRate, Zone};
 
 /// Limits and intervals. The defaults are for a fleet in a data centre: short timers, deep pipelines, no choking.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub struct Config {
     pub allow: Option<Vec<IpAddr>>,
     /// The port we listen on, told to peers so that they can dial back (BEP 10 `p`); 0 is not told.
     pub listen_port: u16,
+    /// The zone we are in, told to peers; `None` has no neighbours, and nobody is far.
+    pub zone: Option<Zone>,
     /// What we call ourselves (BEP 10 `v`).
     pub client: &'static str,
     /// Payload sent a second, at most; 0 is no cap.
@@ -84,6 +86,10 @@ pub struct Config {
     pub asked_span: Duration,
     /// Bytes asked of all peers together, at least, for nobody knows a line before it is used.
     pub asked_min: u64,
+    /// Whose turn it is to bring a piece into the zone moves on after this, at least: time to hear of a claim.
+    pub import_step: Duration,
+    /// Who claimed a piece for the zone and did not bring it within this, at least, is not waited for.
+    pub import_patience: Duration,
     /// Copies of one block asked for at once, at most, the first included.
     pub copies_max: u8,
     /// Pieces begun at once, at most: beyond this, begun ones are finished first, however common.
@@ -151,6 +157,7 @@ impl Default for Config {
         Self {
             allow: None,
             listen_port: 0,
+            zone: None,
             client: concat!("Rookery ", env!("CARGO_PKG_VERSION")),
             max_upload: ByteRate::UNLIMITED,
             max_download: ByteRate::UNLIMITED,
@@ -183,6 +190,8 @@ impl Default for Config {
             slow_line: ByteRate(1 << 20),
             asked_span: Duration::from_secs(4),
             asked_min: 256 << 10,
+            import_step: Duration::from_millis(100),
+            import_patience: Duration::from_secs(1),
             copies_max: 2,
             under_way_max: 256,
             unwritten_max: 4 << 20,

@@ -9,7 +9,7 @@ use crate::base::Instant;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// May be dialled at this moment; the number draws lots between those of the same moment.
+    /// May be dialled at this moment; the number is the order among those of the same moment.
     Waiting(Instant, u64),
     Dialing,
     Connected,
@@ -50,13 +50,13 @@ impl Dialer {
         self.allow.as_ref().is_none_or(|allow| allow.contains(&address.to_canonical()))
     }
 
-    /// Takes addresses that are new and allowed.
+    /// Takes addresses that are new and allowed; those in front are dialled first.
     pub(super) fn discover(&mut self, addresses: impl IntoIterator<Item = SocketAddr>, now: Instant, max: usize) {
-        for address in addresses {
+        for (place, address) in (0_u64..).zip(addresses) {
             let known = self.entries.contains_key(&address);
             if !known && self.entries.len() < max && address.port() != 0 && self.is_allowed(address.ip()) {
                 self.entries.insert(address, Entry { state: State::Dialing, failures: 0 });
-                self.set(address, |tie| State::Waiting(now, tie));
+                self.set(address, |tie| State::Waiting(now, place << 32 | tie >> 32));
             }
         }
     }

@@ -5,6 +5,7 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 
+use super::locality::Side;
 use super::peer::{Asked, Gate, Interest, Peer};
 use super::picker::Asker;
 use super::pieces::{Overdue, Receipt};
@@ -80,9 +81,11 @@ impl Swarm {
         if !peer.has.insert(piece) {
             return;
         }
-        peer.suggested.remove(&piece);
         self.picker.gain(piece);
         self.spread.stale(piece);
+        if let Some(locality) = &mut self.locality {
+            locality.gain(connection, piece, now);
+        }
         if self.have.contains(piece) {
             self.shown_piece_is_out(now, connection, piece);
             return self.part_if_redundant(now, connection);
@@ -125,7 +128,7 @@ impl Swarm {
             if !self.download.is_ready() || self.unwritten >= self.config.unwritten_max || self.is_line_full(now) {
                 break;
             }
-            let Some(block) = self.pick(connection).or_else(|| self.pick_again(now, connection)) else { break };
+            let Some(block) = self.pick(now, connection).or_else(|| self.pick_again(now, connection)) else { break };
             self.ask(now, connection, block);
         }
     }
@@ -147,7 +150,7 @@ impl Swarm {
         due.sum::<usize>() as u64 * u64::from(BLOCK_LENGTH) >= worth.max(self.config.asked_min)
     }
 
-    fn pick(&mut self, connection: ConnectionId) -> Option<Block> {
+    fn pick(&mut self, now: Instant, connection: ConnectionId) -> Option<Block> {
         let peer = self.peers.get_mut(&connection)?;
         let asker = Asker {
             connection,
@@ -158,6 +161,7 @@ impl Swarm {
             },
             suggested: &peer.suggested,
             current: peer.asking.current,
+            abroad: self.locality.as_ref().and_then(|locality| locality.abroad(connection, now)),
         };
         let piece = self.picker.pick(&self.pieces, asker, self.config.under_way_max)?;
         if !self.pieces.contains(piece) {
@@ -166,7 +170,9 @@ impl Swarm {
         }
         peer.asking.current = Some(piece);
         peer.suggested.remove(&piece);
-        self.pieces.next_unasked(piece, connection)
+        let block = self.pieces.next_unasked(piece, connection);
+        self.claim(now, connection, piece);
+        block
     }
 
     /// For a peer that has nothing else to do: a block that another one owes us for too long (endgame).
@@ -180,6 +186,10 @@ impl Swarm {
             self.config.endgame_after.max(self.usual_wait * 2)
         } else {
             self.config.assist_after.max(self.usual_wait * 4)
+        };
+        let age = match self.side(connection) {
+            Side::Near => age,
+            Side::Far => age * 2,
         };
         let limits = (now, age, self.config.copies_max);
         self.pieces.overdue(&peer.has, connection, limits, |block| peer.asking.has_asked(block))
@@ -218,7 +228,7 @@ impl Swarm {
         }
         let sender = peer.sender(from);
         self.last_block = now;
-        self.revive(from);
+        self.revive(now, from);
         self.count_down(u64::from(length));
         let receipt = self.pieces.receive(block, sender);
         if let Some(asked) = settled {
@@ -276,12 +286,16 @@ impl Swarm {
         if self.picker.availability(piece) == 0 {
             self.spread.freshen(piece);
         }
+        if let Some(locality) = &mut self.locality {
+            locality.done(piece);
+        }
         self.say(Output::PieceDone(piece));
         self.show(now);
         let complete = self.have.is_full();
         let connections: Vec<_> = self.peers.keys().copied().collect();
         for connection in &connections {
             let Some(peer) = self.peers.get_mut(connection) else { continue };
+            peer.suggested.remove(&piece);
             let had = peer.has.contains(piece);
             if peer.serving.veil.is_none() {
                 peer.serving.unsaid.push(piece);
@@ -376,13 +390,18 @@ impl Swarm {
 
     /// Requests that ended without their blocks.
     pub(super) fn release_all(&mut self, connection: ConnectionId, asked: VecDeque<Asked>) {
+        self.take_back(connection, asked);
+        self.pieces.forsake(connection);
+    }
+
+    /// Requests that are taken back.
+    pub(super) fn take_back(&mut self, connection: ConnectionId, asked: VecDeque<Asked>) {
         for Asked { block, overdue, .. } in asked {
             self.download.give_back(u64::from(block.length));
             if self.pieces.release(block, connection, overdue) {
                 self.picker.reopen(block.piece);
             }
         }
-        self.pieces.forsake(connection);
     }
 
     /// What a peer owes for too long may be asked of others; what it owes for far too long ends the connection.
@@ -396,6 +415,9 @@ impl Swarm {
             asked.overdue = Overdue::Yes;
             self.pieces.expire(asked.block, connection);
         }
+        if let Some(locality) = &mut self.locality {
+            locality.heed(connection, Overdue::Yes, &peer.has, now);
+        }
         let since = peer.asking.last_block;
         let others = self.peers.iter().any(|(id, peer)| *id != connection && peer.asking.last_block > since);
         if waited >= self.config.snubbed_after && others {
@@ -404,11 +426,14 @@ impl Swarm {
     }
 
     /// A peer sends after all: what it owes counts again.
-    fn revive(&mut self, connection: ConnectionId) {
+    fn revive(&mut self, now: Instant, connection: ConnectionId) {
         let Some(peer) = self.peers.get_mut(&connection).filter(|peer| peer.asking.is_overdue()) else { return };
         for asked in &mut peer.asking.asked {
             asked.overdue = Overdue::No;
             self.pieces.revive(asked.block);
+        }
+        if let Some(locality) = &mut self.locality {
+            locality.heed(connection, Overdue::No, &peer.has, now);
         }
     }
 }

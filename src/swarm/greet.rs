@@ -9,7 +9,7 @@ use super::pieces::Sender;
 use super::spread::Veil;
 use super::{ConnectionId, Output, PeerFault, Swarm};
 use crate::base::{Bitfield, Instant, PeerId};
-use crate::wire::{EXTENSION_HANDSHAKE_ID, ExtensionHandshake, Handshake, Message};
+use crate::wire::{EXTENSION_HANDSHAKE_ID, ExtensionHandshake, Handshake, Message, ZoneMessage};
 
 /// Peers whose misdeeds are remembered, at most.
 const BLAMED_MAX: usize = 4096;
@@ -84,7 +84,11 @@ impl Swarm {
         }
         self.dialer.greeted(greeting.address);
         let peer = Peer::new(greeting, handshake, now, (&self.config, self.layout.piece_count()));
+        let says_more = peer.extensions;
         self.peers.insert(connection, peer);
+        if !says_more {
+            self.place(now, connection);
+        }
         self.introduce(connection);
     }
 
@@ -140,6 +144,8 @@ impl Swarm {
                 client: Some(self.config.client.to_owned()),
                 request_queue: u32::try_from(self.config.requests_max).ok(),
                 port: Some(self.config.listen_port).filter(|port| *port != 0),
+                zone: self.config.zone.clone(),
+                extensions: self.zone_extension(),
                 ..ExtensionHandshake::default()
             };
             self.say(Output::Send { connection, message: ours.to_message() });
@@ -158,6 +164,9 @@ impl Swarm {
 
     /// Takes the extension handshake (BEP 10); other extensions are none of ours.
     pub(super) fn extended(&mut self, now: Instant, connection: ConnectionId, id: u8, payload: &[u8]) {
+        if id == ZoneMessage::ID {
+            return self.zone_told(now, connection, payload);
+        }
         if id != EXTENSION_HANDSHAKE_ID {
             return;
         }
@@ -169,6 +178,8 @@ impl Swarm {
         if let Some(client) = theirs.client {
             peer.client = Some(client);
         }
+        peer.zone = theirs.zone;
+        peer.zone_id = theirs.extensions.get(ZoneMessage::NAME).copied().filter(|id| *id != 0);
         if let Some(queue) = theirs.request_queue {
             peer.asking.requests_max = (queue as usize).clamp(1, self.config.pipeline_max);
         }
@@ -177,13 +188,19 @@ impl Swarm {
             peer.listening = Some(listening);
             self.dialer.connected(listening, &self.config);
         }
+        self.place(now, connection);
     }
 
     /// The peer says what it has, all at once. Some clients (aria2) sum up many a `have` in another bitfield; a piece
     /// that is missing there is not lost.
     pub(super) fn told(&mut self, now: Instant, connection: ConnectionId, has: &Bitfield) {
         let Some(peer) = self.peers.get_mut(&connection) else { return };
-        peer.has.lacks_of(has).for_each(|piece| self.picker.gain(piece));
+        for piece in peer.has.lacks_of(has) {
+            self.picker.gain(piece);
+            if let Some(locality) = &mut self.locality {
+                locality.gain(connection, piece, now);
+            }
+        }
         peer.has.union_with(has);
         peer.useful = self.have.lacks_of(&peer.has).count() as u32;
         has.iter().for_each(|piece| self.spread.stale(piece));
@@ -202,7 +219,7 @@ impl Swarm {
 
     /// Ends a connection.
     pub(super) fn disconnect(&mut self, now: Instant, connection: ConnectionId, fault: PeerFault) {
-        let Some((address, listening)) = self.forget(connection) else { return };
+        let Some((address, listening)) = self.forget(now, connection) else { return };
         self.say(Output::Disconnect { connection, fault: fault.clone() });
         if let Some(listening) = listening {
             match &fault {
@@ -229,7 +246,7 @@ impl Swarm {
 
     /// A connection ended by itself.
     pub(super) fn closed(&mut self, now: Instant, connection: ConnectionId) {
-        if let Some((_, listening)) = self.forget(connection) {
+        if let Some((_, listening)) = self.forget(now, connection) {
             if let Some(listening) = listening {
                 self.dialer.failed(listening, now, &self.config);
             }
@@ -254,7 +271,7 @@ impl Swarm {
     }
 
     /// Takes a connection out of all books; returns where it came from and where the peer listens.
-    fn forget(&mut self, connection: ConnectionId) -> Option<(SocketAddr, Option<SocketAddr>)> {
+    fn forget(&mut self, now: Instant, connection: ConnectionId) -> Option<(SocketAddr, Option<SocketAddr>)> {
         if let Some(greeting) = self.greetings.remove(&connection) {
             let dialed = greeting.origin == Origin::Dialed;
             return Some((greeting.address, dialed.then_some(greeting.address)));
@@ -264,6 +281,7 @@ impl Swarm {
         if let Some(veil) = &peer.serving.veil {
             self.reclaim(veil);
         }
+        self.part(now, connection, &peer.has);
         self.release_all(connection, peer.asking.asked);
         Some((peer.address, peer.listening))
     }

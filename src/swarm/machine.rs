@@ -12,6 +12,7 @@ use super::blame::Blame;
 use super::bucket::Bucket;
 use super::dialer::Dialer;
 use super::io::Announcement;
+use super::locality::Locality;
 use super::meter::Meter;
 use super::peer::{Gate, Greeting, Peer, PeerSummary};
 use super::picker::Picker;
@@ -47,6 +48,8 @@ pub struct Swarm {
     pub(super) pieces: Pieces,
     pub(super) spread: Spread,
     pub(super) dialer: Dialer,
+    /// What is known of the zone; nothing when this host is in none.
+    pub(super) locality: Option<Box<Locality>>,
     pub(super) upload: Bucket,
     pub(super) download: Bucket,
     /// Bytes handed over to be written and not written yet.
@@ -124,6 +127,7 @@ impl Swarm {
             announcer: Announcer::new(config.tracker),
             spread: Spread::new(&have),
             pieces: Pieces::new(layout),
+            locality: Locality::new(&config, peer_id, layout.piece_count()).map(Box::new),
             config,
             layout,
             peer_id,
@@ -194,11 +198,14 @@ impl Swarm {
     /// Returns when [`Input::Elapsed`] is due, if ever.
     pub fn deadline(&self) -> Option<Instant> {
         let wants_upload = !self.upload.is_ready() && self.peers.values().any(|peer| !peer.serving.requests.is_empty());
-        let wants_download = !self.download.is_ready() && !self.have.is_full() && !self.peers.is_empty();
+        let wants = !self.have.is_full() && !self.peers.is_empty();
+        let wants_download = wants && !self.download.is_ready();
         let upload = wants_upload.then(|| self.upload.wake()).flatten();
         let download = wants_download.then(|| self.download.wake()).flatten();
         let dial = self.wants_to_dial().then(|| self.dialer.deadline()).flatten();
-        let own = [self.next_tick, self.announcer.deadline(), upload, download, dial].into_iter().flatten().min();
+        let import = self.locality.as_ref().filter(|_| wants).and_then(|locality| locality.wake());
+        let all = [self.next_tick, self.announcer.deadline(), upload, download, dial, import];
+        let own = all.into_iter().flatten().min();
         own.map(|own| self.slumber.told(own))
     }
 
@@ -211,6 +218,9 @@ impl Swarm {
         }
         self.announce(now);
         self.dial(now);
+        if let Some(locality) = &self.locality {
+            locality.awake(now);
+        }
         self.fill_all(now);
         self.serve(now);
     }

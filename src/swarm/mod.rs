@@ -8,6 +8,7 @@
 
 mod announcer;
 mod blame;
+mod border;
 mod bucket;
 mod choker;
 mod config;
@@ -15,6 +16,7 @@ mod dialer;
 mod fetch;
 mod greet;
 mod io;
+mod locality;
 mod machine;
 mod meter;
 mod peer;

@@ -8,7 +8,7 @@ use super::meter::Meter;
 use super::pieces::{Overdue, Sender};
 use super::spread::Veil;
 use super::{Config, ConnectionId};
-use crate::base::{Bitfield, Block, ByteCount, ByteRate, Instant, PeerId, PieceIndex};
+use crate::base::{Bitfield, Block, ByteCount, ByteRate, Instant, PeerId, PieceIndex, Zone};
 use crate::wire::Handshake;
 
 /// Pieces a peer may suggest or allow, at most: more is of no use.
@@ -124,6 +124,10 @@ pub(super) struct Peer {
     pub(super) extensions: bool,
     /// BEP 10 `v`.
     pub(super) client: Option<String>,
+    /// Its zone, if it says one.
+    pub(super) zone: Option<Zone>,
+    /// Under which id it receives what hosts of one zone tell each other.
+    pub(super) zone_id: Option<u8>,
     /// Where it listens, as far as known.
     pub(super) listening: Option<SocketAddr>,
     pub(super) has: Bitfield,
@@ -218,6 +222,8 @@ impl Peer {
             fast: handshake.has_fast(),
             extensions: handshake.has_extensions(),
             client: None,
+            zone: None,
+            zone_id: None,
             listening,
             has: Bitfield::empty(pieces),
             useful: 0,

@@ -3,7 +3,8 @@
 //! The checklist, in this order:
 //!
 //! 1. Never a piece we have, one the peer lacks, or one whose blocks are all asked for already (endgame is another
-//!    question: [`super::pieces::Pieces::overdue`]). While the peer chokes, only what it allows (BEP 6).
+//!    question: [`super::pieces::Pieces::overdue`]). While the peer chokes, only what it allows (BEP 6). Of a peer in
+//!    another zone, only what it is our turn to bring in ([`super::locality`]).
 //! 2. A piece that was corrupt when several peers had sent it comes from one peer alone.
 //! 3. The piece this peer is being asked for already: pieces from one source are whole sooner, and one can be blamed.
 //! 4. When too many pieces are under way, one of these.
@@ -16,6 +17,7 @@
 use std::collections::BTreeSet;
 
 use super::ConnectionId;
+use super::locality::Abroad;
 use super::pieces::Pieces;
 use crate::base::{Bitfield, PieceIndex};
 
@@ -32,6 +34,8 @@ pub(super) struct Asker<'a> {
     pub(super) suggested: &'a BTreeSet<PieceIndex>,
     /// What it is being asked for.
     pub(super) current: Option<PieceIndex>,
+    /// What may be asked of it although it is in another zone; `None` when that does not matter.
+    pub(super) abroad: Option<Abroad<'a>>,
 }
 
 /// How rare each piece is, and which are here or under way.
@@ -98,7 +102,9 @@ impl Picker {
     /// The piece to ask this peer for; it may be one that is not under way yet, unless `under_way_max` are.
     pub(super) fn pick(&self, pieces: &Pieces, asker: Asker<'_>, under_way_max: usize) -> Option<PieceIndex> {
         let may = |piece: PieceIndex| {
-            asker.has.contains(piece) && asker.allowed.is_none_or(|allowed| allowed.contains(&piece))
+            asker.has.contains(piece)
+                && asker.allowed.is_none_or(|allowed| allowed.contains(&piece))
+                && asker.abroad.is_none_or(|abroad| abroad.admits(piece, asker.suggested))
         };
         let begun = || pieces.unasked(asker.connection).filter(|piece| may(*piece));
         if let Some(current) = asker.current.filter(|current| begun().any(|piece| piece == *current)) {

@@ -121,6 +121,10 @@ impl Swarm {
             if let Some(veil) = self.peers.get_mut(&connection).and_then(|peer| peer.serving.veil.as_mut()) {
                 veil.show(piece, now);
             }
+            if self.peers.get(&connection).is_some_and(|peer| peer.fast && peer.zone.is_some()) {
+                // It is meant for this peer, whoever's turn it is in its zone.
+                self.tell(now, connection, Message::Suggest(piece));
+            }
             self.tell(now, connection, Message::Have(piece));
         }
     }

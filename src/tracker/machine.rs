@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::roster::{Completeness, Member, Roster};
+use super::members::{Completeness, Member, Members};
 use super::{Input, Output, Refusal, RequestId, TrackerConfig};
 use crate::announce::{
     AnnounceEvent, AnnounceRequest, AnnounceResponse, AnnouncedPeer, PeerForm, ScrapeRequest, ScrapeResponse,
@@ -34,7 +34,7 @@ use crate::base::{InfoHash, Instant};
 #[derive(Debug)]
 pub struct Tracker {
     config: TrackerConfig,
-    swarms: BTreeMap<InfoHash, Roster>,
+    swarms: BTreeMap<InfoHash, Members>,
     /// Every peer of every swarm, the next to expire first.
     expiries: BTreeSet<(Instant, InfoHash, SocketAddr)>,
     rng: fastrand::Rng,
@@ -94,34 +94,35 @@ impl Tracker {
         self.check_swarm(request.info_hash)?;
         let address = SocketAddr::new(self.known_by(from, request), request.port);
         let known = self.swarms.get(&request.info_hash);
-        let size = known.map_or(0, Roster::len);
-        let before = known.and_then(|roster| roster.get(address)).map(|member| (member.expires, member.completeness));
+        let size = known.map_or(0, Members::len);
+        let before = known.and_then(|members| members.get(address)).map(|member| (member.expires, member.completeness));
         if before.is_none() && self.expiries.len() >= self.config.peers_max {
             return Err(Refusal::Full);
         }
         let completeness = if request.is_complete() { Completeness::Complete } else { Completeness::Incomplete };
         let interval = self.interval(completeness, size);
         let expires = now + self.config.silent_after.max(interval * 3);
-        let member = Member { address, peer_id: request.peer_id, completeness, expires };
+        let (peer_id, zone) = (request.peer_id, request.zone.clone());
+        let member = Member { address, peer_id, zone, completeness, expires };
 
         if let Some((expired, _)) = before {
             self.expiries.remove(&(expired, request.info_hash, address));
         }
-        let roster = self.swarms.entry(request.info_hash).or_default();
+        let members = self.swarms.entry(request.info_hash).or_default();
         let leaves = request.event == Some(AnnounceEvent::Stopped);
         if leaves {
-            roster.remove(address);
+            members.remove(address, &mut self.rng);
         } else if request.port != 0 {
-            roster.insert(member.clone());
+            members.insert(member.clone(), &mut self.rng);
             self.expiries.insert((expires, request.info_hash, address));
         }
         let was_complete = before.is_some_and(|(_, completeness)| completeness == Completeness::Complete);
         if request.event == Some(AnnounceEvent::Completed) && !was_complete {
-            roster.count_download();
+            members.count_download();
         }
         let wanted = request.numwant.unwrap_or(self.config.handout_max).min(self.config.handout_max);
-        let peers = if leaves { Vec::new() } else { roster.pick(&member, wanted as usize, &mut self.rng) };
-        let counts = roster.counts();
+        let peers = if leaves { Vec::new() } else { members.choose(&member, wanted as usize, &mut self.rng) };
+        let counts = members.counts();
         self.drop_if_empty(request.info_hash);
         Ok(AnnounceResponse {
             interval,
@@ -145,7 +146,7 @@ impl Tracker {
 
     fn scrape(&self, from: IpAddr, request: &ScrapeRequest) -> Result<ScrapeResponse, Refusal> {
         self.check(from)?;
-        let counts = |(info_hash, roster): (&InfoHash, &Roster)| (*info_hash, roster.counts());
+        let counts = |(info_hash, members): (&InfoHash, &Members)| (*info_hash, members.counts());
         let swarms = if request.info_hashes.is_empty() {
             self.swarms.iter().map(counts).collect()
         } else {
@@ -185,8 +186,8 @@ impl Tracker {
     fn forget_silent(&mut self, now: Instant) {
         while let Some(&(expires, info_hash, address)) = self.expiries.first().filter(|(expires, ..)| *expires <= now) {
             self.expiries.remove(&(expires, info_hash, address));
-            if let Some(roster) = self.swarms.get_mut(&info_hash) {
-                roster.remove(address);
+            if let Some(members) = self.swarms.get_mut(&info_hash) {
+                members.remove(address, &mut self.rng);
             }
             self.drop_if_empty(info_hash);
         }
@@ -194,7 +195,7 @@ impl Tracker {
 
     /// Where any swarm is served, one without peers makes room; a swarm that was named keeps its counts.
     fn drop_if_empty(&mut self, info_hash: InfoHash) {
-        if self.config.info_hashes.is_none() && self.swarms.get(&info_hash).is_some_and(|roster| roster.len() == 0) {
+        if self.config.info_hashes.is_none() && self.swarms.get(&info_hash).is_some_and(|members| members.len() == 0) {
             self.swarms.remove(&info_hash);
         }
     }

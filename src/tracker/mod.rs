@@ -6,7 +6,7 @@
 mod config;
 mod io;
 mod machine;
-mod roster;
+mod members;
 
 pub use config::TrackerConfig;
 pub use io::{Input, Output, Refusal, RequestId};

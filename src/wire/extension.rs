@@ -7,10 +7,13 @@ use bt_bencode::{ByteString, Value};
 use bytes::Bytes;
 
 use super::{Message, WireError};
-use crate::base::check_bencode;
+use crate::base::{Zone, check_bencode};
 
 /// The extended message id of an [`ExtensionHandshake`].
 pub const EXTENSION_HANDSHAKE_ID: u8 = 0;
+
+/// The key of [`ExtensionHandshake::zone`].
+const ZONE_KEY: &str = "rookery_zone";
 
 /// Most bencoded values in one.
 const VALUES_MAX: usize = 512;
@@ -36,6 +39,8 @@ pub struct ExtensionHandshake {
     pub upload_only: bool,
     /// Length of the info dictionary (BEP 9); `metadata_size`.
     pub metadata_size: Option<u32>,
+    /// The sender's zone; `rookery_zone`, which only this client says.
+    pub zone: Option<Zone>,
 }
 
 impl ExtensionHandshake {
@@ -58,6 +63,7 @@ impl ExtensionHandshake {
             your_ip: get("yourip").and_then(Value::as_byte_str).and_then(|bytes| address(bytes)),
             upload_only: number("upload_only").is_some_and(|flag| flag != 0),
             metadata_size: number("metadata_size").and_then(|size| size.try_into().ok()),
+            zone: get(ZONE_KEY).and_then(Value::as_byte_str).and_then(|name| Zone::from_bytes(name)),
         })
     }
 
@@ -74,6 +80,7 @@ impl ExtensionHandshake {
             ("metadata_size", self.metadata_size.map(Value::from)),
             ("p", self.port.map(Value::from)),
             ("reqq", self.request_queue.map(Value::from)),
+            (ZONE_KEY, self.zone.as_ref().map(|zone| Value::from(zone.as_str()))),
             ("upload_only", self.upload_only.then(|| Value::from(1_u8))),
             ("v", self.client.as_deref().map(Value::from)),
             ("yourip", octets.map(|octets| Value::ByteStr(octets.into()))),
@@ -105,19 +112,21 @@ mod tests {
     #[test]
     fn a_handshake_of_another_client_is_understood() {
         let payload =
-            b"d1:md11:ut_metadatai3e6:ut_pexi1ee13:metadata_sizei31235e1:pi6881e4:reqqi500e1:v13:\xc2\xb5Torrent 1.2\
+            b"d1:md11:ut_metadatai3e6:ut_pexi1ee13:metadata_sizei31235e1:pi6881e4:reqqi500e12:rookery_zone2:r71:v13:\xc2\xb5Torrent 1.2\
             6:yourip4\x3a\x7f\0\0\x01e";
         let handshake = ExtensionHandshake::decode(payload).unwrap();
         assert_eq!(handshake.extensions["ut_metadata"], 3);
         assert_eq!(handshake.client.as_deref(), Some("\u{b5}Torrent 1.2"));
         assert_eq!((handshake.port, handshake.request_queue), (Some(6881), Some(500)));
+        assert_eq!(handshake.zone, "r7".parse().ok());
         assert_eq!(handshake.your_ip, Some("127.0.0.1".parse().unwrap()));
         assert_eq!(&handshake.encode()[..], payload);
     }
 
     #[test]
     fn keys_of_another_type_count_as_absent() {
-        let handshake = ExtensionHandshake::decode(b"d1:mi5e1:p3:abc4:reqqi-1e1:vle6:yourip3:abce").unwrap();
+        let handshake =
+            ExtensionHandshake::decode(b"d1:mi5e1:p3:abc4:reqqi-1e12:rookery_zone3:a\nb1:vle6:yourip3:abce").unwrap();
         assert_eq!(handshake, ExtensionHandshake::default());
     }
 

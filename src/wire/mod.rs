@@ -7,8 +7,10 @@ mod extension;
 mod framer;
 mod handshake;
 mod message;
+mod zone_message;
 
 pub use extension::{EXTENSION_HANDSHAKE_ID, ExtensionHandshake};
 pub use framer::{Framer, Received};
 pub use handshake::Handshake;
 pub use message::{MESSAGE_LENGTH_MAX, Message, WireError};
+pub use zone_message::ZoneMessage;

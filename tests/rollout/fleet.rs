@@ -1,9 +1,5 @@
 //! A fleet in virtual time: answers a rollout's outputs as hosts and agents would, faults included.
-#![expect(
-    clippy::unwrap_used,
-    clippy::wildcard_enum_match_arm,
-    reason = "a world that does not fit together fails its test, and looks at the few variants it is about"
-)]
+#![expect(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "a world that does not fit fails its test")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -134,6 +130,7 @@ pub(crate) fn planned(id: u32) -> PlannedHost {
         name: format!("web{id:03}"),
         destination: "/srv/releases".to_owned(),
         swarm_address: None,
+        zone: None,
         caps: Caps::default(),
     }
 }

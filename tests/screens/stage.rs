@@ -423,6 +423,7 @@ fn plan(hosts: u32) -> Plan {
         name: name(id),
         destination: "/srv/releases".to_owned(),
         swarm_address: None,
+        zone: None,
         caps: Caps::default(),
     };
     Plan {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use lexopt::Arg::{Long, Short, Value};
 use lexopt::{Parser, ValueExt};
 
-use crate::base::{ByteRate, InfoHash};
+use crate::base::{ByteRate, InfoHash, Zone};
 
 /// What the agent is asked to be.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,6 +42,7 @@ pub(super) struct Join {
     pub(super) listen: SocketAddr,
     pub(super) peers: Vec<SocketAddr>,
     pub(super) seed_for: Duration,
+    pub(super) zone: Option<Zone>,
     pub(super) max_upload: ByteRate,
     pub(super) max_download: ByteRate,
     pub(super) json: bool,
@@ -100,6 +101,7 @@ struct Options {
     info_hashes: Vec<InfoHash>,
     peers: Vec<SocketAddr>,
     seed_for: Duration,
+    zone: Option<Zone>,
     max_upload: ByteRate,
     max_download: ByteRate,
     json: bool,
@@ -116,6 +118,7 @@ impl Options {
             ("seed" | "peer", "torrent") => self.torrent = Some(parser.value()?.into()),
             ("seed" | "peer", "data") => self.data = Some(parser.value()?.into()),
             ("seed" | "peer", "peer") => self.peers.push(value(parser, name, address)?),
+            ("seed" | "peer", "zone") => self.zone = Some(value(parser, name, zone)?),
             ("seed" | "peer", "max-upload") => self.max_upload = value(parser, name, rate)?,
             ("seed" | "peer", "max-download") => self.max_download = value(parser, name, rate)?,
             ("peer", "seed-for") => self.seed_for = value(parser, name, duration)?,
@@ -134,6 +137,7 @@ impl Options {
             listen: required(self.listen, "--listen ADDR:PORT")?,
             peers: self.peers,
             seed_for: self.seed_for,
+            zone: self.zone,
             max_upload: self.max_upload,
             max_download: self.max_download,
             json: self.json,
@@ -154,6 +158,10 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_not_literal| {
         format!("`{text}` is no ADDR:PORT; the agent resolves no names: use 192.0.2.1:6881 or [2001:db8::1]:6881")
     })
+}
+
+fn zone(text: &str) -> Result<Zone, String> {
+    text.parse().map_err(|error| format!("{error}"))
 }
 
 fn rate(text: &str) -> Result<ByteRate, String> {
@@ -194,6 +202,7 @@ rookery-agent peer --torrent FILE --data PATH --listen ADDR:PORT [--seed-for TIM
 
 Options of seed and peer:
     --peer ADDR:PORT      a peer to dial, besides those of the tracker; may be repeated
+    --zone NAME           where this host is: what one of a zone has, the others get from it
     --max-upload RATE     bytes a second at most (2M, 512KiB); 0 is no cap
     --max-download RATE   the same for what is received
 
@@ -216,11 +225,12 @@ mod tests {
     #[test]
     fn a_peer_by_hand_says_all_that_it_needs() {
         let Ok(Command::Peer(join)) =
-            parse_words("peer --torrent t --data=d --listen 127.0.0.2:0 --seed-for 30s --max-upload 2M")
+            parse_words("peer --torrent t --data=d --listen 127.0.0.2:0 --seed-for 30s --max-upload 2M --zone r7")
         else {
             panic!("not a peer");
         };
         assert_eq!((join.seed_for, join.max_upload), (Duration::from_secs(30), ByteRate(2 << 20)));
+        assert_eq!(join.zone, "r7".parse().ok());
         assert_eq!(join.listen.to_string(), "127.0.0.2:0");
     }
 
@@ -233,6 +243,7 @@ mod tests {
             ("track --listen 127.0.0.1:1 --seed-for 3s", "`track` has no option --seed-for"),
             ("peer --seed-for 30", "is no time"),
             ("track --info-hash abc", "40 hex digits"),
+            ("peer --zone=", "names no zone"),
             ("serve extra", "extra"),
         ] {
             let error = parse_words(words).unwrap_err();

@@ -182,6 +182,7 @@ impl Session {
             allow: None,
             trackers,
             peers: join.peers.clone(),
+            zone: join.zone.clone(),
             max_upload: join.max_upload,
             max_download: join.max_download,
         };

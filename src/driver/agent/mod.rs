@@ -41,10 +41,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     };
     let code = runtime.block_on(async {
         let ended = match command {
-            Command::Serve => return serve::serve().await,
+            Command::Serve => return Box::pin(serve::serve()).await,
             Command::Track(track) => by_hand::track(track).await,
-            Command::Seed(join) => by_hand::seed(join).await,
-            Command::Peer(join) => by_hand::peer(join).await,
+            Command::Seed(join) => Box::pin(by_hand::seed(join)).await,
+            Command::Peer(join) => Box::pin(by_hand::peer(join)).await,
             Command::Print(_) => Ok(()),
         };
         ended.map_or_else(|problem| complain(&problem.to_string(), 1), |()| 0)

@@ -75,6 +75,7 @@ impl Seat {
             allow: Some(order.allow.iter().copied().chain(met.addresses()).collect()),
             trackers: order.tracker.map(TrackerUrl::announce_at).into_iter().collect(),
             peers: order.peers.iter().copied().chain(met.listening.iter().copied()).collect(),
+            zone: order.zone.clone(),
             max_upload: order.max_upload,
             max_download: order.max_download,
         }
