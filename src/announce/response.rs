@@ -1,14 +1,14 @@
 //! The tracker's answer to an announce.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bt_bencode::{ByteString, Value};
 use bytes::Bytes;
 
 use super::request::TOKEN_LENGTH_MAX;
-use crate::base::{BencodeError, PeerId, check_bencode};
+use crate::base::{BencodeError, PeerId, check_bencode, compact_v4, compact_v6, put_compact};
 
 /// Longest answer that is read, in bytes.
 pub const RESPONSE_LENGTH_MAX: usize = 256 << 10;
@@ -101,12 +101,13 @@ impl AnnounceResponse {
         }
         let mut peers = match get("peers") {
             None => Vec::new(),
-            Some(Value::ByteStr(bytes)) => compact_v4(bytes).ok_or(ResponseError::Key("peers"))?,
+            Some(Value::ByteStr(bytes)) => at(compact_v4(bytes).ok_or(ResponseError::Key("peers"))?).collect(),
             Some(Value::List(peers)) => peers.iter().filter_map(from_dictionary).collect(),
             Some(Value::Int(_) | Value::Dict(_)) => return Err(ResponseError::Key("peers")),
         };
         if let Some(bytes) = get("peers6") {
-            peers.extend(bytes.as_byte_str().and_then(|bytes| compact_v6(bytes)).ok_or(ResponseError::Key("peers6"))?);
+            let six = bytes.as_byte_str().and_then(|bytes| compact_v6(bytes)).ok_or(ResponseError::Key("peers6"))?;
+            peers.extend(at(six));
         }
         peers.retain(|peer| peer.address.port() != 0 && !peer.address.ip().is_unspecified());
         peers.truncate(PEERS_MAX);
@@ -157,36 +158,8 @@ pub fn encode_refusal(reason: &str) -> Vec<u8> {
     bt_bencode::to_vec(&dictionary).expect("text has a bencoding")
 }
 
-fn compact_v4(bytes: &[u8]) -> Option<Vec<AnnouncedPeer>> {
-    let (peers, rest) = bytes.as_chunks::<6>();
-    let peer = |[a, b, c, d, high, low]: &[u8; 6]| {
-        let ip = Ipv4Addr::new(*a, *b, *c, *d);
-        AnnouncedPeer::at((ip, u16::from_be_bytes([*high, *low])).into())
-    };
-    rest.is_empty().then(|| peers.iter().map(peer).collect())
-}
-
-fn compact_v6(bytes: &[u8]) -> Option<Vec<AnnouncedPeer>> {
-    let (peers, rest) = bytes.as_chunks::<18>();
-    let peer = |bytes: &[u8; 18]| {
-        let (octets, port) = bytes.split_first_chunk::<16>().expect("18 bytes hold 16");
-        AnnouncedPeer::at((Ipv6Addr::from(*octets), u16::from_be_bytes([port[0], port[1]])).into())
-    };
-    rest.is_empty().then(|| peers.iter().map(peer).collect())
-}
-
-fn put_compact(four: &mut Vec<u8>, six: &mut Vec<u8>, address: SocketAddr) {
-    let out = match address.ip() {
-        IpAddr::V4(ip) => {
-            four.extend_from_slice(&ip.octets());
-            four
-        }
-        IpAddr::V6(ip) => {
-            six.extend_from_slice(&ip.octets());
-            six
-        }
-    };
-    out.extend_from_slice(&address.port().to_be_bytes());
+fn at(addresses: Vec<SocketAddr>) -> impl Iterator<Item = AnnouncedPeer> {
+    addresses.into_iter().map(AnnouncedPeer::at)
 }
 
 fn from_dictionary(value: &Value) -> Option<AnnouncedPeer> {
@@ -259,6 +232,20 @@ mod tests {
             assert_eq!(AnnounceResponse::parse(bytes), Err(error));
         }
         assert!(matches!(AnnounceResponse::parse(&b"0".repeat(300_000)), Err(ResponseError::Long(_))));
+    }
+
+    #[test]
+    fn too_much_of_everything_is_cut_off() {
+        let mut bytes = b"d8:intervali18446744073709551615e5:peers18000:".to_vec();
+        bytes.extend((0..3000_u16).flat_map(|peer| [&[10, 0][..], &peer.to_be_bytes(), &[1, 1]].concat()));
+        bytes.push(b'e');
+        let response = AnnounceResponse::parse(&bytes).unwrap();
+        assert_eq!((response.peers.len(), response.interval), (PEERS_MAX, Duration::from_secs(INTERVAL_MAX)));
+        let refused = AnnounceResponse::parse(&encode_refusal(&"no ".repeat(1000)));
+        assert!(matches!(refused, Err(ResponseError::Refused(reason)) if reason.len() == TEXT_LENGTH_MAX));
+        let many = format!("d8:intervali5e5:peersl{}ee", "de".repeat(VALUES_MAX));
+        let many = AnnounceResponse::parse(many.as_bytes());
+        assert_eq!(many, Err(ResponseError::Bencode(BencodeError::Values(VALUES_MAX))));
     }
 
     #[test]

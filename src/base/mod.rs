@@ -4,6 +4,7 @@
 
 mod bencode;
 mod bitfield;
+mod compact;
 mod hash;
 mod layout;
 mod units;
@@ -11,6 +12,7 @@ mod zone;
 
 pub use bencode::{BencodeError, check_bencode};
 pub use bitfield::{Bitfield, BitfieldError};
+pub use compact::{compact_v4, compact_v6, put_compact};
 pub use hash::{HexError, InfoHash, PeerId, Sha1Digest, Sha256Digest};
 pub use layout::{BLOCK_LENGTH, Block, Layout, LayoutError, PieceIndex};
 pub use units::{ByteCount, ByteRate, Instant, UnitError};

@@ -238,9 +238,9 @@ pub(super) struct TorrentArgs {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TorrentCommand {
-    /// Make a .torrent of one file.
+    /// Make a .torrent of a file, or of all files in a folder.
     Create {
-        /// The file.
+        /// The file or folder.
         path: PathBuf,
         /// The tracker: http://ADDRESS:PORT/announce.
         #[arg(long, value_name = "URL")]
@@ -251,6 +251,9 @@ pub(super) enum TorrentCommand {
         /// Piece length, a power of two from 16 KiB to 16 MiB [default: from the size].
         #[arg(long, value_name = "SIZE", value_parser = piece_length)]
         piece_length: Option<u32>,
+        /// Only the tracker may tell peers of each other (BEP 27).
+        #[arg(long)]
+        private: bool,
     },
     /// Show what is in a .torrent.
     Show {

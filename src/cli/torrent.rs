@@ -7,30 +7,42 @@ use std::sync::atomic::AtomicBool;
 use super::args::{TorrentArgs, TorrentCommand};
 use super::exit::{Ended, Ending, Exit, Or};
 use super::out::{self, Rows, count};
-use crate::base::ByteCount;
-use crate::metainfo::{Content, Info, Metainfo};
-use crate::payload::{Compress, PackOptions, pack};
+use crate::base::{ByteCount, Layout, Sha1Digest};
+use crate::metainfo::{Content, FileKind, Info, Metainfo, Privacy};
+use crate::payload::{Compress, PackOptions, hash_folder, pack};
 
 /// Makes or shows a .torrent.
 pub(super) fn main(args: &TorrentArgs) -> Ended {
     match &args.command {
-        TorrentCommand::Create { path, announce, output, piece_length } => {
-            create(path, announce, output, *piece_length)
+        TorrentCommand::Create { path, announce, output, piece_length, private } => {
+            let privacy = if *private { Privacy::Private } else { Privacy::Public };
+            create(path, announce, output, *piece_length, privacy)
         }
         TorrentCommand::Show { file } => show(file),
     }
 }
 
-fn create(path: &Path, announce: &str, output: &Path, length: Option<u32>) -> Ended {
+fn create(path: &Path, announce: &str, output: &Path, length: Option<u32>, privacy: Privacy) -> Ended {
     check(path, announce, output)?;
-    let options = PackOptions { exclude: Vec::new(), compress: Compress::None, piece_length: length };
-    let packed = pack(path, output, &options, &|_| (), &AtomicBool::new(false)).or_unexpected("hash the file")?;
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let info = Info::single(&name, packed.layout, &packed.pieces).or_unexpected("make the .torrent")?;
+    let (content, layout, pieces) = hash(path, output, length)?;
+    let name = path.canonicalize().or_unexpected(format_args!("find {}", path.display()))?;
+    let name = name.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let info = Info::describe(&name, &content, layout, &pieces, privacy).or_unexpected("make the .torrent")?;
     let metainfo = Metainfo::new(Some(announce.to_owned()), info);
     fs::write(output, metainfo.encode()).or_unexpected(format_args!("write {}", output.display()))?;
-    let pieces = count(u64::from(packed.layout.piece_count()), "piece", "pieces");
+    let pieces = count(u64::from(layout.piece_count()), "piece", "pieces");
     out::print(format!("{}  {}  {pieces}\n", metainfo.info_hash(), output.display()))
+}
+
+fn hash(path: &Path, output: &Path, length: Option<u32>) -> Result<(Content, Layout, Vec<Sha1Digest>), Ending> {
+    let cancel = AtomicBool::new(false);
+    if path.is_dir() {
+        let folder = hash_folder(path, length, &cancel).or_unexpected("hash the folder")?;
+        return Ok((Content::Multi(folder.files), folder.layout, folder.pieces));
+    }
+    let options = PackOptions { exclude: Vec::new(), compress: Compress::None, piece_length: length };
+    let packed = pack(path, output, &options, &|_| (), &cancel).or_unexpected("hash the file")?;
+    Ok((Content::Single, packed.layout, packed.pieces))
 }
 
 fn check(path: &Path, announce: &str, output: &Path) -> Result<(), Ending> {
@@ -38,11 +50,8 @@ fn check(path: &Path, announce: &str, output: &Path) -> Result<(), Ending> {
     if !path.exists() {
         return usage(format!("{} does not exist", path.display()));
     }
-    if !path.is_file() {
-        let what = if path.is_dir() { "is a directory" } else { "is no file" };
-        let why =
-            format!("{} {what}; a .torrent is made of one file (`rookery run` packages directories)", path.display());
-        return usage(why);
+    if !path.is_file() && !path.is_dir() {
+        return usage(format!("{} is neither a file nor a folder", path.display()));
     }
     if !["http://", "https://", "udp://"].iter().any(|scheme| announce.starts_with(scheme)) {
         return usage(format!("`{announce}` is no tracker; write http://ADDRESS:PORT/announce"));
@@ -67,8 +76,8 @@ fn show(file: &Path) -> Ended {
     match info.content() {
         Content::Single => {}
         Content::Multi(files) => {
-            for file in files {
-                rows.add("file", format!("{:>14}  {}", file.length, file.path.join("/")));
+            for file in files.iter().filter(|file| file.kind == FileKind::File) {
+                rows.add("file", format!("{:>14}  {}", file.length, file.joined()));
             }
         }
     }

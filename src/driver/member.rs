@@ -19,7 +19,7 @@ use super::tracker::announce;
 use crate::announce::{AnnounceEvent, AnnounceRequest, TrackerUrl};
 use crate::base::{Bitfield, ByteCount, ByteRate, InfoHash, PeerId, PieceIndex, Zone};
 use crate::control::{AgentFailure, PeerSummary, PortRange, Progress, TrackerHealth};
-use crate::swarm::{self, Announcement, Config, Input, Output, Swarm, Totals, Tracker};
+use crate::swarm::{self, Announcement, Config, Exchange, Input, Output, Preference, Swarm, Totals, Tracker};
 
 /// Rounds of reading, asking the machine and writing in one turn, before timers and orders are looked at again.
 const ROUNDS_MAX: usize = 8;
@@ -44,6 +44,10 @@ pub(super) struct Part {
     pub(super) ports: PortRange,
     /// Who may connect; `None` is everybody.
     pub(super) allow: Option<Vec<IpAddr>>,
+    /// Whether peers are told of each other.
+    pub(super) exchange: Exchange,
+    /// Whom to dial first.
+    pub(super) preference: Preference,
     /// Where to announce.
     pub(super) trackers: Vec<TrackerUrl>,
     /// Peers to dial.
@@ -92,11 +96,16 @@ impl Member {
             zone: part.zone,
             max_upload: part.max_upload,
             max_download: part.max_download,
+            exchange: part.exchange,
+            preference: part.preference,
             tracker: if part.trackers.is_empty() { Tracker::Absent } else { Tracker::Present },
             ..Config::default()
         };
         let peers = Peers::listen(part.bind, part.ports, config.dial_timeout, Arc::clone(&part.storage))?;
         config.listen_port = peers.port();
+        if let Preference::Canonical(own) = &mut config.preference {
+            own.set_port(peers.port());
+        }
         let peer_id = peer_id();
         let (answered, answers) = mpsc::channel(4);
         let herald = Herald {

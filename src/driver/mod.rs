@@ -17,6 +17,7 @@ mod member;
 mod pace;
 mod peers;
 mod scribe;
+mod segment;
 mod storage;
 pub mod tracker;
 

@@ -137,7 +137,7 @@ impl Scribe {
 mod tests {
     use super::*;
     use crate::base::{Layout, Sha1Digest};
-    use crate::driver::storage::Access;
+    use crate::driver::segment::Access;
     use crate::metainfo::Info;
 
     const PIECE: PieceIndex = PieceIndex(0);

@@ -1,22 +1,20 @@
 //! The payload on disk: one file, or the files of a torrent laid end to end, read and written by position.
 
 use std::array;
-use std::fs::{File, OpenOptions};
-use std::io::{self, IoSlice, IoSliceMut};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::fs::File;
+use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::{Bytes, BytesMut};
-use rustix::fs::{Advice, OFlags, fadvise, fstatfs};
-use rustix::io::{Errno, ReadWriteFlags, preadv2, pwritev, retry_on_intr};
 use sha1::{Digest, Sha1};
 
+use super::segment::{Access, Segment};
 use crate::base::{Bitfield, Block, ByteCount, Layout, PieceIndex, Sha1Digest};
 use crate::control::AgentFailure;
-use crate::metainfo::{Content, Info};
+use crate::metainfo::{Content, FileEntry, FileKind, Info};
 use crate::payload::{ReadError, verify_existing};
-use crate::release::{self, preallocate, space_left};
 
 /// Bytes read at once to be hashed.
 const CHUNK: usize = 256 << 10;
@@ -24,20 +22,9 @@ const CHUNK: usize = 256 << 10;
 /// Bytes that are written at once, in blocks: a quarter of a mebibyte.
 pub(super) const RUN_MAX: usize = 16;
 
-/// What the disk is told to have ready when a block had to be waited for: the peer asks for what follows next.
-const AHEAD: u64 = 1 << 20;
-
-/// `f_type` of a file system in memory (`linux/magic.h`).
-const TMPFS_MAGIC: i64 = 0x0102_1994;
-
-/// What may be done with the files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
-    /// They are complete, and are never changed.
-    Read,
-    /// They are made, with all the room they will need.
-    Write,
-}
+/// Files of a torrent that stay open, at most; the others are opened for each use. Half of the descriptors that a process
+/// usually may have.
+const FILES_OPEN_MAX: usize = 512;
 
 /// The payload's files.
 #[derive(Debug)]
@@ -58,73 +45,15 @@ enum Contents {
     Some,
 }
 
-#[derive(Debug)]
-struct Segment {
-    start: u64,
-    length: u64,
-    path: PathBuf,
-    file: File,
-    medium: Medium,
-}
-
-/// Where a file's bytes are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Medium {
-    /// In memory, always.
-    Memory,
-    /// On a disk; the kernel knows which of them are in memory.
-    Disk,
-}
-
-impl Segment {
-    fn read_now(&self, part: &mut [u8], within: u64) -> io::Result<()> {
-        if self.medium == Medium::Memory {
-            return self.file.read_exact_at(part, within);
-        }
-        match preadv2(&self.file, &mut [IoSliceMut::new(part)], within, ReadWriteFlags::NOWAIT) {
-            Ok(read) if read == part.len() => Ok(()),
-            Ok(_) | Err(Errno::AGAIN | Errno::INTR | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
-                Err(io::ErrorKind::WouldBlock.into())
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    fn failure(&self, error: &io::Error, length: usize) -> AgentFailure {
-        let failure = AgentFailure::from_io("write", &self.path, error);
-        if let AgentFailure::DiskFull { path, .. } = failure {
-            let free = space_left(&self.path).unwrap_or_default();
-            return AgentFailure::DiskFull { path, needed: ByteCount(length as u64), free };
-        }
-        failure
-    }
-}
-
 impl Storage {
     /// Opens what lies at `path`: the file itself, or the folder with the files of a torrent of several.
     pub(super) fn open(info: Info, path: &Path, access: Access) -> Result<Self, AgentFailure> {
-        let mut segments = Vec::new();
-        let mut start = 0;
-        let mut contents = Contents::None;
-        let mut add = |path: PathBuf, length: u64| -> Result<(), AgentFailure> {
-            let (file, held) = open_file(&path, length, access)?;
-            let in_memory = fstatfs(&file).is_ok_and(|stat| stat.f_type == TMPFS_MAGIC);
-            let medium = if in_memory { Medium::Memory } else { Medium::Disk };
-            if held > 0 {
-                contents = Contents::Some;
-            }
-            segments.push(Segment { start, length, path, file, medium });
-            start += length;
-            Ok(())
+        let segments = match info.content() {
+            Content::Single => vec![Segment::open(0, info.layout().total(), path.to_owned(), access)?],
+            Content::Multi(files) => open_all(files, path, access)?,
         };
-        match info.content() {
-            Content::Single => add(path.to_owned(), info.layout().total())?,
-            Content::Multi(files) => {
-                for file in files {
-                    add(file.path.iter().fold(path.to_owned(), |path, name| path.join(name)), file.length)?;
-                }
-            }
-        }
+        let empty = segments.iter().all(|segment| segment.held == 0);
+        let contents = if empty { Contents::None } else { Contents::Some };
         Ok(Self { path: path.to_owned(), access, contents, segments, info })
     }
 
@@ -212,8 +141,7 @@ impl Storage {
         let mut data = BytesMut::zeroed(block.length as usize);
         let offset = self.offset(block);
         if let Some((segment, within, _)) = self.part(offset, data.len()) {
-            // Without the hint all is slower, not wrong.
-            let _ = fadvise(&segment.file, within, std::num::NonZeroU64::new(AHEAD), Advice::WillNeed);
+            segment.read_ahead(within);
         }
         self.read_exact_at(&mut data, offset)?;
         Ok(data.freeze())
@@ -239,8 +167,7 @@ impl Storage {
             Some((segment, within, length)) if length == total && run.len() <= RUN_MAX => {
                 let slices: [_; RUN_MAX] =
                     array::from_fn(|at| IoSlice::new(run.get(at).map_or(&[][..], Bytes::as_ref)));
-                retry_on_intr(|| pwritev(&segment.file, &slices[..run.len()], within))
-                    .map_err(|error| segment.failure(&error.into(), total))?
+                segment.write_slices(&slices[..run.len()], within)?
             }
             Some(_) | None => 0,
         };
@@ -261,7 +188,7 @@ impl Storage {
     pub(super) fn write(&self, mut offset: u64, mut data: &[u8]) -> Result<(), AgentFailure> {
         while let Some((segment, within, length)) = self.part(offset, data.len()) {
             let (part, rest) = data.split_at(length);
-            segment.file.write_all_at(part, within).map_err(|error| segment.failure(&error, length))?;
+            segment.write(part, within)?;
             (offset, data) = (offset + length as u64, rest);
         }
         Ok(())
@@ -269,15 +196,13 @@ impl Storage {
 
     /// Waits until all that was written is on the disk.
     pub(super) fn sync(&self) -> Result<(), AgentFailure> {
-        self.segments.iter().try_for_each(|segment| {
-            segment.file.sync_all().map_err(|error| AgentFailure::from_io("sync", &segment.path, &error))
-        })
+        self.segments.iter().try_for_each(Segment::sync)
     }
 
     fn read_exact_at(&self, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
         while let Some((segment, within, length)) = self.part(offset, buffer.len()) {
             let (part, rest) = buffer.split_at_mut(length);
-            segment.file.read_exact_at(part, within)?;
+            segment.read(part, within)?;
             (offset, buffer) = (offset + length as u64, rest);
         }
         Ok(())
@@ -293,36 +218,36 @@ impl Storage {
     }
 }
 
-/// Opens a file, with the room it needs if it is to be written; says how long it was.
-fn open_file(path: &Path, length: u64, access: Access) -> Result<(File, u64), AgentFailure> {
-    let failed = |operation: &'static str| move |error: io::Error| AgentFailure::from_io(operation, path, &error);
-    let mut options = OpenOptions::new();
-    options.read(true);
+/// Opens the files of a torrent of several; at most [`FILES_OPEN_MAX`] stay open.
+fn open_all(files: &[FileEntry], folder: &Path, access: Access) -> Result<Vec<Segment>, AgentFailure> {
+    let mut segments = Vec::with_capacity(files.len());
     if access == Access::Write {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(failed("create the folder of"))?;
+        std::fs::create_dir_all(folder).map_err(|error| AgentFailure::from_io("create", folder, &error))?;
+    }
+    let root = File::open(folder).map_err(|error| AgentFailure::from_io("open", folder, &error))?;
+    let root = Arc::new(root);
+    let mut start = 0;
+    for file in files {
+        let within: PathBuf = file.path.iter().collect();
+        let segment = match file.kind {
+            FileKind::Padding => Segment::padding(start, file.length),
+            FileKind::File => Segment::open(start, file.length, folder.join(&within), access)?,
+        };
+        if segments.len() < FILES_OPEN_MAX || file.kind == FileKind::Padding {
+            segments.push(segment);
+        } else {
+            segments.push(segment.closed(Arc::clone(&root), within, access));
         }
-        // Nobody gets to choose another file for us to write to.
-        options
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+        start += file.length;
     }
-    let file = options.open(path).map_err(failed("open"))?;
-    let held = file.metadata().map_err(failed("inspect"))?.len();
-    if access == Access::Write {
-        release::share(&file);
-        preallocate(&file, path, length)?;
-    }
-    Ok((file, held))
+    Ok(segments)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::base::BLOCK_LENGTH;
+    use crate::metainfo::Privacy;
 
     const PIECE: PieceIndex = PieceIndex(0);
 
@@ -385,5 +310,70 @@ mod tests {
         let fast = storage.read_now(last, 0, &mut [0; 50]).unwrap_err().kind();
         assert_eq!(slow, io::ErrorKind::UnexpectedEof);
         assert!(matches!(fast, io::ErrorKind::UnexpectedEof | io::ErrorKind::WouldBlock), "{fast}");
+    }
+
+    fn info(files: Vec<FileEntry>, payload: &[u8]) -> Info {
+        let layout = Layout::new(payload.len() as u64, 16_384).unwrap();
+        let pieces: Vec<_> = payload.chunks(16_384).map(|piece| Sha1Digest::new(Sha1::digest(piece).into())).collect();
+        Info::describe("site", &Content::Multi(files), layout, &pieces, Privacy::Public).unwrap()
+    }
+
+    fn entry(name: &str, length: usize, kind: FileKind) -> FileEntry {
+        FileEntry { length: length as u64, path: name.split('/').map(str::to_owned).collect(), kind }
+    }
+
+    fn survey(storage: &Storage) -> Bitfield {
+        storage.survey(&AtomicBool::new(false), &|_| {}).unwrap()
+    }
+
+    #[test]
+    fn more_files_than_stay_open_are_used_all_the_same_even_when_their_folder_is_renamed() {
+        let root = tempfile::tempdir().unwrap();
+        let (part, whole) = (root.path().join("part"), root.path().join("whole"));
+        let count = FILES_OPEN_MAX + 100;
+        let payload: Vec<u8> = (0..count * 50).map(|at| (at / 50) as u8).collect();
+        let files = (0..count).map(|i| entry(&format!("d/{i}"), 50, FileKind::File)).collect();
+        let info = info(files, &payload);
+        let storage = Storage::open(info.clone(), &part, Access::Write).unwrap();
+        assert!(survey(&storage).is_empty());
+        storage.write(0, &payload[..20_000]).unwrap();
+        std::fs::rename(&part, &whole).unwrap();
+        storage.write(20_000, &payload[20_000..]).unwrap();
+        storage.sync().unwrap();
+        assert!(storage.is_intact(PieceIndex(1)).unwrap() && !part.exists());
+        let again = Storage::open(info, &whole, Access::Read).unwrap();
+        assert!(survey(&again).is_full());
+        let last = Block { piece: PieceIndex(1), begin: payload.len() as u32 - 16_384 - 60, length: 60 };
+        assert_eq!(again.read(last).unwrap()[..], payload[payload.len() - 60..]);
+    }
+
+    #[test]
+    fn padding_is_zeros_whatever_is_written_and_lies_on_no_disk() {
+        let root = tempfile::tempdir().unwrap();
+        let payload = [vec![7; 10_000], vec![0; 6384], vec![8; 5]].concat();
+        let files = vec![
+            entry("a", 10_000, FileKind::File),
+            entry(".pad/6384", 6384, FileKind::Padding),
+            entry("empty", 0, FileKind::File),
+            entry("b", 5, FileKind::File),
+        ];
+        let storage = Storage::open(info(files, &payload), root.path(), Access::Write).unwrap();
+        let mut wrong = payload.clone();
+        wrong[12_000] = 1;
+        storage.write(0, &wrong).unwrap();
+        assert_eq!(storage.read(Block { piece: PieceIndex(0), begin: 0, length: 16_384 }).unwrap(), payload[..16_384]);
+        assert!(storage.is_intact(PieceIndex(0)).unwrap() && storage.is_intact(PieceIndex(1)).unwrap());
+        let mut names: Vec<_> =
+            std::fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["a", "b", "empty"]);
+    }
+
+    #[test]
+    fn a_name_that_leads_elsewhere_is_not_followed() {
+        let root = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("/tmp/elsewhere", root.path().join("a")).unwrap();
+        let info = info(vec![entry("a", 5, FileKind::File)], &[1; 5]);
+        assert!(Storage::open(info, root.path(), Access::Write).is_err());
     }
 }

@@ -8,13 +8,14 @@
 //! times (all become [`MTIME`]), set-user-id, set-group-id and sticky bits, extended attributes; hard links become files of
 //! their own.
 //!
-//! This module reads and writes local files and blocks while it does. It knows no run, no host, no .torrent file, and not
-//! where a release goes: that is [`release`](crate::release).
+//! This module reads and writes local files and blocks while it does. It knows no run, no host, of .torrent files only that
+//! they list files, and not where a release goes: that is [`release`](crate::release).
 
 mod archive;
 mod entry;
 mod exclude;
 mod failure;
+mod folder;
 mod glob;
 mod hash;
 mod holes;
@@ -31,6 +32,7 @@ mod walk;
 pub use entry::Danger;
 pub use exclude::GlobError;
 pub use failure::{FileError, ReadError};
+pub use folder::{FolderError, HashedFolder, hash_folder};
 pub use hash::{hash_pieces, sha256_file, verify_existing};
 pub use pack::{Compress, PackError, PackOptions, PackPhase, PackProgress, Packed, pack};
 pub use piece_length::{PIECE_LENGTH_MAX, PIECE_LENGTH_MIN, piece_length_for};

@@ -37,6 +37,8 @@ pub(super) struct Announcer {
     completed: bool,
     /// What the announce under way tells.
     saying: Option<AnnounceEvent>,
+    /// When the last answer came.
+    answered: Instant,
 }
 
 impl Announcer {
@@ -45,7 +47,15 @@ impl Announcer {
             Tracker::Present => State::Due(Instant::ZERO),
             Tracker::Absent => State::Absent,
         };
-        Self { state, health: TrackerHealth::Unknown, failures: 0, started: false, completed: false, saying: None }
+        Self {
+            state,
+            health: TrackerHealth::Unknown,
+            failures: 0,
+            started: false,
+            completed: false,
+            saying: None,
+            answered: Instant::ZERO,
+        }
     }
 
     /// There is a tracker, which knows nothing of us.
@@ -60,6 +70,15 @@ impl Announcer {
         self.completed = true;
         if let State::Due(_) = self.state {
             self.state = State::Due(now);
+        }
+    }
+
+    /// Nobody has anything for us any more: the tracker is asked sooner than it wants, though not all the time.
+    pub(super) fn hurry(&mut self, config: &Config) {
+        let soon = self.answered + config.announce_after_max;
+        match self.state {
+            State::Due(at) if self.failures == 0 => self.state = State::Due(at.min(soon)),
+            State::Due(_) | State::Absent | State::Asked(_) => {}
         }
     }
 
@@ -100,6 +119,7 @@ impl Announcer {
             Some(AnnounceEvent::Stopped) | None => {}
         }
         self.failures = 0;
+        self.answered = now;
         let after = if self.event().is_none() { after } else { Duration::ZERO };
         self.state = State::Due(now + after);
         std::mem::replace(&mut self.health, TrackerHealth::Answering) == TrackerHealth::Silent

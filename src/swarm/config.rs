@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::{Exchange, Preference};
 use crate::base::{ByteRate, Zone};
 
 /// Limits and intervals. The defaults are for a fleet in a data centre: short timers, deep pipelines, no choking.
@@ -20,6 +21,10 @@ pub struct Config {
     pub max_upload: ByteRate,
     /// Payload received a second, at most; 0 is no cap.
     pub max_download: ByteRate,
+    /// Whether peers are told of each other (BEP 11).
+    pub exchange: Exchange,
+    /// Whom to dial first, and which connection goes when there are too many.
+    pub preference: Preference,
     /// Whether there is a tracker to announce to, from the start.
     pub tracker: Tracker,
 
@@ -135,6 +140,12 @@ pub struct Config {
     /// Peers asked of the tracker.
     pub announce_wanted: u32,
 
+    /// Wait before a peer is told of others: those who connect at once go into one message.
+    pub exchange_after: Duration,
+    /// Time between such messages to one peer: the least that BEP 11 allows. A peer that sends twice as many is not
+    /// heard.
+    pub exchange_every: Duration,
+
     /// Time between looks at timeouts and rates.
     pub tick: Duration,
     /// Tokens a rate cap saves up, in time: short, so that a cap holds over any second.
@@ -161,6 +172,8 @@ impl Default for Config {
             client: concat!("Rookery ", env!("CARGO_PKG_VERSION")),
             max_upload: ByteRate::UNLIMITED,
             max_download: ByteRate::UNLIMITED,
+            exchange: Exchange::Off,
+            preference: Preference::AsTold,
             tracker: Tracker::Present,
             connections_max: 64,
             connections_wanted: 32,
@@ -211,6 +224,8 @@ impl Default for Config {
             announce_timeout: Duration::from_secs(15),
             announce_after_max: Duration::from_secs(15),
             announce_wanted: 50,
+            exchange_after: Duration::from_secs(1),
+            exchange_every: Duration::from_secs(60),
             tick: Duration::from_millis(250),
             burst: Duration::from_millis(50),
             faults_max: 64,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::Config;
+use super::{Config, Preference, canonical_priority};
 use crate::base::Instant;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,13 +30,43 @@ pub(super) struct Dialer {
     entries: BTreeMap<SocketAddr, Entry>,
     waiting: BTreeSet<(Instant, u64, SocketAddr)>,
     dialing: usize,
+    preference: Preference,
     rng: fastrand::Rng,
 }
 
 impl Dialer {
     pub(super) fn new(allow: Option<&[IpAddr]>, rng: fastrand::Rng) -> Self {
         let allow = allow.map(|allow| allow.iter().map(IpAddr::to_canonical).collect());
-        Self { allow, entries: BTreeMap::new(), waiting: BTreeSet::new(), dialing: 0, rng }
+        let preference = Preference::AsTold;
+        Self { allow, entries: BTreeMap::new(), waiting: BTreeSet::new(), dialing: 0, preference, rng }
+    }
+
+    /// The same, with another preference than the order in which addresses are told.
+    pub(super) fn preferring(self, preference: Preference) -> Self {
+        Self { preference, ..self }
+    }
+
+    /// What a connection to this address is worth, if that is what decides.
+    pub(super) fn priority(&self, address: SocketAddr) -> Option<u32> {
+        match self.preference {
+            Preference::Canonical(own) if !own.ip().is_unspecified() => Some(canonical_priority(own, address)),
+            Preference::Canonical(_) | Preference::AsTold => None,
+        }
+    }
+
+    /// The place of this address among those of the same moment, if its priority decides.
+    fn rank(&self, address: SocketAddr) -> Option<u64> {
+        self.priority(address).map(|priority| u64::from(u32::MAX - priority))
+    }
+
+    /// A peer says where it sees us: of use if nobody has said so yet.
+    pub(super) fn seen_as(&mut self, ip: IpAddr) {
+        match self.preference {
+            Preference::Canonical(own) if own.ip().is_unspecified() => {
+                self.preference = Preference::Canonical(SocketAddr::new(ip.to_canonical(), own.port()));
+            }
+            Preference::Canonical(_) | Preference::AsTold => {}
+        }
     }
 
     /// These may connect, too.
@@ -56,7 +86,8 @@ impl Dialer {
             let known = self.entries.contains_key(&address);
             if !known && self.entries.len() < max && address.port() != 0 && self.is_allowed(address.ip()) {
                 self.entries.insert(address, Entry { state: State::Dialing, failures: 0 });
-                self.set(address, |tie| State::Waiting(now, place << 32 | tie >> 32));
+                let rank = self.rank(address);
+                self.set(address, |tie| State::Waiting(now, rank.unwrap_or(place << 32 | tie >> 32)));
             }
         }
     }
@@ -120,7 +151,8 @@ impl Dialer {
 
     /// The address is left alone for that long.
     pub(super) fn rest(&mut self, address: SocketAddr, now: Instant, pause: Duration) {
-        self.set(address, |tie| State::Waiting(now + pause, tie));
+        let rank = self.rank(address);
+        self.set(address, |tie| State::Waiting(now + pause, rank.unwrap_or(tie)));
     }
 
     /// The address is our own.
@@ -188,6 +220,20 @@ mod tests {
         assert!(!dialer.is_allowed(address(2).ip()));
         dialer.allow([address(2).ip()], 10);
         assert!(dialer.is_allowed("::ffff:10.0.0.2".parse().unwrap()));
+    }
+
+    #[test]
+    fn the_highest_canonical_priority_is_dialled_first_once_the_own_address_is_known() {
+        let config = Config { dials_max: 100, ..Config::default() };
+        let own = SocketAddr::from(([0, 0, 0, 0], 6881));
+        let mut dialer = Dialer::new(None, fastrand::Rng::with_seed(1)).preferring(Preference::Canonical(own));
+        assert_eq!(dialer.priority(address(2)), None);
+        dialer.seen_as(address(200).ip());
+        dialer.seen_as(address(201).ip());
+        dialer.discover((0..50).map(address), Instant::ZERO, 100);
+        let order: Vec<_> = std::iter::from_fn(|| dialer.poll(Instant::ZERO, &config)).collect();
+        assert_eq!(order.len(), 50);
+        assert!(order.is_sorted_by_key(|found| std::cmp::Reverse(canonical_priority(address(200), *found))));
     }
 
     #[test]

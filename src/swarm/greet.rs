@@ -64,6 +64,7 @@ impl Swarm {
         } else if self.peers.len() + self.greetings.len() > self.config.connections_max {
             match self.useless(now) {
                 Some(useless) => self.disconnect(now, useless, PeerFault::Useless),
+                None if self.may_outrank(address) => {}
                 None => self.disconnect(now, connection, PeerFault::Full),
             }
         }
@@ -76,6 +77,9 @@ impl Swarm {
             return self.disconnect(now, connection, fault);
         }
         if let Some(fault) = self.resolve_duplicate(now, greeting, handshake.peer_id) {
+            return self.disconnect(now, connection, fault);
+        }
+        if let Some(fault) = self.make_room(now, greeting.address) {
             return self.disconnect(now, connection, fault);
         }
         self.greetings.remove(&connection);
@@ -138,14 +142,15 @@ impl Swarm {
         let pieces = self.layout.piece_count();
         let Some(peer) = self.peers.get_mut(&connection) else { return };
         peer.serving.veil = veiled.then(|| Veil::new(pieces));
-        let fast = peer.fast;
-        if peer.extensions {
+        let (fast, speaks_extensions, address) = (peer.fast, peer.extensions, peer.address);
+        if speaks_extensions {
             let ours = ExtensionHandshake {
                 client: Some(self.config.client.to_owned()),
+                extensions: self.extensions(),
+                your_ip: Some(address.ip()),
                 request_queue: u32::try_from(self.config.requests_max).ok(),
                 port: Some(self.config.listen_port).filter(|port| *port != 0),
                 zone: self.config.zone.clone(),
-                extensions: self.zone_extension(),
                 ..ExtensionHandshake::default()
             };
             self.say(Output::Send { connection, message: ours.to_message() });
@@ -162,13 +167,13 @@ impl Swarm {
         self.say(Output::Send { connection, message: Message::Unchoke });
     }
 
-    /// Takes the extension handshake (BEP 10); other extensions are none of ours.
+    /// Takes a message of an extension: its handshake (BEP 10), or an exchange.
     pub(super) fn extended(&mut self, now: Instant, connection: ConnectionId, id: u8, payload: &[u8]) {
         if id == ZoneMessage::ID {
             return self.zone_told(now, connection, payload);
         }
         if id != EXTENSION_HANDSHAKE_ID {
-            return;
+            return self.exchanged(now, connection, id, payload);
         }
         let theirs = match ExtensionHandshake::decode(payload) {
             Ok(theirs) => theirs,
@@ -188,6 +193,10 @@ impl Swarm {
             peer.listening = Some(listening);
             self.dialer.connected(listening, &self.config);
         }
+        if let Some(ip) = theirs.your_ip {
+            self.dialer.seen_as(ip);
+        }
+        self.agree_on_exchange(now, connection, &theirs.extensions);
         self.place(now, connection);
     }
 
@@ -237,6 +246,7 @@ impl Swarm {
                 | PeerFault::Senseless(_)
                 | PeerFault::TooManyRequests(_)
                 | PeerFault::Unrequested(_)
+                | PeerFault::Outranked
                 | PeerFault::Useless => self.dialer.rest(listening, now, self.config.redial_after_max),
             }
         }

@@ -249,6 +249,9 @@ pub enum PeerFault {
     /// Neither side can give the other anything, ever.
     #[error("both sides have everything")]
     Redundant,
+    /// One of a higher priority wants its connection (BEP 40).
+    #[error("a peer of higher priority has taken its connection")]
+    Outranked,
     /// A more useful peer waits for a connection.
     #[error("it was of no use, and others wait")]
     Useless,
@@ -264,6 +267,7 @@ impl PeerFault {
             | Self::Oneself
             | Self::Duplicate
             | Self::Redundant
+            | Self::Outranked
             | Self::Useless => false,
             Self::WrongSwarm
             | Self::NoHandshake(_)

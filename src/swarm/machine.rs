@@ -121,7 +121,7 @@ impl Swarm {
         let picker = Picker::new(&have, &mut rng);
         let origin = if have.is_full() { PayloadOrigin::Elsewhere } else { PayloadOrigin::Swarm };
         Self {
-            dialer: Dialer::new(config.allow.as_deref(), rng.fork()),
+            dialer: Dialer::new(config.allow.as_deref(), rng.fork()).preferring(config.preference),
             upload: Bucket::new(config.max_upload, config.burst),
             download: Bucket::new(config.max_download, config.burst),
             announcer: Announcer::new(config.tracker),
@@ -242,6 +242,10 @@ impl Swarm {
         }
         self.rotate(now);
         self.show(now);
+        self.exchange(now);
+        if !self.have.is_full() && self.peers.values().all(|peer| peer.useful == 0) {
+            self.announcer.hurry(&self.config);
+        }
         self.next_tick = None;
         self.wake(now);
     }

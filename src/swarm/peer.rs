@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::exchange::Gossip;
 use super::meter::Meter;
 use super::pieces::{Overdue, Sender};
 use super::spread::Veil;
@@ -139,6 +140,7 @@ pub(super) struct Peer {
     pub(super) suggested: BTreeSet<PieceIndex>,
     pub(super) asking: Asking,
     pub(super) serving: Serving,
+    pub(super) gossip: Gossip,
     /// When something last came from it.
     pub(super) heard: Instant,
     /// When something was last sent to it.
@@ -231,6 +233,7 @@ impl Peer {
             suggested: BTreeSet::new(),
             asking,
             serving,
+            gossip: Gossip::default(),
             heard: now,
             spoke: now,
         }

@@ -137,6 +137,18 @@ mod tests {
     }
 
     #[test]
+    fn too_much_of_everything_is_left_out() {
+        let many = (100..200).fold(String::new(), |many, i| many + &format!("3:{i}i1e"));
+        let long = "x".repeat(NAME_LENGTH_MAX + 1);
+        let payload = format!("d1:md{many}65:{long}i1ee1:v65:{long}e");
+        let handshake = ExtensionHandshake::decode(payload.as_bytes()).unwrap();
+        assert_eq!(handshake.extensions.len(), EXTENSIONS_MAX);
+        assert_eq!(handshake.client.map(|client| client.len()), Some(NAME_LENGTH_MAX));
+        let values = format!("d1:ml{}ee", "de".repeat(VALUES_MAX));
+        assert!(matches!(ExtensionHandshake::decode(values.as_bytes()), Err(WireError::Bencode(_))));
+    }
+
+    #[test]
     fn what_is_no_dictionary_is_refused() {
         assert_eq!(ExtensionHandshake::decode(b"le"), Err(WireError::NoDictionary));
         assert!(matches!(ExtensionHandshake::decode(&[b'l'; 9000]), Err(WireError::Bencode(_))));

@@ -24,12 +24,15 @@ pub enum WireError {
         /// Its length, the id left out.
         length: usize,
     },
-    /// An extension handshake that is not bencode.
-    #[error("its extension handshake is not bencode: {0}")]
+    /// A message of an extension that is not bencode.
+    #[error("its extension message is not bencode: {0}")]
     Bencode(#[from] BencodeError),
-    /// An extension handshake that is no dictionary.
-    #[error("its extension handshake is no dictionary")]
+    /// A message of an extension that is no dictionary.
+    #[error("its extension message is no dictionary")]
     NoDictionary,
+    /// A peer exchange whose list is cut off.
+    #[error("its peer exchange has no usable `{0}`")]
+    Exchange(&'static str),
 }
 
 /// One message of the peer wire protocol; the [handshake](super::Handshake) comes before the first.

@@ -79,12 +79,26 @@ fn a_torrent_is_the_same_every_time() {
 }
 
 #[test]
+fn a_torrent_of_a_folder_lists_its_files_and_is_private_only_when_asked() {
+    let desk = Desk::new(NOBODY);
+    desk.write("src/sub/more", "more data\n");
+    desk.run(&format!("torrent create src/sub --announce {TRACKER} -o open.torrent")).works();
+    desk.run(&format!("torrent create src/sub --private --announce {TRACKER} -o private.torrent")).works();
+    let shown = desk.run("torrent show open.torrent").works();
+    for words in ["name         sub", "19 bytes", "private      no", " 9  data", "10  more"] {
+        assert!(shown.contains(words), "{words} in\n{shown}");
+    }
+    assert!(desk.run("torrent show private.torrent").works().contains("private      yes"));
+    let link = desk.run(&format!("torrent create src --announce {TRACKER} -o x.torrent"));
+    link.fails(1, &["src/link is no file", "holds no links"]);
+}
+
+#[test]
 fn a_torrent_that_cannot_be_made_or_read_says_why() {
     let desk = Desk::new(NOBODY);
     let create = |path: &str, tracker: &str, out: &str| {
         desk.run(&format!("torrent create {path} --announce {tracker} -o {out}"))
     };
-    create("src", TRACKER, "x.torrent").fails(2, &["src is a directory", "one file"]);
     create("nosuch", TRACKER, "x.torrent").fails(2, &["nosuch does not exist"]);
     create("src/app", "192.0.2.1:80", "x.torrent").fails(2, &["`192.0.2.1:80` is no tracker", "http://ADDRESS:PORT"]);
     create("src/app", TRACKER, "src/app").fails(2, &["-o src/app is the file itself"]);

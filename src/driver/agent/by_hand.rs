@@ -17,9 +17,11 @@ use crate::base::{Bitfield, ByteCount};
 use crate::control::{AgentFailure, PortRange, Status};
 use crate::driver::Clock;
 use crate::driver::member::{Happening, Member, Part};
-use crate::driver::storage::{Access, Storage};
+use crate::driver::segment::Access;
+use crate::driver::storage::Storage;
 use crate::driver::tracker::TrackerServer;
-use crate::metainfo::{Info, METAINFO_LENGTH_MAX, Metainfo};
+use crate::metainfo::{Info, METAINFO_LENGTH_MAX, Metainfo, Privacy};
+use crate::swarm::{Exchange, Preference};
 use crate::tracker::TrackerConfig;
 
 /// Time between looks at what changed.
@@ -180,6 +182,11 @@ impl Session {
             bind: join.listen.ip(),
             ports: PortRange { first: join.listen.port(), last: join.listen.port() },
             allow: None,
+            exchange: match torrent.info.privacy() {
+                Privacy::Private => Exchange::Off,
+                Privacy::Public => Exchange::On,
+            },
+            preference: Preference::Canonical(join.listen),
             trackers,
             peers: join.peers.clone(),
             zone: join.zone.clone(),

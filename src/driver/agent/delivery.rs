@@ -8,7 +8,8 @@ use crate::base::{Bitfield, ByteCount, InfoHash};
 use crate::control::{
     AgentFailure, DataSource, PackOrder, PayloadFacts, PayloadFormat, RunId, ServeOrder, ServeRole, Tag,
 };
-use crate::driver::storage::{Access, Storage};
+use crate::driver::segment::Access;
+use crate::driver::storage::Storage;
 use crate::metainfo::{Content, Info, Metainfo};
 use crate::payload::{Compress, Format, PackOptions, Promise, pack, remove_tree, sha256_file, unpack};
 use crate::release::{self, Claim, ReleaseError, ReleaseState, Workspace};

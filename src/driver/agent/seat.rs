@@ -13,6 +13,7 @@ use crate::driver::member::{Member, Part};
 use crate::driver::peers::own_or_any;
 use crate::driver::storage::Storage;
 use crate::metainfo::{Info, Metainfo};
+use crate::swarm::{Exchange, Preference};
 
 /// Bytes from the console not written yet; beyond this no order is taken.
 const UNWRITTEN_MAX: usize = 32 << 20;
@@ -73,6 +74,8 @@ impl Seat {
             bind: own_or_any(order.bind),
             ports: order.ports,
             allow: Some(order.allow.iter().copied().chain(met.addresses()).collect()),
+            exchange: Exchange::Off,
+            preference: Preference::AsTold,
             trackers: order.tracker.map(TrackerUrl::announce_at).into_iter().collect(),
             peers: order.peers.iter().copied().chain(met.listening.iter().copied()).collect(),
             zone: order.zone.clone(),
