@@ -78,7 +78,9 @@ impl Room {
             self.now = (self.now + Duration::from_secs(1)).min(until);
             self.tell(Input::Elapsed);
             let alive: Vec<_> = self.swarm.peers().map(|peer| peer.connection.0).collect();
-            alive.into_iter().for_each(|connection| self.send(connection, Message::KeepAlive));
+            for connection in alive {
+                self.send(connection, Message::KeepAlive);
+            }
         }
     }
 

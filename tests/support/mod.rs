@@ -46,9 +46,13 @@ impl Payload {
 
     /// Writes a .torrent for the tracker at `port` of 127.0.0.1.
     pub(crate) fn torrent(&self, port: u16) -> PathBuf {
-        let path = self.folder.path().join(format!("{port}.torrent"));
-        let announce = format!("http://127.0.0.1:{port}/announce");
-        fs::write(&path, Metainfo::new(Some(announce), self.info.clone()).encode()).unwrap();
+        self.torrent_at(&format!("http://127.0.0.1:{port}/announce"))
+    }
+
+    /// Writes a .torrent for a tracker.
+    pub(crate) fn torrent_at(&self, announce: &str) -> PathBuf {
+        let path = self.folder.path().join("payload.torrent");
+        fs::write(&path, Metainfo::new(Some(announce.to_owned()), self.info.clone()).encode()).unwrap();
         path
     }
 
