@@ -2,16 +2,22 @@
 
 #![cfg(feature = "agent")]
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test looks for one status among all")]
+#![expect(clippy::disallowed_methods, reason = "these tests run in real time")]
 
 mod support;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
+use std::net::TcpStream;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
+use rookery::base::PeerId;
 use rookery::control::{Progress, Status, TrackerHealth};
+use rookery::wire::{Handshake, Message};
 use support::{Agent, PIECE_LENGTH, Payload, part_of, wait_until};
 
 const MIB: usize = 1 << 20;
@@ -209,4 +215,26 @@ fn a_wrong_command_line_is_exit_code_2_with_the_way_out() {
     }
     let run = Command::new(env!("CARGO_BIN_EXE_rookery-agent")).arg("--version").output().unwrap();
     assert_eq!(String::from_utf8(run.stdout).unwrap(), concat!("rookery-agent ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+#[test]
+fn a_peer_that_stops_reading_holds_up_nobody() {
+    let payload = Payload::of(16 * MIB, 10);
+    let (_tracker, port) = Agent::tracker();
+    let torrent = payload.torrent(port);
+    let (_seeder, port) = Agent::seeder(&torrent, &payload.path, "127.0.0.2", "");
+    let mut deaf = TcpStream::connect(("127.0.0.2", port)).unwrap();
+    let handshake = Handshake::new(payload.info.info_hash(), PeerId::new(*b"-XX0000-deafdeafdeaf"));
+    deaf.write_all(&handshake.encode()).unwrap();
+    deaf.write_all(&Message::Interested.to_bytes()).unwrap();
+    let blocks = payload.info.layout().pieces().flat_map(|piece| payload.info.layout().blocks(piece));
+    for block in blocks.take(500) {
+        deaf.write_all(&Message::Request(block).to_bytes()).unwrap();
+    }
+    let copy = payload.copy("copy");
+    let begun = Instant::now();
+    Agent::peer(&torrent, &copy, "127.0.0.3", "").succeed();
+    payload.assert_copied_to(&copy);
+    assert!(begun.elapsed() < Duration::from_secs(60), "it waited until the other was given up");
+    drop(deaf);
 }

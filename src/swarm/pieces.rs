@@ -325,6 +325,9 @@ impl UnderWay {
             self.unasked += u32::from(self.slots[*at].is_unasked());
             self.hint = self.hint.min(*at);
         }
+        if let (Source::Only(_), false) = (self.source, places.is_empty()) {
+            self.source = Source::Single;
+        }
         places
     }
 
@@ -427,6 +430,21 @@ mod tests {
         assert_eq!(pieces.next_unasked(PIECE, ConnectionId(2)), Some(blocks[0]));
         pieces.revive(blocks[0]);
         assert_eq!(pieces.next_unasked(PIECE, ConnectionId(2)), Some(blocks[1]));
+    }
+
+    #[test]
+    fn a_piece_whose_only_source_lied_and_is_gone_comes_from_another() {
+        let (mut pieces, blocks) = begun();
+        for block in &blocks {
+            fetch(&mut pieces, *block, 1);
+        }
+        pieces.reset(PIECE);
+        for block in &blocks {
+            fetch(&mut pieces, *block, 1);
+        }
+        pieces.forsake(ConnectionId(1));
+        pieces.retract(PIECE, |_| true);
+        assert_eq!(pieces.next_unasked(PIECE, ConnectionId(2)), Some(blocks[0]));
     }
 
     #[test]

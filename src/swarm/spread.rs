@@ -1,12 +1,18 @@
 //! Spread: how a host that alone has pieces gives each away once before it gives any twice (super-seeding, BEP 16).
 
+use std::time::Duration;
+
 use super::machine::PayloadOrigin;
+use super::peer::Serving;
 use super::{ConnectionId, Swarm};
 use crate::base::{Bitfield, Instant, PieceIndex};
 use crate::wire::Message;
 
 /// Pieces a peer is shown before those it was shown are out, at least: one is sent, one is asked for.
 const OPEN_MIN: usize = 2;
+
+/// A peer that took nothing for this long although it was shown something is shown no more, and does not count.
+const SHOWN_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Which pieces were given out, and which nobody else has.
 #[derive(Debug)]
@@ -85,6 +91,16 @@ impl Veil {
     }
 }
 
+impl Serving {
+    /// What the peer is shown, if it takes what it is shown, or has not had the time to yet: those who do not must not
+    /// keep others from seeing anything.
+    fn attentive_veil(&self, now: Instant) -> Option<&Veil> {
+        let veil = self.veil.as_ref()?;
+        let waited = now.since(self.taken_at.max(veil.at));
+        (veil.open.is_empty() || waited < SHOWN_PATIENCE).then_some(veil)
+    }
+}
+
 impl Swarm {
     /// Whether peers are shown pieces one by one: as long as there are some that nobody else has.
     pub(super) fn is_veiled(&self) -> bool {
@@ -107,16 +123,16 @@ impl Swarm {
 
     /// Shows peers one fresh piece after the other, each to one of them; and everything when there is no fresh one.
     pub(super) fn show(&mut self, now: Instant) {
-        let veils = || self.peers.values().filter_map(|peer| peer.serving.veil.as_ref());
-        let (count, open) = veils().fold((0, 0), |(count, open), veil| (count + 1, open + veil.open.len()));
-        if count == 0 {
+        if self.peers.values().all(|peer| peer.serving.veil.is_none()) {
             return;
         }
+        let attentive = self.peers.values().filter_map(|peer| peer.serving.attentive_veil(now));
+        let (count, open) = attentive.fold((0, 0), |(count, open), veil| (count + 1, open + veil.open.len()));
         let window = self.window();
-        let share = window.div_ceil(count).max(OPEN_MIN);
+        let share = window.div_ceil(count.max(1)).max(OPEN_MIN);
         for _ in open..window {
             let Some(piece) = self.spread.next_fresh(self.picker.order()) else { return self.unveil(now) };
-            let Some(connection) = self.audience(piece, share) else { return };
+            let Some(connection) = self.audience(now, piece, share) else { return };
             self.spread.stale(piece);
             if let Some(veil) = self.peers.get_mut(&connection).and_then(|peer| peer.serving.veil.as_mut()) {
                 veil.show(piece, now);
@@ -137,9 +153,9 @@ impl Swarm {
     }
 
     /// The peer to show a piece to: the one that waits for the fewest, and has not been shown any for longest.
-    fn audience(&self, piece: PieceIndex, share: usize) -> Option<ConnectionId> {
+    fn audience(&self, now: Instant, piece: PieceIndex, share: usize) -> Option<ConnectionId> {
         let able = self.peers.iter().filter_map(|(connection, peer)| {
-            let veil = peer.serving.veil.as_ref().filter(|veil| veil.open.len() < share)?;
+            let veil = peer.serving.attentive_veil(now).filter(|veil| veil.open.len() < share)?;
             (!peer.has.contains(piece)).then_some((veil.open.len(), veil.at, *connection))
         });
         able.min().map(|(.., connection)| connection)
