@@ -14,10 +14,12 @@ use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
 /// The largest agent that is still cheap to push to ten thousand hosts.
-const LENGTH_MAX: u64 = 11 << 18;
+const LENGTH_MAX: u64 = 2_621_440;
 
-/// How the agent is compiled besides its profile: static, and without the tables for unwinding that it never does.
-const RUST_FLAGS: &str = "-Ctarget-feature=+crt-static\u{1f}-Cforce-unwind-tables=no";
+/// How the agent is compiled and linked besides its profile: static, without the tables for unwinding that it never
+/// does (its own, then by `.cargo/agent.ld` those of std and libc), and with its relocations packed.
+const RUST_FLAGS: &str = "-Ctarget-feature=+crt-static\u{1f}-Cforce-unwind-tables=no\u{1f}-Clink-arg=-T.cargo/agent.ld\u{1f}\
+                          -Clink-arg=-Wl,--no-eh-frame-hdr,-z,pack-relative-relocs";
 
 /// The same for zstd in C; of its block compressors only the two that `payload`'s level uses.
 const C_FLAGS: &str = "-fno-asynchronous-unwind-tables -fno-unwind-tables -DZSTD_EXCLUDE_GREEDY_BLOCK_COMPRESSOR \
@@ -26,9 +28,10 @@ const C_FLAGS: &str = "-fno-asynchronous-unwind-tables -fno-unwind-tables -DZSTD
                        -DZSTD_EXCLUDE_BTULTRA_BLOCK_COMPRESSOR";
 
 /// What the agent is made of, files or folders: a change elsewhere does not build it again.
-const SOURCES: [&str; 26] = [
+const SOURCES: [&str; 27] = [
     "Cargo.toml",
     "Cargo.lock",
+    ".cargo/agent.ld",
     "src/lib.rs",
     "src/bin/rookery-agent.rs",
     "src/announce",
