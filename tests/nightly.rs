@@ -19,3 +19,13 @@ fn ten_thousand_hosts_have_it_soon_after_the_optimum() {
     assert!(figures.ratio().is_some_and(|ratio| ratio <= RATIO_MAX), "{figures:?}");
     assert!(figures.copies.is_some_and(|copies| copies <= COPIES_MAX), "{figures:?}");
 }
+
+#[test]
+#[ignore = "a minute in a debug build"]
+fn forty_eight_hosts_on_slow_links_are_done_soon_after_the_optimum() {
+    let scenario = Scenario::parse(include_str!("scenarios/lab-48.toml")).expect("the scenario is valid");
+    let report = World::new(&scenario).run().expect("no law is broken");
+    let figures = Figures::of(&scenario, &report);
+    assert!(figures.ratio().is_some_and(|ratio| ratio <= 1.3), "{figures:?}");
+    assert!(figures.copies.is_some_and(|copies| copies <= 1.3), "{figures:?}");
+}

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use rookery::base::{ByteRate, Instant};
-use rookery::sim::{Fault, Report, Scenario, TrackerEnd, Trouble, World};
+use rookery::sim::{Fault, Figures, Report, Scenario, TrackerEnd, Trouble, World};
 use rookery::swarm::{Note, PeerFault};
 
 /// A fleet to be: host 0 has the payload.
@@ -232,4 +232,16 @@ fn a_thousand_hosts_finish_with_a_slow_a_corrupt_a_dying_and_a_frozen_one_among_
     let payload = u64::from(scenario.pieces) * scenario.piece_length.0;
     assert!(report.hosts[0].totals.up.0 <= 6 * payload, "{:?}", report.hosts[0]);
     assert!(report.faults_to(99).any(|fault| matches!(fault, PeerFault::Corrupt(_))));
+}
+
+/// Ethernet, IP and TCP heads: the optimum knows nothing of them.
+const FRAMED: f64 = 1514.0 / 1448.0;
+
+#[test]
+fn sixteen_hosts_on_equal_links_are_done_near_the_physical_limit() {
+    let scenario = Scenario::parse(include_str!("scenarios/lab-16.toml")).unwrap();
+    let report = World::new(&scenario).run().unwrap_or_else(|violation| panic!("{violation}"));
+    let figures = Figures::of(&scenario, &report);
+    assert!(figures.ratio().is_some_and(|ratio| ratio <= 1.10 * FRAMED), "{figures:?}");
+    assert!(figures.copies.is_some_and(|copies| copies <= 1.3), "{figures:?}");
 }
