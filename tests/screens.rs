@@ -83,6 +83,11 @@ fn the_grid_shows_a_large_fleet_a_glyph_a_host() {
 }
 
 #[test]
+fn the_grid_is_grouped_by_rack() {
+    every_size("grid_by_rack", large, "b l");
+}
+
+#[test]
 fn the_table_has_the_worst_first() {
     every_size("table", small, "2");
 }

@@ -1,5 +1,6 @@
 //! What the operator can do to the run, when it can be done, and what asks first.
 
+use super::arrange::candidates;
 use super::dialog::{CONFIRM_ABOVE, Dialog, Question};
 use super::keymap::{Act, Verb};
 use super::model::{Model, Urgency, View, can_retry, is_failure};
@@ -33,6 +34,11 @@ pub(super) fn refusal(model: &Model, verb: Verb) -> Option<String> {
             (model.view != View::Table).then(|| "only the table is sorted: 2 shows it".into())
         }
         Verb::Density => (model.view != View::Grid).then(|| "only the grid has levels of detail: 1 shows it".into()),
+        Verb::Group if model.view != View::Grid => Some("only the grid is grouped: 1 shows it".into()),
+        Verb::Group => {
+            let none = candidates(&model.setup.labels, &model.rollout.plan().hosts).is_empty();
+            none.then(|| "no label parts this fleet: the inventory gives hosts groups and tags".into())
+        }
         Verb::Mark | Verb::Range | Verb::Invert => {
             (!has_hosts(model.view)).then(|| "hosts are marked in the grid and in the table".into())
         }

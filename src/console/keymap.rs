@@ -47,6 +47,7 @@ pub enum Verb {
     Back,
     Filter,
     Density,
+    Group,
     Sort,
     Reverse,
     Freeze,
@@ -126,7 +127,7 @@ pub struct Keymap {
 
 type Row = (Verb, &'static str, Section, &'static [&'static str], &'static str);
 
-const TABLE: [Row; 40] = [
+const TABLE: [Row; 41] = [
     (Verb::Act(Act::Retry), "retry", Section::Act, &["r"], "retry the host, or the marked hosts, at once"),
     (
         Verb::Act(Act::RetryAll),
@@ -165,6 +166,7 @@ const TABLE: [Row; 40] = [
     (Verb::Show(View::Events), "show-events", Section::Look, &["4"], "events"),
     (Verb::Show(View::Host), "show-host", Section::Look, &["5"], "the host under the cursor"),
     (Verb::Density, "density", Section::Look, &["T"], "level of detail of the grid"),
+    (Verb::Group, "group", Section::Look, &["b"], "group the grid by the next label: group, zone, rack, ..."),
     (Verb::Sort, "sort", Section::Look, &["s"], "sort the table by the next column"),
     (Verb::Reverse, "reverse", Section::Look, &["S"], "turn the order of the table round"),
     (Verb::Freeze, "freeze", Section::Look, &["f"], "freeze the display; the run goes on"),

@@ -4,6 +4,7 @@
 //! host is in the [`Rollout`](crate::rollout::Rollout) inside the [`Model`], once.
 
 mod actions;
+mod arrange;
 mod dialog;
 mod events;
 mod filter;

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::arrange::Arrangement;
 use super::dialog::Dialog;
 use super::events::Events;
 use super::filter::{Filter, Labels, Subject};
 use super::io::Key;
 use super::keymap::Keymap;
+use super::view::Names;
 use crate::base::Instant;
 use crate::inventory::HostId;
 use crate::rollout::{HostRecord, Rollout, Stage, StateName};
@@ -189,6 +191,8 @@ pub struct Model {
     pub(super) sort: Sort,
     pub(super) reversed: bool,
     pub(super) density: Option<Density>,
+    pub(super) map: Arrangement,
+    pub(super) names: Names,
     pub(super) dialog: Option<Dialog>,
     /// The first line of the help, while it is shown.
     pub(super) help: Option<usize>,
@@ -214,7 +218,11 @@ impl Model {
     /// A console that looks at this rollout.
     pub fn new(rollout: Rollout, setup: Setup) -> Self {
         let cursor = rollout.hosts().first().map(|host| host.id);
+        let hosts = &rollout.plan().hosts;
+        let (map, names) = (Arrangement::plain(hosts.len()), Names::of(hosts));
         Self {
+            map,
+            names,
             rollout,
             setup,
             now: Instant::ZERO,

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use super::keymap::Motion;
 use super::model::{Model, View, is_failure, severity};
 use super::order;
-use super::view::{Grid, Parts};
+use super::view::{Grid, Parts, Spot};
 use crate::inventory::HostId;
 
 /// Moves the cursor, or scrolls where there is nothing to move between.
@@ -138,8 +138,7 @@ fn causes(model: &mut Model, motion: Motion) {
 /// A host that can be moved to, and where it is.
 struct Stop {
     host: HostId,
-    row: usize,
-    column: usize,
+    spot: Spot,
 }
 
 /// In the grid: by cells, over those the filter leaves blank.
@@ -148,55 +147,51 @@ fn across(model: &mut Model, motion: Motion) {
     let stops = stops(model, &grid);
     let Some(cursor) = model.cursor else { return };
     let Some(index) = model.shown().hosts().iter().position(|host| host.id == cursor) else { return };
-    let (row, column) = grid.place(index);
-    let here = stops.iter().position(|stop| (stop.row, stop.column) >= (row, column));
-    let at = here.unwrap_or_else(|| stops.len().saturating_sub(1));
+    let here = grid.place(model.map.position(index));
+    let at = stops.iter().position(|stop| stop.spot >= here).unwrap_or_else(|| stops.len().saturating_sub(1));
     let half = (grid.rows / 2).max(1);
     let target = match motion {
         Motion::Left => at.checked_sub(1),
         Motion::Right => Some(at + 1),
         Motion::Top => Some(0),
         Motion::Bottom => stops.len().checked_sub(1),
-        Motion::Up => vertical(&stops, row.checked_sub(1), 0, column),
-        Motion::Down => vertical(&stops, Some(row + 1), usize::MAX, column),
-        Motion::HalfUp => vertical(&stops, Some(row.saturating_sub(half)), 0, column),
+        Motion::Up => vertical(&stops, here.row.checked_sub(1), 0, here.x),
+        Motion::Down => vertical(&stops, Some(here.row + 1), usize::MAX, here.x),
+        Motion::HalfUp => vertical(&stops, Some(here.row.saturating_sub(half)), 0, here.x),
         Motion::HalfDown => {
-            let last = stops.last().map_or(row, |stop| stop.row);
-            vertical(&stops, Some((row + half).min(last)), usize::MAX, column)
+            let last = stops.iter().map(|stop| stop.spot.row).max().unwrap_or(here.row);
+            vertical(&stops, Some((here.row + half).min(last)), usize::MAX, here.x)
         }
     };
-    if let Some(stop) = target.and_then(|target| stops.get(target)) {
-        model.cursor = Some(stop.host);
-    }
+    let host = target.and_then(|target| stops.get(target)).map(|stop| stop.host);
+    model.cursor = host.or(model.cursor);
 }
 
-/// The stop nearest to `column` in the first row that has one, from `row` towards `end`.
-fn vertical(stops: &[Stop], row: Option<usize>, end: usize, column: usize) -> Option<usize> {
+/// The stop nearest to column `x` in the first row that has one, from `row` towards `end`.
+fn vertical(stops: &[Stop], row: Option<usize>, end: usize, x: u16) -> Option<usize> {
     let row = row?;
     let (low, high) = (row.min(end), row.max(end));
-    let inside = stops.iter().enumerate().filter(|(_, stop)| (low..=high).contains(&stop.row));
-    inside.min_by_key(|(_, stop)| (stop.row.abs_diff(row), stop.column.abs_diff(column))).map(|(at, _)| at)
+    let inside = stops.iter().enumerate().filter(|(_, stop)| (low..=high).contains(&stop.spot.row));
+    inside.min_by_key(|(_, stop)| (stop.spot.row.abs_diff(row), stop.spot.x.abs_diff(x))).map(|(at, _)| at)
 }
 
 /// The worst host of each cell that has one which passes the filter.
-fn stops(model: &Model, grid: &Grid) -> Vec<Stop> {
+fn stops(model: &Model, grid: &Grid<'_>) -> Vec<Stop> {
     let mut stops: Vec<Stop> = Vec::new();
     let mut worst = 0;
-    for (index, host) in model.shown().hosts().iter().enumerate() {
-        if !model.passes(host) {
-            continue;
-        }
-        let (row, column) = grid.place(index);
+    for (position, index) in model.map.order().iter().enumerate() {
+        let Some(host) = model.shown().hosts().get(*index).filter(|host| model.passes(host)) else { continue };
+        let spot = grid.place(position);
         let bad = severity(host.state.name());
         match stops.last_mut() {
-            Some(stop) if (stop.row, stop.column) == (row, column) => {
+            Some(stop) if stop.spot == spot => {
                 if bad > worst {
                     (stop.host, worst) = (host.id, bad);
                 }
             }
             Some(_) | None => {
                 worst = bad;
-                stops.push(Stop { host: host.id, row, column });
+                stops.push(Stop { host: host.id, spot });
             }
         }
     }

@@ -8,8 +8,15 @@ use crate::rollout::HostRecord;
 
 /// The hosts of the view that pass the filter, in its order.
 pub(super) fn hosts(model: &Model) -> Vec<HostId> {
-    let mut shown: Vec<&HostRecord> = model.shown().hosts().iter().filter(|host| model.passes(host)).collect();
-    if matches!(model.view, View::Table) {
+    let hosts = model.shown().hosts();
+    let mut shown: Vec<&HostRecord> = match model.view {
+        View::Table => hosts.iter().collect(),
+        View::Grid | View::Failures | View::Events | View::Host => {
+            model.map.order().iter().filter_map(|index| hosts.get(*index)).collect()
+        }
+    };
+    shown.retain(|host| model.passes(host));
+    if model.view == View::Table {
         sort(&mut shown, model.sort);
         if model.reversed {
             shown.reverse();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::actions::{self, Decision, acknowledge, count, decide, refusal};
+use super::arrange::{Arrangement, candidates};
 use super::dialog::{Answer, Question};
 use super::events::Kind;
 use super::filter::Filter;
@@ -226,6 +227,7 @@ fn obey(model: &mut Model, verb: Verb, effects: &mut Vec<Effect>) {
                 .map_or_else(|| "detail: as much as fits".to_owned(), |density| format!("detail: {}", density.title()));
             model.say(Urgency::Info, text);
         }
+        Verb::Group => group(model),
         Verb::Sort => model.sort = model.sort.next(),
         Verb::Reverse => model.reversed = !model.reversed,
         Verb::Freeze => freeze(model),
@@ -354,6 +356,23 @@ fn freeze(model: &mut Model) {
         None => Some(Box::new(Frozen { rollout: model.rollout.clone(), at: model.now })),
     };
     motion::settle(model);
+}
+
+/// Arranges the map by the next label that parts the fleet, and at last by none.
+fn group(model: &mut Model) {
+    let hosts = &model.rollout.plan().hosts;
+    let labels = candidates(&model.setup.labels, hosts);
+    let next = match model.map.label() {
+        None => labels.first(),
+        Some(label) => labels.iter().skip_while(|other| *other != label).nth(1),
+    };
+    model.map = match next {
+        Some(label) => Arrangement::by(label, &model.setup.labels, hosts),
+        None => Arrangement::plain(hosts.len()),
+    };
+    let text =
+        next.map_or_else(|| "grid: in the order of the inventory".to_owned(), |label| format!("grid: by {label}"));
+    model.say(Urgency::Info, text);
 }
 
 fn next_theme(model: &mut Model, effects: &mut Vec<Effect>) {

@@ -14,7 +14,7 @@ use super::{disk_full, refused, small};
 
 /// Keys that mean something, and some that mean nothing.
 fn key() -> impl Strategy<Value = Key> {
-    let characters = "hjklgGnN12345/!*vrRaApPfFsStTwq?+-= yYx0w.[]=,";
+    let characters = "hjklgGnNb12345/!*vrRaApPfFsStTwq?+-= yYx0w.[]=,";
     let plain = proptest::sample::select(characters.chars().map(Key::char).collect::<Vec<_>>());
     let control = proptest::sample::select(['c', 'd', 'u', 'l', 'w', 'z'].map(Key::ctrl).to_vec());
     let named = proptest::sample::select(
@@ -119,6 +119,46 @@ fn the_counts_on_the_screen_sum_to_the_fleet() {
         assert_eq!(counted(&small().at(columns, rows).text()), 24, "{columns}x{rows}");
         assert_eq!(counted(&super::large().at(columns.max(50), rows).text()), 1400, "{columns}x{rows}");
     }
+}
+
+/// The glyph of a host's state is where its place in the inventory puts it, whatever happens meanwhile.
+#[test]
+fn a_host_never_moves_on_the_map() {
+    let mut screen = super::large().at(80, 24);
+    let theme = theme();
+    for keys in ["1", "f f", "2 s 1", "g g 1", "G", "n", "5 1", "R y", "3 1"] {
+        screen.press(keys);
+        screen.progress(9);
+        let buffer = screen.buffer();
+        for (at, host) in (0_u16..).zip(screen.model.rollout().hosts()) {
+            let state = host.state.name();
+            if state != StateName::Fetching {
+                let cell = &buffer[(at % 80, 3 + at / 80)];
+                assert_eq!(cell.symbol(), theme.glyph(state).to_string(), "host {at} {state} after {keys}");
+            }
+        }
+    }
+}
+
+/// Grouped, too: the cursor goes through every host of the fleet, in the same order before and after things happened.
+#[test]
+fn a_grouped_map_holds_every_host_once_in_a_fixed_order() {
+    let mut screen = small().at(80, 24);
+    screen.press("b g g");
+    let walk = |screen: &mut Screen| {
+        screen.press("g g");
+        (0..24).map(|_| (screen.model.cursor().unwrap(), screen.press("l").model.cursor()).0).collect::<Vec<_>>()
+    };
+    let before = walk(&mut screen);
+    assert_eq!(before.iter().collect::<std::collections::BTreeSet<_>>().len(), 24);
+    assert!(before.is_sorted_by_key(|host| (host.0 % 8, host.0)), "{before:?}");
+    screen.progress(30);
+    screen.press("R");
+    screen.wait(Duration::from_secs(20));
+    assert_eq!(walk(&mut screen), before);
+    screen.press("b");
+    assert!(screen.text().contains("in the order of the inventory"), "{}", screen.text());
+    assert!(walk(&mut screen).is_sorted());
 }
 
 #[test]

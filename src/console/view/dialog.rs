@@ -5,7 +5,6 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Widget};
 
-use super::geometry::Names;
 use super::text;
 use crate::console::actions::count;
 use crate::console::dialog::{Demand, Dialog, Question};
@@ -144,7 +143,7 @@ fn body(model: &Model, dialog: &Dialog) -> Vec<String> {
 
 /// The exact hosts: the first ten, and how many more.
 fn names(model: &Model, hosts: &[HostId]) -> String {
-    let short = Names::of(model.rollout());
+    let short = model.names;
     let named: Vec<_> = hosts.iter().take(NAMED).map(|host| short.short(model.rollout().name(*host))).collect();
     let more = hosts.len() - named.len();
     let tail = if more > 0 { format!(" and {more} more") } else { String::new() };

@@ -4,7 +4,6 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::geometry::Names;
 use super::reason;
 use super::text::{self, clock, fit};
 use crate::base::Instant;
@@ -17,13 +16,12 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
     let height = usize::from(area.height);
     let back = model.scroll.min(shown.len().saturating_sub(height));
     let end = shown.len() - back;
-    let names = Names::of(model.shown());
     let buffer = frame.buffer_mut();
     if shown.is_empty() {
         text::put(buffer, area, 1, &Line::styled("  nothing yet", theme.scope(Scope::Muted)));
     }
     for (row, event) in (0_u16..).zip(&shown[end.saturating_sub(height)..end]) {
-        text::put(buffer, area, row, &line(model, theme, event, names, usize::from(area.width)));
+        text::put(buffer, area, row, &line(model, theme, event, usize::from(area.width)));
     }
     let note = match (back, model.events.forgotten()) {
         (0, 0) => return,
@@ -41,9 +39,9 @@ fn passes(model: &Model, event: &Event) -> bool {
     model.filter.is_empty() || host.is_some_and(|host| model.passes(host)) || event.text.contains(model.filter.text())
 }
 
-fn line<'a>(model: &Model, theme: &Theme, event: &Event, names: Names, room: usize) -> Line<'a> {
-    let host = event.host.map_or("", |host| names.short(model.shown().name(host)));
-    let width = usize::from(names.width.clamp(7, 28));
+fn line<'a>(model: &Model, theme: &Theme, event: &Event, room: usize) -> Line<'a> {
+    let host = event.host.map_or("", |host| model.names.short(model.shown().name(host)));
+    let width = usize::from(model.names.width.clamp(7, 28));
     let (sign, word, style) = match event.kind {
         Kind::State(state) => (theme.glyph(state), state.as_str(), theme.state(state)),
         Kind::Note => (' ', "", theme.scope(Scope::Text)),

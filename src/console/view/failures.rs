@@ -78,7 +78,7 @@ fn lines<'a>(model: &Model, theme: &Theme, rollout: &Rollout, group: &CauseGroup
         Span::styled(count, theme.scope(Scope::Bad)),
     ])];
     let room = row.width.saturating_sub(15).max(1);
-    let short = Names::of(rollout);
+    let short = model.names;
     let first = group.hosts.first().map_or("", |host| short.short(rollout.name(*host)));
     let example =
         format!("{first}: {}", text::squeeze(theme, &group.example, (2 * room).saturating_sub(first.len() + 12)));

@@ -4,7 +4,6 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Span;
 
-use super::geometry::Names;
 use super::grid::caption;
 use super::text::{self, Fields, percent};
 use crate::console::model::Model;
@@ -18,7 +17,7 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
     let (plain, words) = (theme.scope(Scope::Text), caption(theme, state));
     let mut fields = Fields::default();
     let full = rollout.name(host.id);
-    let name = if area.width < 120 { Names::of(rollout).short(full) } else { full };
+    let name = if area.width < 120 { model.names.short(full) } else { full };
     let name = text::fit(theme, name, 40);
     let mark = if model.marks.contains(&host.id) { "*" } else { " " };
     fields.push(

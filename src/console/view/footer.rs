@@ -129,11 +129,13 @@ fn choices<'a>(model: &Model, theme: &Theme, parts: &Parts) -> Fields<'a> {
                     theme.scope(Scope::Warning),
                 );
             }
-            let needed = grid.place(model.shown().hosts().len().saturating_sub(1)).0 + 1;
-            if needed > grid.rows {
-                let page = model.cursor.and_then(|c| model.shown().hosts().iter().position(|host| host.id == c));
-                let page = grid.first_row(page.unwrap_or(0)) / grid.rows + 1;
-                fields.text(6, format!("page {page} of {}", needed.div_ceil(grid.rows)), muted);
+            if let Some(label) = model.map.label() {
+                fields.text(5, format!("by {label}"), muted);
+            }
+            if grid.height() > grid.rows {
+                let at = model.cursor.and_then(|c| model.shown().hosts().iter().position(|host| host.id == c));
+                let page = grid.first_row(model.map.position(at.unwrap_or(0))) / grid.rows + 1;
+                fields.text(6, format!("page {page} of {}", grid.height().div_ceil(grid.rows)), muted);
             }
         }
         View::Failures | View::Events | View::Host => {}

@@ -2,8 +2,9 @@
 
 use ratatui::layout::Rect;
 
+use crate::console::arrange::Group;
 use crate::console::model::{Density, Model, View};
-use crate::rollout::Rollout;
+use crate::rollout::PlannedHost;
 
 /// The parts of the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,15 +39,13 @@ impl Parts {
     }
 }
 
-/// How the fleet lies in the grid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::console) struct Grid {
+/// How the fleet lies in the grid: groups are blocks, side by side where they are small, each on rows of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::console) struct Grid<'a> {
     pub(in crate::console) density: Density,
-    /// Cells in a row.
-    pub(in crate::console) columns: usize,
     /// Columns of the terminal for a cell, the gap included.
     pub(in crate::console) cell_width: u16,
-    /// Columns of the terminal for the name of a row's first host; 0: no names.
+    /// Columns of the terminal for what a row is called; 0: nothing.
     pub(in crate::console) label: u16,
     /// Columns of a tile or card for its name; 0: no name.
     pub(in crate::console) name: u16,
@@ -54,86 +53,182 @@ pub(in crate::console) struct Grid {
     pub(in crate::console) per_cell: usize,
     /// Rows on the screen.
     pub(in crate::console) rows: usize,
+    /// Cells in a row of a block.
+    pub(in crate::console) columns: usize,
+    /// Columns of the terminal from one block to the next.
+    block_width: u16,
+    /// The first row of each row of blocks, and the row behind the last.
+    tops: Vec<usize>,
+    /// Blocks side by side.
+    blocks: usize,
+    groups: &'a [Group],
+}
+
+/// Where a host is on the map. Ordered as the cursor goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::console) struct Spot {
+    group: usize,
+    cell: usize,
+    /// The row, from the first of the whole map.
+    pub(in crate::console) row: usize,
+    /// The column of the terminal, from the left of the map.
+    pub(in crate::console) x: u16,
 }
 
 /// Columns a card needs beside the name.
 const CARD_MIN: u16 = 32;
 const NAME_MAX: u16 = 28;
+/// Columns of a group's name.
+const LABEL_MAX: u16 = 14;
+/// Columns between two blocks.
+const GAP: u16 = 2;
+/// Blocks side by side: enough for a wide screen of small groups.
+const BLOCKS_MAX: usize = 32;
 
-impl Grid {
+/// What of a map is decided before it is cut into rows.
+#[derive(Clone, Copy)]
+struct Cut<'a> {
+    width: u16,
+    rows: usize,
+    groups: &'a [Group],
+}
+
+impl<'a> Grid<'a> {
     /// How the model's fleet lies in `body`.
-    pub(in crate::console) fn of(model: &Model, body: Rect) -> Self {
-        let rollout = model.shown();
-        Self::fit(body, rollout.hosts().len(), Names::of(rollout).width, model.density)
+    pub(in crate::console) fn of(model: &'a Model, body: Rect) -> Self {
+        Self::fit(body, model.map.groups(), model.names.width, model.density)
     }
 
     /// The most detail that fits, or the chosen one.
-    fn fit(body: Rect, hosts: usize, name: u16, chosen: Option<Density>) -> Self {
-        let (width, rows) = (body.width.max(1), usize::from(body.height.max(1)));
+    fn fit(body: Rect, groups: &'a [Group], name: u16, chosen: Option<Density>) -> Self {
+        let cut = Cut { width: body.width.max(1), rows: usize::from(body.height.max(1)), groups };
         let name = name.min(NAME_MAX);
-        let card = Self::card(width, rows, hosts, name);
-        let named = Self::tile(width, rows, name);
-        let bare = Self::tile(width, rows, 0);
-        let cell = Self::cell(width, rows, hosts, name);
-        let holds = |grid: &Self| grid.columns * grid.rows >= hosts;
+        let holds = |grid: &Self| grid.height() <= grid.rows;
+        let tile = |name| cut.blocks(Density::Tile, if name > 0 { name + 9 } else { 7 }, name, 1);
         match chosen {
-            None if holds(&card) => card,
-            None if holds(&named) => named,
-            None if holds(&bare) => bare,
-            None if holds(&cell) => cell,
-            Some(Density::Card) => card,
-            Some(Density::Tile) if holds(&named) || !holds(&bare) => named,
-            Some(Density::Tile) => bare,
-            Some(Density::Cell) => cell,
-            None | Some(Density::Aggregate) => Self::aggregate(width, rows, hosts),
+            None => [cut.card(name), tile(name), tile(0), cut.cell(name)]
+                .into_iter()
+                .find(holds)
+                .unwrap_or_else(|| cut.aggregate()),
+            Some(Density::Card) => cut.card(name),
+            Some(Density::Tile) => {
+                Some(tile(0)).filter(|bare| holds(bare) && !holds(&tile(name))).unwrap_or_else(|| tile(name))
+            }
+            Some(Density::Cell) => cut.cell(name),
+            Some(Density::Aggregate) => cut.aggregate(),
         }
+    }
+
+    /// Where the host at this position of the map is.
+    pub(in crate::console) fn place(&self, position: usize) -> Spot {
+        let group = self.groups.partition_point(|group| group.first <= position).saturating_sub(1);
+        let first = self.groups.get(group).map_or(0, |group| group.first);
+        self.spot(group, (position - first.min(position)) / self.per_cell)
+    }
+
+    /// Where a cell of a group is.
+    pub(in crate::console) fn spot(&self, group: usize, cell: usize) -> Spot {
+        let row = self.tops[group / self.blocks] + cell / self.columns;
+        let block = (group % self.blocks) as u16 * self.block_width;
+        Spot { group, cell, row, x: block + self.label + (cell % self.columns) as u16 * self.cell_width }
+    }
+
+    /// Where the name of a group's first row is.
+    pub(in crate::console) fn block(&self, group: usize) -> u16 {
+        (group % self.blocks) as u16 * self.block_width
+    }
+
+    /// Rows of the whole map.
+    pub(in crate::console) fn height(&self) -> usize {
+        self.tops.last().copied().unwrap_or_default()
+    }
+
+    /// The first row that is shown when the cursor is on the host at this position: whole pages, so that nothing moves
+    /// on a page.
+    pub(in crate::console) fn first_row(&self, position: usize) -> usize {
+        self.place(position).row / self.rows * self.rows
+    }
+
+    /// The groups that have a row between these two.
+    pub(in crate::console) fn groups_between(&self, first: usize, last: usize) -> std::ops::Range<usize> {
+        let from = self.tops.partition_point(|top| *top <= first).saturating_sub(1);
+        let to = self.tops.partition_point(|top| *top < last);
+        (from * self.blocks).min(self.groups.len())..(to * self.blocks).min(self.groups.len())
+    }
+}
+
+impl<'a> Cut<'a> {
+    /// Columns for the names of groups; 0 when there is one group only.
+    fn label(&self) -> u16 {
+        let longest = self.groups.iter().map(|group| group.name.chars().count()).max().unwrap_or_default() as u16;
+        if longest == 0 { 0 } else { (longest.min(LABEL_MAX) + 1).min(self.width / 3) }
+    }
+
+    /// A map of blocks with this many cells in a row.
+    fn lay(&self, blocks: usize, columns: usize, cell: (Density, u16, u16, usize)) -> Grid<'a> {
+        let (density, cell_width, name, per_cell) = cell;
+        let label = self.label();
+        let mut tops = vec![0];
+        for band in self.groups.chunks(blocks) {
+            let highest = band.iter().map(|group| group.len.div_ceil(per_cell).div_ceil(columns)).max();
+            tops.push(tops[tops.len() - 1] + highest.unwrap_or_default());
+        }
+        let block_width = label + columns as u16 * cell_width + GAP;
+        let (rows, groups) = (self.rows, self.groups);
+        Grid { density, cell_width, label, name, per_cell, rows, columns, block_width, tops, blocks, groups }
+    }
+
+    /// As many blocks side by side as take the fewest rows.
+    fn blocks(&self, density: Density, cell_width: u16, name: u16, per_cell: usize) -> Grid<'a> {
+        let most = self.groups.len().clamp(1, BLOCKS_MAX);
+        // The last cell needs no gap.
+        let slack = if density == Density::Tile { 2 } else { 0 };
+        let columns = |blocks: usize| {
+            let room = (self.width + GAP) / blocks as u16;
+            usize::from((room + slack).saturating_sub(self.label() + GAP) / cell_width)
+        };
+        let tries = (1..=most).map(|blocks| (blocks, columns(blocks))).take_while(|(_, columns)| *columns > 0);
+        let grids = tries.map(|(blocks, columns)| self.lay(blocks, columns, (density, cell_width, name, per_cell)));
+        grids.min_by_key(Grid::height).unwrap_or_else(|| self.lay(1, 1, (density, cell_width, name, per_cell)))
     }
 
     /// As few columns of cards as hold all hosts, so that each has room for words.
-    fn card(width: u16, rows: usize, hosts: usize, name: u16) -> Self {
-        let most = (width / (name + CARD_MIN)).max(1);
-        let columns = u16::try_from(hosts.div_ceil(rows)).unwrap_or(most).clamp(1, most);
-        Self {
-            density: Density::Card,
-            columns: usize::from(columns),
-            cell_width: width / columns,
-            label: 0,
-            name,
-            per_cell: 1,
-            rows,
-        }
+    fn card(&self, name: u16) -> Grid<'a> {
+        let room = self.width.saturating_sub(self.label()).max(1);
+        let most = (room / (name + CARD_MIN)).max(1);
+        let card = |columns: u16| self.lay(1, usize::from(columns), (Density::Card, room / columns, name, 1));
+        (1..=most).map(card).find(|grid| grid.height() <= self.rows).unwrap_or_else(|| card(most))
     }
 
-    /// `▄ web-0421  71%  `
-    fn tile(width: u16, rows: usize, name: u16) -> Self {
-        let cell_width = if name > 0 { name + 9 } else { 7 };
-        let columns = usize::from((width + 2) / cell_width).max(1);
-        Self { density: Density::Tile, columns, cell_width, label: 0, name, per_cell: 1, rows }
-    }
-
-    fn cell(width: u16, rows: usize, hosts: usize, name: u16) -> Self {
+    /// A glyph a host; where there is room, rows of tens with the name of their first host.
+    fn cell(&self, name: u16) -> Grid<'a> {
+        let mut grid = self.blocks(Density::Cell, 1, 0, 1);
         let label = name + 2;
-        let labelled = width.saturating_sub(label) / 10 * 10;
-        let fits = labelled >= 10 && usize::from(labelled) * rows >= hosts;
-        let (label, columns) = if fits { (label, labelled) } else { (0, width) };
-        Self { density: Density::Cell, columns: usize::from(columns), cell_width: 1, label, name: 0, per_cell: 1, rows }
+        let tens = self.width.saturating_sub(label) / 10 * 10;
+        if self.label() == 0 && tens >= 10 {
+            let mut named = self.lay(1, usize::from(tens), (Density::Cell, 1, 0, 1));
+            named.label = label;
+            if named.height() <= self.rows {
+                grid = named;
+            }
+        }
+        grid
     }
 
-    fn aggregate(width: u16, rows: usize, hosts: usize) -> Self {
-        let columns = usize::from(width);
-        let per_cell = hosts.div_ceil(columns * rows).max(2);
-        Self { density: Density::Aggregate, columns, cell_width: 1, label: 0, name: 0, per_cell, rows }
-    }
-
-    /// The row and column of the host with this index in the fleet.
-    pub(in crate::console) const fn place(&self, index: usize) -> (usize, usize) {
-        let cell = index / self.per_cell;
-        (cell / self.columns, cell % self.columns)
-    }
-
-    /// The first row that is shown when the cursor is on this host: whole pages, so that nothing moves on a page.
-    pub(in crate::console) const fn first_row(&self, index: usize) -> usize {
-        self.place(index).0 / self.rows * self.rows
+    /// As few hosts a cell as fit.
+    fn aggregate(&self) -> Grid<'a> {
+        let largest = self.groups.iter().map(|group| group.len).max().unwrap_or_default();
+        let (mut low, mut high) = (2, largest.max(2));
+        let grid = |per_cell| self.blocks(Density::Aggregate, 1, 0, per_cell);
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            if grid(middle).height() <= self.rows {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        grid(low)
     }
 }
 
@@ -147,13 +242,14 @@ pub(in crate::console) struct Names {
 }
 
 impl Names {
-    pub(in crate::console) fn of(rollout: &Rollout) -> Self {
-        let hosts = || rollout.plan().hosts.iter().map(|host| host.name.as_str());
+    pub(in crate::console) fn of(hosts: &[PlannedHost]) -> Self {
+        let few = hosts.len() < 2;
+        let hosts = || hosts.iter().map(|host| host.name.as_str());
         let suffix = hosts().next().map_or(0, |first| {
             let dots = first.match_indices('.').map(|(at, _)| &first[at..]);
             let domain = |suffix: &&str| suffix.chars().any(|c| c.is_ascii_alphabetic());
             let shared = |suffix: &&str| hosts().all(|name| name.len() > suffix.len() && name.ends_with(suffix));
-            if rollout.plan().hosts.len() < 2 { 0 } else { dots.filter(domain).find(shared).map_or(0, str::len) }
+            if few { 0 } else { dots.filter(domain).find(shared).map_or(0, str::len) }
         });
         let width = hosts().map(|name| name.chars().count()).max().unwrap_or(0).saturating_sub(suffix);
         Self { suffix, width: u16::try_from(width).unwrap_or(u16::MAX) }
@@ -169,10 +265,27 @@ impl Names {
 mod tests {
     use super::*;
 
+    fn body(width: u16, height: u16) -> Rect {
+        Parts::of(Rect::new(0, 0, width, height), View::Grid).body
+    }
+
+    fn groups(sizes: &[usize]) -> Vec<Group> {
+        let mut first = 0;
+        let group = |(at, len): (usize, &usize)| {
+            first += len;
+            Group {
+                name: if sizes.len() > 1 { format!("r{at}") } else { String::new() },
+                first: first - len,
+                len: *len,
+            }
+        };
+        sizes.iter().enumerate().map(group).collect()
+    }
+
     fn grid(width: u16, height: u16, hosts: usize) -> (Density, usize) {
-        let body = Parts::of(Rect::new(0, 0, width, height), View::Grid).body;
-        let grid = Grid::fit(body, hosts, 8, None);
-        assert!(grid.columns * grid.rows * grid.per_cell >= hosts, "{hosts} hosts do not fit {width}x{height}");
+        let groups = groups(&[hosts]);
+        let grid = Grid::fit(body(width, height), &groups, 8, None);
+        assert!(grid.height() <= grid.rows, "{hosts} hosts do not fit {width}x{height}");
         (grid.density, grid.per_cell)
     }
 
@@ -191,6 +304,43 @@ mod tests {
         for (width, height) in [(1, 1), (1, 60), (200, 1), (30, 6)] {
             for hosts in [0, 1, 10_000] {
                 grid(width, height, hosts);
+            }
+            for density in
+                [None, Some(Density::Card), Some(Density::Tile), Some(Density::Cell), Some(Density::Aggregate)]
+            {
+                let groups = groups(&[3, 40, 1, 900]);
+                Grid::fit(body(width, height), &groups, 8, density).place(943);
+            }
+        }
+    }
+
+    #[test]
+    fn small_groups_lie_side_by_side_and_large_ones_below_each_other() {
+        let racks = groups(&[20; 70]);
+        let grid = Grid::fit(body(80, 24), &racks, 8, Some(Density::Cell));
+        assert_eq!((grid.blocks, grid.height()), (3, 24), "70 racks of 20");
+        let halls = groups(&[70; 18]);
+        let grid = Grid::fit(body(80, 24), &halls, 8, None);
+        assert_eq!((grid.density, grid.blocks, grid.height()), (Density::Cell, 1, 18));
+    }
+
+    #[test]
+    fn no_two_cells_share_a_place() {
+        for sizes in [&[7, 1, 30, 12][..], &[500, 300, 600], &[20; 70], &[9]] {
+            for (width, height) in [(80, 24), (60, 15), (200, 60), (33, 9)] {
+                for density in
+                    [None, Some(Density::Card), Some(Density::Tile), Some(Density::Cell), Some(Density::Aggregate)]
+                {
+                    let groups = groups(sizes);
+                    let grid = Grid::fit(body(width, height), &groups, 8, density);
+                    let mut seen = std::collections::BTreeMap::new();
+                    for position in 0..sizes.iter().sum() {
+                        let spot = grid.place(position);
+                        let before = seen.insert((spot.row, spot.x), spot);
+                        assert!(before.is_none_or(|before| before == spot && grid.per_cell > 1), "{spot:?}");
+                        assert!(grid.cell_width > width || spot.x + grid.cell_width <= width + 2, "{grid:?} {spot:?}");
+                    }
+                }
             }
         }
     }

@@ -6,9 +6,9 @@ use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::geometry::{Grid, Names};
+use super::geometry::Grid;
 use super::text::{self, fit, percent};
-use crate::console::model::{Density, Model, severity};
+use crate::console::model::{Density, Model, is_failure, severity};
 use crate::console::theme::{Scope, Theme};
 use crate::inventory::HostId;
 use crate::rollout::{HostRecord, StateName};
@@ -37,50 +37,75 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
     if area.is_empty() {
         return;
     }
-    let rollout = model.shown();
     let grid = Grid::of(model, area);
-    let (names, lit) = (Names::of(rollout), Lit::of(model));
-    let cursor = model.cursor.and_then(|cursor| rollout.hosts().iter().position(|host| host.id == cursor));
-    let top = grid.first_row(cursor.unwrap_or(0));
-    let first = top * grid.columns * grid.per_cell;
-    let visible = grid.rows * grid.columns;
-    let hosts = rollout.hosts().get(first..).unwrap_or_default();
-    for (at, members) in hosts.chunks(grid.per_cell).take(visible).enumerate() {
-        let (row, column) = (at / grid.columns, at % grid.columns);
-        let x = area.x + grid.label + column as u16 * grid.cell_width;
+    let lit = Lit::of(model);
+    let cursor = model.cursor.and_then(|cursor| model.shown().hosts().iter().position(|host| host.id == cursor));
+    let top = grid.first_row(model.map.position(cursor.unwrap_or(0)));
+    for at in grid.groups_between(top, top + grid.rows) {
+        block(model, theme, frame, area, &Page { grid: &grid, lit: &lit, top }, at);
+    }
+}
+
+/// What of the map is on the screen.
+struct Page<'a> {
+    grid: &'a Grid<'a>,
+    lit: &'a Lit,
+    /// The first row.
+    top: usize,
+}
+
+/// The cells of one group that are on the page, and what their rows are called.
+fn block(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect, page: &Page<'_>, at: usize) {
+    let (grid, group) = (page.grid, &model.map.groups()[at]);
+    let hosts = model.shown().hosts();
+    let (mut bad, mut members) = (false, Vec::with_capacity(grid.per_cell));
+    let order = &model.map.order()[group.first..group.first + group.len];
+    for (cell, indices) in order.chunks(grid.per_cell).enumerate() {
+        let spot = grid.spot(at, cell);
+        members.clear();
+        members.extend(indices.iter().filter_map(|index| hosts.get(*index)));
+        bad |= members.iter().any(|host| is_failure(host.state.name()));
+        let Some(row) = spot.row.checked_sub(page.top).filter(|row| *row < grid.rows) else { continue };
+        let (x, y) = (area.x + spot.x, area.y + row as u16);
         let width = grid.cell_width.min((area.x + area.width).saturating_sub(x));
         if width == 0 {
             continue;
         }
-        let place = Rect { x, y: area.y + row as u16, width, height: 1 };
-        if column == 0 && grid.label > 0 {
-            let name = fit(theme, names.short(rollout.name(members[0].id)), usize::from(grid.label - 1));
-            frame.buffer_mut().set_string(area.x, place.y, name, theme.scope(Scope::Muted));
+        let place = Rect { x, y, width, height: 1 };
+        if cell % grid.columns == 0 && grid.label > 0 && group.name.is_empty() {
+            let name = model.names.short(model.shown().name(members[0].id));
+            let name = fit(theme, name, usize::from(grid.label - 1));
+            frame.buffer_mut().set_string(area.x, y, name, theme.scope(Scope::Muted));
         }
-        let Some(worst) = worst(model, members) else { continue };
+        let Some(worst) = worst(model, &members) else { continue };
         let under = members.iter().any(|host| Some(host.id) == model.cursor);
-        let lit = members.iter().any(|host| lit.contains(host.id));
-        cell(model, theme, frame.buffer_mut(), place, &Cell { grid, worst, under, lit, names });
+        let lit = members.iter().any(|host| page.lit.contains(host.id));
+        self::cell(model, theme, frame.buffer_mut(), place, &Cell { grid, worst, under, lit });
         if under {
             frame.set_cursor_position(Position { x: place.x, y: place.y });
         }
+    }
+    let Some(row) = grid.spot(at, 0).row.checked_sub(page.top).filter(|row| *row < grid.rows) else { return };
+    if grid.label > 0 && !group.name.is_empty() {
+        let style = theme.scope(if bad { Scope::Bad } else { Scope::Muted });
+        let name = fit(theme, &group.name, usize::from(grid.label - 1));
+        frame.buffer_mut().set_string(area.x + grid.block(at), area.y + row as u16, name, style);
     }
 }
 
 /// What a cell shows.
 struct Cell<'a> {
-    grid: Grid,
+    grid: &'a Grid<'a>,
     worst: &'a HostRecord,
     under: bool,
     lit: bool,
-    names: Names,
 }
 
 /// The host that stands for a cell: the worst that passes the filter; of those alike, the least complete.
-fn worst<'a>(model: &Model, members: &'a [HostRecord]) -> Option<&'a HostRecord> {
-    let passing = members.iter().filter(|host| model.passes(host));
+fn worst<'a>(model: &Model, members: &[&'a HostRecord]) -> Option<&'a HostRecord> {
+    let mut passing = members.iter().copied().filter(|host| model.passes(host));
     if members.len() == 1 {
-        return passing.last();
+        return passing.next();
     }
     let rank = |host: &HostRecord| (severity(host.state.name()), 1000 - (host.completion() * 1000.0) as u32);
     passing.reduce(|worst, host| if rank(host) > rank(worst) { host } else { worst })
@@ -176,7 +201,7 @@ fn card(model: &Model, theme: &Theme, buffer: &mut Buffer, place: Rect, cell: &C
 }
 
 fn short<'a>(model: &'a Model, cell: &Cell<'_>) -> &'a str {
-    cell.names.short(model.shown().name(cell.worst.id))
+    model.names.short(model.shown().name(cell.worst.id))
 }
 
 /// How far a host is, in four columns; for those that are not under way, nothing.

@@ -21,7 +21,7 @@ mod worst;
 use ratatui::Frame;
 
 use geometry::{COLUMNS_MIN, ROWS_MIN};
-pub(super) use geometry::{Grid, Parts};
+pub(super) use geometry::{Grid, Names, Parts, Spot};
 
 use super::model::View;
 use super::{Model, Theme};

@@ -7,7 +7,6 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::geometry::Names;
 use super::grid::{Lit, caption};
 use super::text::{self, age, fit, percent};
 use crate::console::model::{Model, is_failure};
@@ -95,7 +94,7 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
         return;
     }
     let rollout = model.shown();
-    let names = Names::of(rollout);
+    let names = model.names;
     let columns = Columns::of(area.width, names.width);
     let buffer = frame.buffer_mut();
     let heading = format!("{:<width$}", columns.heading(), width = usize::from(area.width));

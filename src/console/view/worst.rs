@@ -4,7 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::geometry::{Grid, Names};
+use super::geometry::Grid;
 use super::grid::caption;
 use super::text::{self, fit};
 use crate::console::keymap::Verb;
@@ -19,7 +19,7 @@ const NAME_MAX: u16 = 24;
 pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
     let rollout = model.shown();
     let grid = Grid::of(model, area);
-    let used = grid.place(rollout.hosts().len().saturating_sub(1)).0 + 1;
+    let used = grid.height();
     // A row to keep them apart.
     let free = usize::from(area.height).saturating_sub(used + 1);
     let told_already = grid.density == Density::Card && grid.columns == 1;
@@ -29,11 +29,10 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
         return;
     }
     worst.sort_by_key(|host| std::cmp::Reverse(severity(host.state.name())));
-    let names = Names::of(rollout);
     let top = area.height - free as u16;
     let shown = if worst.len() > free { free - 1 } else { worst.len() };
     for (row, host) in (top..).zip(&worst[..shown]) {
-        text::put(frame.buffer_mut(), area, row, &line(model, theme, host, names, area.width));
+        text::put(frame.buffer_mut(), area, row, &line(model, theme, host, area.width));
     }
     if shown < worst.len() {
         let key = model.setup.keymap.key_of(Verb::Show(View::Failures));
@@ -62,11 +61,11 @@ const fn needs_a_look(state: StateName) -> bool {
     }
 }
 
-fn line<'a>(model: &Model, theme: &Theme, host: &HostRecord, names: Names, columns: u16) -> Line<'a> {
+fn line<'a>(model: &Model, theme: &Theme, host: &HostRecord, columns: u16) -> Line<'a> {
     let state = host.state.name();
     let (glyph, style) = theme.host(state, host.completion());
-    let width = usize::from(names.width.min(NAME_MAX));
-    let name = fit(theme, names.short(model.shown().name(host.id)), width);
+    let width = usize::from(model.names.width.min(NAME_MAX));
+    let name = fit(theme, model.names.short(model.shown().name(host.id)), width);
     let room = usize::from(columns).saturating_sub(width + 5);
     let why = text::squeeze(theme, &text::reason(host, model.shown_now()), room);
     Line::from(vec![
