@@ -8,12 +8,11 @@ mod laws;
 mod stage;
 
 use rookery::base::ByteCount;
-use rookery::console::{ColorDepth, Glyphs};
 use rookery::control::AgentFailure;
 use rookery::rollout::Failure;
 use stage::{Screen, Script};
 
-const SIZES: [(u16, u16); 3] = [(80, 24), (200, 60), (60, 15)];
+const SIZES: [(u16, u16); 4] = [(60, 15), (80, 24), (120, 40), (200, 60)];
 
 fn disk_full() -> Failure {
     Failure::Agent(AgentFailure::DiskFull {
@@ -65,11 +64,6 @@ fn every_size(name: &str, script: impl Fn() -> Script, keys: &str) {
         screen.press(keys);
         insta::assert_snapshot!(format!("{name}_{columns}x{rows}"), screen.picture());
     }
-    let mut screen = script().at(80, 24).dressed("mono", ColorDepth::Mono, Glyphs::Ascii);
-    screen.press(keys);
-    let picture = screen.picture();
-    assert!(picture.is_ascii(), "{name} has more than ASCII in --ascii:\n{picture}");
-    insta::assert_snapshot!(format!("{name}_ascii_mono"), picture);
 }
 
 #[test]
@@ -120,6 +114,26 @@ fn the_help_is_the_table_of_keys() {
 #[test]
 fn abort_names_the_hosts_and_the_effect() {
     every_size("dialog_abort", large, "* a");
+}
+
+#[test]
+fn a_run_is_aborted_by_the_name_of_its_release() {
+    every_size("dialog_abort_run", large, "A");
+}
+
+#[test]
+fn a_confirmed_abort_says_how_to_take_it_back() {
+    every_size("grace", small, "g g a y");
+}
+
+#[test]
+fn a_command_is_typed_with_what_may_be_meant() {
+    every_size("command", small, ": s h o w space");
+}
+
+#[test]
+fn a_watcher_sees_that_no_key_changes_anything() {
+    every_size("watcher", || small().watched(), "a");
 }
 
 #[test]

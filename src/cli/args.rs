@@ -142,6 +142,9 @@ pub(super) struct ShowArgs {
     /// Only failures and the end.
     #[arg(long, short = 'q')]
     pub(super) quiet: bool,
+    /// A console that watches: no key changes the run, which ends by itself.
+    #[arg(long)]
+    pub(super) read_only: bool,
     /// Colours and glyphs; `rookery theme list` shows them.
     #[arg(long, value_name = "NAME", env = "ROOKERY_THEME", hide_env_values = true)]
     pub(super) theme: Option<String>,

@@ -274,7 +274,7 @@ fn clock(moment: Instant) -> String {
 }
 
 /// Who runs this: whoever called sudo, else the user.
-fn operator() -> String {
+pub(super) fn operator() -> String {
     let name = |variable| std::env::var(variable).ok().filter(|name| !name.is_empty());
     name("SUDO_USER").or_else(|| name("USER")).or_else(|| name("LOGNAME")).unwrap_or_else(|| "unknown".to_owned())
 }

@@ -18,7 +18,7 @@ use super::package::{Package, package};
 use super::plan::{Draft, Origin, config};
 use super::report::{self, Report};
 use super::{dry_run, logging, out, paths, theme};
-use crate::console::{Labels, Model, Setup, Signal, Theme};
+use crate::console::{Access, Labels, Model, Setup, Signal, Theme};
 use crate::driver::conduct::{Crew, Display, Finished, headless, show};
 use crate::rollout::{Plan, Rollout};
 
@@ -133,13 +133,14 @@ fn conduct(
     let mut crew = Crew::new(fleet, heard, vec![Box::new(report)]).or_unexpected("listen to the fleet")?;
     // From here on the crew hears every signal.
     drop(interrupt);
-    let interactive = matches!(shown, Shown::Console(_));
+    let access = if args.show.read_only { Access::Watcher } else { Access::Operator };
+    let interactive = matches!(shown, Shown::Console(_)) && access == Access::Operator;
     let mut rollout = Rollout::new(plan, config(args, &draft.inventory, interactive), fastrand::u64(..));
     let finished = match shown {
         Shown::Lines => headless(&mut rollout, &mut crew, None),
         Shown::Console(theme) => {
             let display = display(&args.show, theme, folder);
-            let model = Model::new(rollout, setup(draft, display.theme.name()));
+            let model = Model::new(rollout, setup(draft, display.theme.name(), access));
             show(model, &mut crew, display).or_unexpected("take the terminal")?
         }
     };
@@ -158,11 +159,12 @@ fn display(show: &ShowArgs, chosen: Box<Theme>, folder: PathBuf) -> Display {
     }
 }
 
-fn setup(draft: &Draft, theme: &str) -> Setup {
+fn setup(draft: &Draft, theme: &str, access: Access) -> Setup {
     let mut labels = Labels::default();
     draft.selected.iter().for_each(|id| labels.describe(id, draft.host(id)));
     let (columns, rows) = crate::driver::terminal::size().unwrap_or((80, 24));
-    Setup { labels, theme: theme.to_owned(), themes: theme::names(), columns, rows, ..Setup::default() }
+    let (theme, operator) = (theme.to_owned(), report::operator());
+    Setup { labels, theme, themes: theme::names(), columns, rows, access, operator, ..Setup::default() }
 }
 
 /// How a run is shown.

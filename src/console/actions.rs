@@ -3,7 +3,7 @@
 use super::arrange::candidates;
 use super::dialog::{CONFIRM_ABOVE, Dialog, Question};
 use super::keymap::{Act, Verb};
-use super::model::{Model, Urgency, View, can_retry, is_failure};
+use super::model::{Access, Model, Urgency, View, can_retry, is_failure};
 use crate::base::ByteRate;
 use crate::inventory::HostId;
 use crate::rollout::{Action, Caps, Stage, StateName};
@@ -42,6 +42,16 @@ pub(super) fn refusal(model: &Model, verb: Verb) -> Option<String> {
         Verb::Mark | Verb::Range | Verb::Invert => {
             (!has_hosts(model.view)).then(|| "hosts are marked in the grid and in the table".into())
         }
+        Verb::Undo => {
+            let nothing = model.grace.is_none() && model.past.is_empty();
+            nothing.then(|| "there is nothing to take back".into())
+        }
+        Verb::Quit if model.setup.access == Access::Watcher => match model.rollout.stage() {
+            Stage::Ended(_) => None,
+            Stage::Preparing { .. } | Stage::Distributing | Stage::Settled | Stage::Finishing { .. } => {
+                Some("read-only: the run ends by itself; SIGTERM leaves it to be resumed".into())
+            }
+        },
         Verb::Theme => (model.setup.themes.len() < 2).then(|| "there is one theme only".into()),
         Verb::Move(_)
         | Verb::NextView
@@ -50,6 +60,7 @@ pub(super) fn refusal(model: &Model, verb: Verb) -> Option<String> {
         | Verb::Open
         | Verb::Back
         | Verb::Filter
+        | Verb::Command
         | Verb::Freeze
         | Verb::Report
         | Verb::Help
@@ -59,22 +70,27 @@ pub(super) fn refusal(model: &Model, verb: Verb) -> Option<String> {
     }
 }
 
+/// Why nothing can be done to the run now, whatever it is.
+fn closed(model: &Model) -> Option<Decision> {
+    let why = match (model.setup.access, model.rollout.stage()) {
+        (Access::Watcher, _) => "read-only: this console watches and changes nothing",
+        (Access::Operator, Stage::Finishing { .. }) => "the run is being cleaned up; run again with `--limit @failed`",
+        (Access::Operator, Stage::Ended(_)) => "the run is over; run again with `--limit @failed`",
+        (Access::Operator, Stage::Preparing { .. } | Stage::Distributing | Stage::Settled) => return None,
+    };
+    Some(Decision::Refuse(why.to_owned()))
+}
+
 /// What an act comes to now.
 pub(super) fn decide(model: &Model, act: Act) -> Decision {
-    let stage = model.rollout.stage();
-    match stage {
-        Stage::Finishing { .. } => {
-            return Decision::Refuse("the run is being cleaned up; run again with `--limit @failed`".to_owned());
-        }
-        Stage::Ended(_) => {
-            return Decision::Refuse("the run is over; run again with `--limit @failed`".to_owned());
-        }
-        Stage::Preparing { .. } | Stage::Distributing | Stage::Settled => {}
+    if let Some(refusal) = closed(model) {
+        return refusal;
     }
+    let stage = model.rollout.stage();
     match act {
         Act::Retry => retry(model, &model.targets()),
         Act::RetryAll => retry_all(model),
-        Act::Abort => abort(model),
+        Act::Abort => abort(model, &model.targets()),
         Act::AbortRun if *stage == Stage::Settled => {
             Decision::Refuse("no host is under way: q ends the run and cleans up".to_owned())
         }
@@ -85,14 +101,38 @@ pub(super) fn decide(model: &Model, act: Act) -> Decision {
     }
 }
 
+/// What retrying these hosts comes to now.
+pub(super) fn decide_retry(model: &Model, hosts: &[HostId]) -> Decision {
+    closed(model).unwrap_or_else(|| retry(model, hosts))
+}
+
+/// What aborting these hosts comes to now.
+pub(super) fn decide_abort(model: &Model, hosts: &[HostId]) -> Decision {
+    closed(model).unwrap_or_else(|| abort(model, hosts))
+}
+
+/// What new caps come to now.
+pub(super) fn decide_caps(model: &Model, caps: Caps) -> Decision {
+    closed(model).unwrap_or(Decision::Tell(Action::Caps(caps)))
+}
+
 /// What happens when a question is answered with yes; hosts that moved on meanwhile are left alone.
 pub(super) fn confirmed(model: &Model, question: &Question) -> Option<Action> {
     match question {
         Question::Retry(hosts) => still(model, hosts, can_retry).map(Action::Retry),
         Question::Abort(hosts) => still(model, hosts, |state| !state.is_settled()).map(Action::Abort),
-        Question::AbortRun | Question::Quit => Some(Action::AbortRun),
-        Question::Finish => (*model.rollout.stage() == Stage::Settled).then_some(Action::Finish),
+        Question::AbortRun => under_way(model).then_some(Action::AbortRun),
+        Question::Quit if under_way(model) => Some(Action::AbortRun),
+        Question::Quit | Question::Finish => (*model.rollout.stage() == Stage::Settled).then_some(Action::Finish),
         Question::LeaveUncleaned => None,
+    }
+}
+
+/// Whether hosts are under way, so that there is something to abort.
+const fn under_way(model: &Model) -> bool {
+    match model.rollout.stage() {
+        Stage::Preparing { .. } | Stage::Distributing => true,
+        Stage::Settled | Stage::Finishing { .. } | Stage::Ended(_) => false,
     }
 }
 
@@ -111,7 +151,7 @@ pub(super) fn not_done(model: &Model) -> u32 {
 pub(super) fn reconsider(model: &mut Model) {
     let Some(dialog) = &model.dialog else { return };
     let stage = model.rollout.stage();
-    let under_way = matches!(stage, Stage::Preparing { .. } | Stage::Distributing);
+    let under_way = under_way(model);
     let answer = match &dialog.question {
         Question::Quit if *stage == Stage::Settled => return ask(model, Question::Finish),
         Question::Quit | Question::AbortRun if !under_way => "every host is settled: there is nothing left to abort",
@@ -139,9 +179,13 @@ pub(super) fn acknowledge(model: &mut Model, action: &Action) {
         Action::AbortRun => "aborting the run: every agent is stopped and cleaned up".to_owned(),
         Action::Pause => "paused: no more hosts are launched, those under way go on (p resumes)".to_owned(),
         Action::Resume => "resumed".to_owned(),
-        Action::Caps(caps) => match caps.upload.cap() {
-            Some(_) => format!("cap: {} per host, each way", caps.upload),
-            None => "cap: none".to_owned(),
+        Action::Caps(caps) => match (caps.upload.cap(), caps.download.cap()) {
+            (None, None) => "cap: none".to_owned(),
+            (up, down) if up == down => format!("cap: {} per host, each way", caps.upload),
+            (up, down) => {
+                let rate = |cap: Option<u64>| cap.map_or_else(|| "none".to_owned(), |cap| ByteRate(cap).to_string());
+                format!("cap per host: upload {}, download {}", rate(up), rate(down))
+            }
         },
         Action::Finish => "ending the run: agents are stopped and cleaned up".to_owned(),
         Action::Watch(_) => return,
@@ -197,9 +241,8 @@ fn retry_all(model: &Model) -> Decision {
     retry(model, &hosts)
 }
 
-fn abort(model: &Model) -> Decision {
-    let targets = model.targets();
-    match still(model, &targets, |state| !state.is_settled()) {
+fn abort(model: &Model, targets: &[HostId]) -> Decision {
+    match still(model, targets, |state| !state.is_settled()) {
         Some(hosts) => Decision::Ask(Question::Abort(hosts)),
         None if targets.is_empty() => Decision::Refuse(NO_HOST.to_owned()),
         None if targets.len() == 1 => Decision::Refuse("this host is settled: there is nothing to abort".to_owned()),

@@ -139,19 +139,19 @@ mod tests {
 
     fn fleet(racks: &[Option<&str>]) -> (Labels, Vec<PlannedHost>) {
         let mut labels = Labels::default();
-        let planned = |(id, rack): (u32, &Option<&str>)| {
+        let planned = |(id, rack): (u32, Option<&str>)| {
             let name = format!("web{id}");
             let mut host = Host::new(&name);
             host.groups = vec!["web".to_owned()];
             host.tags.insert("serial".to_owned(), name.clone());
             if let Some(rack) = rack {
-                host.tags.insert("rack".to_owned(), (*rack).to_owned());
+                host.tags.insert("rack".to_owned(), rack.to_owned());
             }
             labels.describe(HostId(id), &host);
             let (id, destination) = (HostId(id), String::new());
             PlannedHost { id, name, destination, swarm_address: None, zone: None, caps: Caps::default() }
         };
-        let hosts = (0..).zip(racks).map(planned).collect();
+        let hosts = (0..).zip(racks.iter().copied()).map(planned).collect();
         (labels, hosts)
     }
 

@@ -55,6 +55,8 @@ pub enum Verb {
     Mark,
     Range,
     Invert,
+    Undo,
+    Command,
     Report,
     Help,
     Redraw,
@@ -127,7 +129,7 @@ pub struct Keymap {
 
 type Row = (Verb, &'static str, Section, &'static [&'static str], &'static str);
 
-const TABLE: [Row; 41] = [
+const TABLE: [Row; 43] = [
     (Verb::Act(Act::Retry), "retry", Section::Act, &["r"], "retry the host, or the marked hosts, at once"),
     (
         Verb::Act(Act::RetryAll),
@@ -141,11 +143,13 @@ const TABLE: [Row; 41] = [
     (Verb::Act(Act::Pause), "pause", Section::Act, &["p"], "pause or resume: launch no more hosts"),
     (Verb::Act(Act::CapUp), "cap-up", Section::Act, &["+", "="], "raise the rate cap of every host"),
     (Verb::Act(Act::CapDown), "cap-down", Section::Act, &["-"], "lower the rate cap of every host"),
+    (Verb::Command, "command", Section::Act, &[":"], "type a command: any action by name, hosts, rates; tab completes"),
     (Verb::Report, "report", Section::Act, &["w"], "write a report of the run as it is"),
     (Verb::Filter, "filter", Section::Select, &["/"], "filter: state, label=value, host pattern; ! inverts"),
     (Verb::Mark, "mark", Section::Select, &["space"], "mark the host, or unmark it"),
     (Verb::Range, "range", Section::Select, &["v"], "begin a range; v again marks it"),
     (Verb::Invert, "invert", Section::Select, &["*"], "mark what is not marked, and the other way round"),
+    (Verb::Undo, "undo", Section::Select, &["z"], "take back: an abort in its first 5 s, or the last change of marks"),
     (Verb::NextFailed, "next-failed", Section::Move, &["n"], "next failed host"),
     (Verb::PreviousFailed, "previous-failed", Section::Move, &["N"], "previous failed host"),
     (Verb::Move(Motion::Up), "up", Section::Move, &["k", "up"], "up"),

@@ -5,14 +5,18 @@
 
 mod actions;
 mod arrange;
+mod command;
 mod dialog;
 mod events;
 mod filter;
+mod grace;
 mod io;
 mod keymap;
+mod marks;
 mod model;
 mod motion;
 mod order;
+mod prompt;
 mod theme;
 mod update;
 mod view;
@@ -20,7 +24,7 @@ mod view;
 pub use filter::Labels;
 pub use io::{Effect, Key, KeyCode, KeyError, Leave, Msg, Signal};
 pub use keymap::{Act, Binding, Keymap, Motion, Section, Verb};
-pub use model::{Density, Model, Setup, Sort, View};
+pub use model::{Access, Density, Model, Setup, Sort, View};
 pub use theme::{BUILTIN, ColorChoice, ColorDepth, Glyphs, Scope, TerminalEnv, Theme};
 pub use update::update;
 pub use view::view;

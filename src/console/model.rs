@@ -7,8 +7,10 @@ use super::arrange::Arrangement;
 use super::dialog::Dialog;
 use super::events::Events;
 use super::filter::{Filter, Labels, Subject};
+use super::grace::Grace;
 use super::io::Key;
 use super::keymap::Keymap;
+use super::prompt::{Histories, Prompt};
 use super::view::Names;
 use crate::base::Instant;
 use crate::inventory::HostId;
@@ -61,6 +63,20 @@ pub enum Sort {
 }
 
 impl Sort {
+    /// Every order, as `s` goes through them.
+    pub const ALL: [Self; 5] = [Self::Worst, Self::Inventory, Self::Completion, Self::Rate, Self::Age];
+
+    /// Its word in a command.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Worst => "worst",
+            Self::Inventory => "inventory",
+            Self::Completion => "completion",
+            Self::Rate => "rate",
+            Self::Age => "age",
+        }
+    }
+
     /// The next one.
     pub const fn next(self) -> Self {
         match self {
@@ -142,6 +158,16 @@ pub(super) struct Frozen {
     pub(super) at: Instant,
 }
 
+/// Who is at the keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Access {
+    /// Somebody who runs it.
+    #[default]
+    Operator,
+    /// Somebody who watches: no key changes anything.
+    Watcher,
+}
+
 /// What the console starts with.
 #[derive(Debug, Clone)]
 pub struct Setup {
@@ -153,6 +179,10 @@ pub struct Setup {
     pub themes: Vec<String>,
     /// The keys.
     pub keymap: Keymap,
+    /// Who is at the keys.
+    pub access: Access,
+    /// Who started the run; empty when nobody knows.
+    pub operator: String,
     /// The terminal's width.
     pub columns: u16,
     /// The terminal's height.
@@ -166,6 +196,8 @@ impl Default for Setup {
             theme: "ansi".to_owned(),
             themes: super::theme::BUILTIN.map(|(name, _)| name.to_owned()).to_vec(),
             keymap: Keymap::default(),
+            access: Access::default(),
+            operator: String::new(),
             columns: 80,
             rows: 24,
         }
@@ -183,11 +215,16 @@ pub struct Model {
     pub(super) back: View,
     pub(super) cursor: Option<HostId>,
     pub(super) marks: BTreeSet<HostId>,
+    /// The marks before each change of them, the newest last.
+    pub(super) past: Vec<BTreeSet<HostId>>,
+    /// The abort that can still be taken back.
+    pub(super) grace: Option<Grace>,
     /// Where the range that is being marked began.
     pub(super) anchor: Option<HostId>,
     pub(super) filter: Filter,
-    /// The filter that is being typed.
-    pub(super) prompt: Option<String>,
+    /// The line that is being typed.
+    pub(super) prompt: Option<Prompt>,
+    pub(super) histories: Histories,
     pub(super) sort: Sort,
     pub(super) reversed: bool,
     pub(super) density: Option<Density>,
@@ -230,9 +267,12 @@ impl Model {
             back: View::Grid,
             cursor,
             marks: BTreeSet::new(),
+            past: Vec::new(),
+            grace: None,
             anchor: None,
             filter: Filter::default(),
             prompt: None,
+            histories: Histories::default(),
             sort: Sort::Worst,
             reversed: false,
             density: None,
@@ -267,7 +307,9 @@ impl Model {
         let second = self.now + Duration::from_micros(1_000_000 - self.now.as_micros() % 1_000_000);
         let live = !matches!(self.rollout.stage(), Stage::Ended(_));
         let clock = (live || self.toast.is_some()).then_some(second);
-        [self.rollout.deadline(), clock, self.toast.as_ref().map(|toast| toast.until)].into_iter().flatten().min()
+        let toast = self.toast.as_ref().map(|toast| toast.until);
+        let grace = self.grace.as_ref().map(|grace| grace.until);
+        [self.rollout.deadline(), clock, toast, grace].into_iter().flatten().min()
     }
 
     /// What is on the screen.
@@ -302,15 +344,18 @@ impl Model {
 
     /// Whether the filter shows a host.
     pub(super) fn passes(&self, record: &HostRecord) -> bool {
-        if self.filter.is_empty() {
-            return true;
-        }
-        self.filter.matches(&Subject {
-            record,
-            name: self.rollout.name(record.id),
-            labels: self.setup.labels.of(record.id),
-            marked: self.marks.contains(&record.id),
-        })
+        self.meets(&self.filter, record)
+    }
+
+    /// Whether a host is among those that a filter means.
+    pub(super) fn meets(&self, filter: &Filter, record: &HostRecord) -> bool {
+        filter.is_empty()
+            || filter.matches(&Subject {
+                record,
+                name: self.rollout.name(record.id),
+                labels: self.setup.labels.of(record.id),
+                marked: self.marks.contains(&record.id),
+            })
     }
 
     /// What must be typed when the whole run is meant.

@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use super::actions::{self, Decision, acknowledge, count, decide, refusal};
 use super::arrange::{Arrangement, candidates};
+use super::command::{self, Command};
 use super::dialog::{Answer, Question};
 use super::events::Kind;
 use super::filter::Filter;
-use super::io::{Effect, Key, KeyCode, Leave, Msg, Signal};
-use super::keymap::{Found, Motion, Verb};
+use super::io::{Effect, Key, Leave, Msg, Signal};
+use super::keymap::{Found, Verb};
 use super::model::{Density, Frozen, Model, Urgency, View, is_failure};
-use super::{motion, order};
+use super::prompt::{self, Purpose};
+use super::{grace, marks, motion, order};
 use crate::base::Instant;
-use crate::inventory::HostId;
 use crate::rollout::{Action, Input, Notice, Output, Stage, StateName};
 
 /// Takes a message. Time never runs backwards: an older `now` counts as the newest so far.
@@ -87,6 +88,9 @@ fn ring(model: &mut Model, effects: &mut Vec<Effect>) {
 }
 
 fn tick(model: &mut Model, effects: &mut Vec<Effect>) {
+    if let Some(action) = grace::due(model) {
+        operate(model, action, effects);
+    }
     if model.rollout.deadline().is_some_and(|due| due <= model.now) {
         tell(model, Input::Elapsed, effects);
     }
@@ -111,10 +115,8 @@ fn title(model: &Model) -> String {
 fn paste(model: &mut Model, text: &str) {
     if let Some(dialog) = &mut model.dialog {
         dialog.paste();
-    } else if let Some(prompt) = &mut model.prompt {
-        let room = Filter::LENGTH_MAX.saturating_sub(prompt.chars().count());
-        prompt.extend(text.chars().take_while(|c| *c != '\n' && *c != '\r').filter(|c| !c.is_control()).take(room));
-        refilter(model);
+    } else if model.prompt.is_some() {
+        prompt::paste(model, text);
     } else {
         model.say(Urgency::Warning, "pasted text is ignored: keys are typed");
     }
@@ -124,7 +126,9 @@ fn press(model: &mut Model, key: Key, effects: &mut Vec<Effect>) {
     if model.dialog.is_some() {
         answer(model, key, effects);
     } else if model.prompt.is_some() {
-        edit(model, key, effects);
+        if let Some(line) = prompt::press(model, key, effects) {
+            command(model, &line, effects);
+        }
     } else {
         model.pending.push(key);
         match model.setup.keymap.lookup(&model.pending) {
@@ -154,52 +158,67 @@ fn answer(model: &mut Model, key: Key, effects: &mut Vec<Effect>) {
         }
         Answer::Confirmed => {
             let Some(dialog) = model.dialog.take() else { return };
-            match dialog.question {
-                Question::LeaveUncleaned => effects.push(Effect::Quit(Leave::Uncleaned { left: left(model) })),
-                Question::Quit | Question::Finish => model.leaving = true,
-                Question::Retry(_) | Question::Abort(_) | Question::AbortRun => {}
+            confirm(model, dialog.question, effects);
+        }
+    }
+}
+
+/// Does what was asked, or lets it wait while it can be taken back.
+fn confirm(model: &mut Model, question: Question, effects: &mut Vec<Effect>) {
+    match question {
+        Question::LeaveUncleaned => effects.push(Effect::Quit(Leave::Uncleaned { left: left(model) })),
+        Question::Abort(_) | Question::AbortRun | Question::Quit => {
+            model.leaving |= question == Question::Quit;
+            if let Some(before) = grace::begin(model, question) {
+                operate(model, before, effects);
             }
-            match actions::confirmed(model, &dialog.question) {
+        }
+        Question::Retry(_) | Question::Finish => {
+            model.leaving |= question == Question::Finish;
+            match actions::confirmed(model, &question) {
                 Some(action) => operate(model, action, effects),
-                None if dialog.question == Question::LeaveUncleaned => {}
                 None => model.say(Urgency::Warning, "nothing was done: these hosts moved on meanwhile"),
             }
         }
     }
 }
 
-fn edit(model: &mut Model, key: Key, effects: &mut Vec<Effect>) {
-    let Some(prompt) = &mut model.prompt else { return };
-    if let Some(character) = key.text() {
-        if prompt.chars().count() < Filter::LENGTH_MAX {
-            prompt.push(character);
+/// Does what a line after `:` says.
+fn command(model: &mut Model, line: &str, effects: &mut Vec<Effect>) {
+    match command::parse(model, line) {
+        Err(why) => model.say(Urgency::Warning, why),
+        Ok(Command::Verb(verb)) => obey(model, verb, effects),
+        Ok(Command::Decide(decision)) => carry_out(model, decision, effects),
+        Ok(Command::Filter(filter)) => {
+            model.filter = filter;
+            motion::settle(model);
         }
-    } else if key.code == KeyCode::Backspace {
-        if prompt.pop().is_none() {
-            model.prompt = None;
+        Ok(Command::Mark(hosts)) => {
+            let marked = marks::add(model, hosts);
+            model.say(Urgency::Info, format!("{} marked", count(marked)));
         }
-    } else if key == Key::ctrl('u') {
-        prompt.clear();
-    } else if key == Key::ctrl('w') {
-        let kept = prompt.trim_end().rfind(' ').map_or(0, |space| space + 1);
-        prompt.truncate(kept);
-    } else if key.code == KeyCode::Enter {
-        model.prompt = None;
-    } else if key.code == KeyCode::Esc || key == Key::ctrl('c') {
-        model.prompt = None;
-        model.filter = Filter::default();
-    } else if key == Key::ctrl('l') {
-        effects.push(Effect::Redraw);
+        Ok(Command::Host(host)) => {
+            model.cursor = Some(host);
+            show(model, View::Host);
+        }
+        Ok(Command::Group(label)) => {
+            show(model, View::Grid);
+            group(model, label.as_deref());
+        }
+        Ok(Command::Sort(order)) => {
+            show(model, View::Table);
+            model.sort = order;
+        }
+        Ok(Command::Theme(theme)) => effects.push(Effect::LoadTheme(theme)),
     }
-    refilter(model);
 }
 
-/// The filter follows what is typed.
-fn refilter(model: &mut Model) {
-    if let Some(prompt) = &model.prompt {
-        model.filter = Filter::parse(prompt);
+fn carry_out(model: &mut Model, decision: Decision, effects: &mut Vec<Effect>) {
+    match decision {
+        Decision::Tell(action) => operate(model, action, effects),
+        Decision::Ask(question) => actions::ask(model, question),
+        Decision::Refuse(why) => model.say(Urgency::Warning, why),
     }
-    motion::settle(model);
 }
 
 fn obey(model: &mut Model, verb: Verb, effects: &mut Vec<Effect>) {
@@ -219,7 +238,8 @@ fn obey(model: &mut Model, verb: Verb, effects: &mut Vec<Effect>) {
         Verb::Show(view) => show(model, view),
         Verb::Open => open(model),
         Verb::Back => back(model),
-        Verb::Filter => model.prompt = Some(model.filter.text().to_owned()),
+        Verb::Filter => prompt::open(model, Purpose::Filter),
+        Verb::Command => prompt::open(model, Purpose::Command),
         Verb::Density => {
             model.density = Density::after(model.density);
             let text = model
@@ -227,19 +247,19 @@ fn obey(model: &mut Model, verb: Verb, effects: &mut Vec<Effect>) {
                 .map_or_else(|| "detail: as much as fits".to_owned(), |density| format!("detail: {}", density.title()));
             model.say(Urgency::Info, text);
         }
-        Verb::Group => group(model),
+        Verb::Group => next_group(model),
         Verb::Sort => model.sort = model.sort.next(),
         Verb::Reverse => model.reversed = !model.reversed,
         Verb::Freeze => freeze(model),
         Verb::Theme => next_theme(model, effects),
-        Verb::Mark => mark(model),
-        Verb::Range => range(model),
-        Verb::Invert => invert(model),
-        Verb::Act(act) => match decide(model, act) {
-            Decision::Tell(action) => operate(model, action, effects),
-            Decision::Ask(question) => actions::ask(model, question),
-            Decision::Refuse(why) => model.say(Urgency::Warning, why),
-        },
+        Verb::Mark => marks::toggle(model),
+        Verb::Range => marks::range(model),
+        Verb::Invert => marks::invert(model),
+        Verb::Undo => marks::undo(model),
+        Verb::Act(act) => {
+            let decision = decide(model, act);
+            carry_out(model, decision, effects);
+        }
         Verb::Report => effects.push(Effect::WriteReport),
         Verb::Help => model.help = if model.help.is_some() { None } else { Some(0) },
         Verb::Redraw => effects.push(Effect::Redraw),
@@ -256,7 +276,7 @@ fn stay(model: &mut Model) {
 fn operate(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
     acknowledge(model, &action);
     if matches!(action, Action::Retry(_) | Action::Abort(_)) {
-        model.marks.clear();
+        marks::clear(model);
         model.anchor = None;
     }
     tell(model, Input::Operator(action), effects);
@@ -342,7 +362,8 @@ fn back(model: &mut Model) {
     } else if !model.filter.is_empty() {
         model.filter = Filter::default();
     } else if !model.marks.is_empty() {
-        model.marks.clear();
+        marks::clear(model);
+        model.say(Urgency::Info, "marks taken away (z brings them back)");
     } else if model.view != View::Grid {
         show(model, View::Grid);
     } else {
@@ -359,19 +380,23 @@ fn freeze(model: &mut Model) {
 }
 
 /// Arranges the map by the next label that parts the fleet, and at last by none.
-fn group(model: &mut Model) {
-    let hosts = &model.rollout.plan().hosts;
-    let labels = candidates(&model.setup.labels, hosts);
+fn next_group(model: &mut Model) {
+    let labels = candidates(&model.setup.labels, &model.rollout.plan().hosts);
     let next = match model.map.label() {
         None => labels.first(),
         Some(label) => labels.iter().skip_while(|other| *other != label).nth(1),
     };
-    model.map = match next {
-        Some(label) => Arrangement::by(label, &model.setup.labels, hosts),
-        None => Arrangement::plain(hosts.len()),
+    group(model, next.map(String::as_str));
+}
+
+/// Arranges the map by a label, or in the order of the inventory.
+fn group(model: &mut Model, label: Option<&str>) {
+    let hosts = &model.rollout.plan().hosts;
+    let (map, text) = match label {
+        Some(label) => (Arrangement::by(label, &model.setup.labels, hosts), format!("grid: by {label}")),
+        None => (Arrangement::plain(hosts.len()), "grid: in the order of the inventory".to_owned()),
     };
-    let text =
-        next.map_or_else(|| "grid: in the order of the inventory".to_owned(), |label| format!("grid: by {label}"));
+    model.map = map;
     model.say(Urgency::Info, text);
 }
 
@@ -380,43 +405,6 @@ fn next_theme(model: &mut Model, effects: &mut Vec<Effect>) {
     let at = themes.iter().position(|theme| *theme == model.setup.theme).map_or(0, |at| at + 1);
     if let Some(next) = themes.get(at % themes.len().max(1)) {
         effects.push(Effect::LoadTheme(next.clone()));
-    }
-}
-
-/// A host that is done cannot be retried or aborted, so there is nothing to mark it for.
-fn can_mark(model: &Model, host: HostId) -> bool {
-    model.rollout.host(host).is_some_and(|host| host.state.name() != StateName::Done)
-}
-
-fn mark(model: &mut Model) {
-    let Some(host) = model.cursor else { return };
-    if !model.marks.remove(&host) {
-        if !can_mark(model, host) {
-            let name = model.rollout.name(host).to_owned();
-            model.say(Urgency::Warning, format!("{name} is done: it can be neither retried nor aborted"));
-            return;
-        }
-        model.marks.insert(host);
-    }
-    motion::travel(model, if model.view == View::Grid { Motion::Right } else { Motion::Down });
-}
-
-fn range(model: &mut Model) {
-    if model.anchor.is_none() {
-        model.anchor = model.cursor;
-        model.say(Urgency::Info, "range: move, then v marks it, esc forgets it");
-        return;
-    }
-    let range: Vec<_> = model.range().into_iter().filter(|host| can_mark(model, *host)).collect();
-    model.marks.extend(range);
-    model.anchor = None;
-}
-
-fn invert(model: &mut Model) {
-    for host in order::hosts(model) {
-        if !model.marks.remove(&host) && can_mark(model, host) {
-            model.marks.insert(host);
-        }
     }
 }
 

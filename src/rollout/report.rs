@@ -199,6 +199,14 @@ impl Rollout {
         estimate(&hosts)
     }
 
+    /// When one host will have every piece, counted from `now`; `None` while that cannot be told.
+    pub fn eta_of(&self, host: HostId, now: Instant) -> Option<Duration> {
+        let total = self.payload.as_ref()?.layout.total();
+        let session = &self.sessions[self.slots.get(&Place::Host(host))?.0];
+        let rate = session.speed.at(now).filter(|rate| *rate >= 1.0)?;
+        Duration::try_from_secs_f64(total.saturating_sub(session.bytes_done) as f64 / rate).ok()
+    }
+
     /// Failed and unreachable hosts by cause, the largest group first.
     pub fn failures(&self) -> Vec<CauseGroup> {
         let group = |(cause, slots): (&&'static str, &std::collections::BTreeSet<Slot>)| {

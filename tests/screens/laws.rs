@@ -12,9 +12,12 @@ use rookery::rollout::{Action, Input, Output, Stage, StateName};
 use super::stage::{Fate, Screen, draw};
 use super::{disk_full, refused, small};
 
+/// An abort can be taken back for this long.
+const GRACE: Duration = Duration::from_secs(5);
+
 /// Keys that mean something, and some that mean nothing.
 fn key() -> impl Strategy<Value = Key> {
-    let characters = "hjklgGnNb12345/!*vrRaApPfFsStTwq?+-= yYx0w.[]=,";
+    let characters = "hjklgGnNbz12345/:!*vrRaApPfFsStTwq?+-= yYx0w.[]=,";
     let plain = proptest::sample::select(characters.chars().map(Key::char).collect::<Vec<_>>());
     let control = proptest::sample::select(['c', 'd', 'u', 'l', 'w', 'z'].map(Key::ctrl).to_vec());
     let named = proptest::sample::select(
@@ -110,6 +113,9 @@ fn every_area_can_be_drawn_on() {
                 draw(&screen.model, &theme(), columns, rows);
             }
         }
+        for (columns, rows) in [(1, 200), (500, 1), (500, 200), (300, 80), (499, 3), (2, 199)] {
+            draw(&screen.model, &theme(), columns, rows);
+        }
     }
 }
 
@@ -170,8 +176,10 @@ fn an_abort_takes_its_answer_and_stops_just_that_host() {
     screen.now = screen.now + Duration::from_millis(100);
     assert!(!screen.send(Msg::Key(Key::char('y'))).iter().any(is_destructive), "too early");
     screen.now = screen.now + Duration::from_millis(300);
-    let stopped = screen.send(Msg::Key(Key::char('y')));
-    assert!(stopped.iter().any(is_destructive));
+    assert!(!screen.send(Msg::Key(Key::char('y'))).iter().any(is_destructive), "it can still be taken back");
+    assert!(screen.text().contains("aborting 1 host in 5 s: z takes it back"), "{}", screen.text());
+    screen.wait(GRACE);
+    assert!(screen.effects.iter().any(is_destructive));
     assert_eq!(screen.model.rollout().host(host).unwrap().state.name(), StateName::Aborted);
     assert_eq!(screen.model.rollout().counts().of(StateName::Aborted), 1);
 }
@@ -184,7 +192,7 @@ fn many_hosts_are_aborted_by_their_number_and_never_by_a_paste() {
     screen.send(Msg::Paste("20\n".to_owned()));
     screen.press("enter y enter");
     assert!(screen.model.is_asking());
-    screen.press("ctrl-u").enter("20").press("enter");
+    screen.press("ctrl-u").enter("20").press("enter").wait(GRACE);
     assert_eq!(screen.model.rollout().counts().of(StateName::Aborted), 20);
     assert!(screen.model.marks().is_empty());
 }
@@ -194,11 +202,146 @@ fn a_run_is_aborted_by_the_name_of_its_release() {
     let mut screen = small().at(80, 24);
     screen.press("A").enter("web-2026.08").press("enter");
     assert!(screen.model.is_asking(), "half a name is none");
-    screen.enter(".1").press("enter");
+    screen.enter(".1").press("enter").wait(GRACE);
     assert!(!screen.model.is_asking());
     let counts = screen.model.rollout().counts();
     assert_eq!(counts.settled(), 24);
     assert!(counts.of(StateName::Aborted) > 5, "{counts:?}");
+}
+
+#[test]
+fn an_abort_is_taken_back_within_its_grace_and_never_happens() {
+    for (ask, answer) in [("g g a", "y"), ("A", "web-2026.08.1"), ("q", "web-2026.08.1")] {
+        let mut screen = small().at(80, 24);
+        screen.press(ask).enter(answer).press(if answer == "y" { "f" } else { "enter" });
+        screen.wait(Duration::from_secs(2)).press("z");
+        assert!(screen.text().contains("taken back: aborting"), "{ask}: {}", screen.text());
+        screen.wait(Duration::from_secs(60));
+        assert!(!screen.effects.iter().any(is_destructive), "{ask}");
+        screen.press("4");
+        assert!(screen.text().contains("> taken back"), "the events have it: {}", screen.text());
+    }
+}
+
+#[test]
+fn a_second_abort_does_not_wait_for_the_first() {
+    let mut screen = small().at(80, 24);
+    screen.press("g g a y l a");
+    assert!(screen.model.is_asking(), "{}", screen.text());
+    screen.press("y");
+    assert_eq!(screen.model.rollout().counts().of(StateName::Aborted), 1, "{}", screen.text());
+    screen.press("z").wait(Duration::from_secs(10));
+    assert_eq!(screen.model.rollout().counts().of(StateName::Aborted), 1, "{}", screen.text());
+}
+
+#[test]
+fn marks_come_back_one_change_after_the_other() {
+    let mut screen = small().at(80, 24);
+    screen.press("n space n space esc");
+    assert!(screen.model.marks().is_empty());
+    for marks in [2, 1, 0] {
+        screen.press("z");
+        assert_eq!(screen.model.marks().len(), marks);
+    }
+    screen.press("z");
+    assert!(screen.text().contains("there is nothing to take back"), "{}", screen.text());
+}
+
+#[test]
+fn a_watcher_changes_nothing_and_is_told_so() {
+    let mut screen = small().watched().at(80, 24);
+    let before = screen.model.rollout().counts().clone();
+    for keys in [
+        "r",
+        "R",
+        "n r",
+        "a",
+        "A",
+        "p",
+        "+",
+        "-",
+        "q",
+        "ctrl-c",
+        ": p a u s e enter",
+        ": m a x - u p l o a d space 1 M enter",
+    ] {
+        let sent = screen.effects.len();
+        screen.press(keys);
+        assert!(!screen.model.is_asking(), "{keys}");
+        assert!(
+            screen.effects[sent..].iter().all(|effect| !matches!(effect, Effect::Rollout(_) | Effect::Quit(_))),
+            "{keys}"
+        );
+        assert!(screen.text().contains("read-only"), "{keys}: {}", screen.text());
+    }
+    assert_eq!(*screen.model.rollout().counts(), before);
+}
+
+#[test]
+fn a_command_does_what_its_key_does_and_asks_what_its_key_asks() {
+    let mut screen = large_enough().at(80, 24);
+    screen.enter(":pause").press("enter");
+    assert!(screen.model.rollout().is_paused());
+    screen.enter(":resume").press("enter");
+    assert!(!screen.model.rollout().is_paused());
+    screen.enter(":max-upload 2M").press("enter");
+    assert_eq!(screen.model.rollout().caps().upload.0, 2 << 20);
+    screen.enter(":show table").press("enter");
+    assert_eq!(screen.model.view(), View::Table);
+    screen.enter(":host web-0007").press("enter");
+    assert_eq!((screen.model.view(), screen.model.cursor()), (View::Host, Some(HostId(7))));
+    screen.enter(":group rack").press("enter");
+    assert!(screen.text().contains("by rack"), "{}", screen.text());
+    screen.enter(":abort rack=r1").press("enter");
+    assert!(screen.model.is_asking());
+    screen.press("esc").enter(":abort-run").press("enter");
+    assert!(screen.model.is_asking() && screen.text().contains("type web-2026.08.1"), "{}", screen.text());
+    screen.press("esc").enter(":mark failed").press("enter");
+    assert_eq!(screen.model.marks().len() as u32, screen.model.rollout().counts().of(StateName::Failed));
+    screen.enter(":exclude failed").press("enter");
+    assert!(screen.text().contains("/!failed"), "{}", screen.text());
+}
+
+fn large_enough() -> super::stage::Script {
+    Screen::of(40).done(10).fetching(16).failed(3, &disk_full()).failed(1, &refused())
+}
+
+#[test]
+fn a_command_that_is_none_says_so_and_does_nothing() {
+    let mut screen = small().at(80, 24);
+    for (line, why) in [
+        ("abrot", "no command `abrot`"),
+        ("sort sideways", "`sideways` is none of: worst"),
+        ("retry nobody", "no host is meant by `nobody`"),
+        ("max-upload fast", "fast"),
+        ("host web", "is a part of the names of 24 hosts"),
+        ("pause now", "takes no more words"),
+        ("group", "group the grid"),
+    ] {
+        let sent = screen.effects.len();
+        screen.enter(&format!(":{line}")).press("enter");
+        if line != "group" {
+            assert!(screen.text().contains(why), "{line}: {}", screen.text());
+        }
+        assert!(screen.effects[sent..].iter().all(|effect| matches!(effect, Effect::Title(_))), "{line}");
+    }
+}
+
+#[test]
+fn tab_completes_and_the_arrows_bring_back_what_was_typed() {
+    let mut screen = small().at(120, 40);
+    screen.enter(":retry-").press("tab");
+    assert!(screen.text().contains(" :retry-all"), "{}", screen.text());
+    screen.press("ctrl-u").enter("so").press("tab").enter(" w").press("tab enter");
+    assert!(screen.text().contains("worst first"), "{}", screen.text());
+    screen.enter(":show grid").press("enter").enter(":").press("up");
+    assert!(screen.text().contains(" :show grid"), "{}", screen.text());
+    screen.press("up");
+    assert!(screen.text().contains(" :sort worst"), "{}", screen.text());
+    screen.press("down down");
+    assert!(!screen.text().contains(" :show grid"), "{}", screen.text());
+    screen.press("esc").enter("/rack=r").press("tab tab");
+    assert!(screen.text().contains(" /rack=r1"), "{}", screen.text());
 }
 
 #[test]

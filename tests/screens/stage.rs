@@ -11,7 +11,7 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use ratatui::style::Style;
 use rookery::base::{Bitfield, ByteCount, ByteRate, Instant, Layout, Sha1Digest, Sha256Digest};
-use rookery::console::{ColorDepth, Effect, Glyphs, Key, Labels, Model, Msg, Setup, Theme, update, view};
+use rookery::console::{Access, ColorDepth, Effect, Glyphs, Key, Labels, Model, Msg, Setup, Theme, update, view};
 use rookery::control::{
     Order, PROTOCOL, PayloadFacts, PayloadFormat, PeerSummary, PortRange, Progress, Status, TrackerHealth,
 };
@@ -60,6 +60,7 @@ pub(crate) struct Script {
     hosts: u32,
     fates: Vec<Fate>,
     finish: Finish,
+    access: Access,
 }
 
 impl Script {
@@ -93,6 +94,11 @@ impl Script {
             .add(count, &Fate::Connecting)
     }
 
+    pub(crate) fn watched(mut self) -> Self {
+        self.access = Access::Watcher;
+        self
+    }
+
     pub(crate) fn asking_at_the_end(mut self) -> Self {
         self.finish = Finish::Ask;
         self
@@ -124,7 +130,8 @@ impl Script {
             host.tags.insert("rack".to_owned(), format!("r{}", id % 8));
             labels.describe(HostId(id), &host);
         }
-        let setup = Setup { labels, columns, rows, ..Setup::default() };
+        let operator = "alice@jump1".to_owned();
+        let setup = Setup { labels, columns, rows, operator, access: self.access, ..Setup::default() };
         let mut screen = Screen {
             model: Model::new(Rollout::new(plan(self.hosts), config, 1), setup),
             now: Instant::ZERO,
@@ -141,12 +148,7 @@ impl Script {
 
 impl Screen {
     pub(crate) fn of(hosts: u32) -> Script {
-        Script { hosts, fates: Vec::new(), finish: Finish::Ask }
-    }
-
-    pub(crate) fn dressed(mut self, theme: &str, depth: ColorDepth, glyphs: Glyphs) -> Self {
-        self.theme = Theme::builtin(theme).unwrap().shown_on(depth, glyphs);
-        self
+        Script { hosts, fates: Vec::new(), finish: Finish::Ask, access: Access::Operator }
     }
 
     /// A message, and everything the fleet has to say to what comes of it.
@@ -215,42 +217,16 @@ impl Screen {
         characters(&self.buffer())
     }
 
-    /// The screen's characters, and below them a letter for each cell's style.
+    /// The screen three times: characters and styles in `ansi`, the styles of `mono`, the characters of `--ascii`.
     pub(crate) fn picture(&self) -> String {
-        let buffer = self.buffer();
-        let mut legend: Vec<Style> = Vec::new();
-        let mut styles = String::new();
-        for row in 0..buffer.area.height {
-            let mut line = String::new();
-            for column in 0..buffer.area.width {
-                let cell = &buffer[(column, row)];
-                let style = cell.style();
-                let plain = style.fg == Some(ratatui::style::Color::Reset)
-                    && style.bg == Some(ratatui::style::Color::Reset)
-                    && style.add_modifier.is_empty();
-                if plain {
-                    line.push('.');
-                    continue;
-                }
-                let at = legend.iter().position(|known| *known == style).unwrap_or_else(|| {
-                    legend.push(style);
-                    legend.len() - 1
-                });
-                line.push(char::from(b'a' + (at % 26) as u8));
-            }
-            styles.push_str(line.trim_end_matches('.'));
-            styles.push('\n');
-        }
-        let mut picture = characters(&buffer);
-        picture.push_str("--- styles\n");
-        picture.push_str(styles.trim_end());
-        picture.push('\n');
-        for (at, style) in legend.iter().enumerate() {
-            let letter = char::from(b'a' + (at % 26) as u8);
-            let (fg, bg) = (style.fg.unwrap_or_default(), style.bg.unwrap_or_default());
-            let _ = writeln!(picture, "{letter}: {fg} on {bg} {:?}", style.add_modifier);
-        }
-        picture
+        let ansi = self.buffer();
+        let mono = Theme::builtin("mono").unwrap().shown_on(ColorDepth::Mono, Glyphs::Unicode);
+        let ascii = Theme::builtin("ansi").unwrap().shown_on(ColorDepth::Ansi16, Glyphs::Ascii);
+        let mono = draw(&self.model, &mono, self.columns, self.rows);
+        let ascii = characters(&draw(&self.model, &ascii, self.columns, self.rows));
+        assert_eq!(characters(&ansi), characters(&mono), "without colour the characters are the same");
+        assert!(ascii.is_ascii(), "more than ASCII in --ascii:\n{ascii}");
+        format!("{}--- ansi\n{}--- mono\n{}--- ascii\n{ascii}", characters(&ansi), styles(&ansi), styles(&mono))
     }
 
     fn play(&mut self) {
@@ -447,6 +423,38 @@ pub(crate) fn draw(model: &Model, theme: &Theme, columns: u16, rows: u16) -> Buf
     let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
     terminal.draw(|frame| view(model, theme, frame)).unwrap();
     terminal.backend().buffer().clone()
+}
+
+/// A letter for each cell's style, and what the letters mean.
+fn styles(buffer: &Buffer) -> String {
+    let mut legend: Vec<Style> = Vec::new();
+    let mut rows = String::new();
+    for row in 0..buffer.area.height {
+        let mut line = String::new();
+        for column in 0..buffer.area.width {
+            let style = buffer[(column, row)].style();
+            let plain = style.fg == Some(ratatui::style::Color::Reset)
+                && style.bg == Some(ratatui::style::Color::Reset)
+                && style.add_modifier.is_empty();
+            if plain {
+                line.push('.');
+                continue;
+            }
+            let at = legend.iter().position(|known| *known == style).unwrap_or_else(|| {
+                legend.push(style);
+                legend.len() - 1
+            });
+            line.push(char::from(b'a' + (at % 26) as u8));
+        }
+        rows.push_str(line.trim_end_matches('.'));
+        rows.push('\n');
+    }
+    for (at, style) in legend.iter().enumerate() {
+        let letter = char::from(b'a' + (at % 26) as u8);
+        let (fg, bg) = (style.fg.unwrap_or_default(), style.bg.unwrap_or_default());
+        let _ = writeln!(rows, "{letter}: {fg} on {bg} {:?}", style.add_modifier);
+    }
+    rows
 }
 
 fn characters(buffer: &Buffer) -> String {

@@ -10,14 +10,17 @@ use super::text::{self, age, clock, percent};
 use crate::base::{Bitfield, Instant, PieceIndex};
 use crate::console::keymap::{Act, Verb};
 use crate::console::model::{Model, can_retry};
-use crate::console::theme::{Glyphs, Scope, Theme};
+use crate::console::theme::{Scope, Theme};
 use crate::rollout::{HostRecord, Rollout};
 
 /// Facts on the left and words on the right from this width on.
 const WIDE: u16 = 130;
 
-/// Rows of the map of pieces.
-const MAP_ROWS: usize = 6;
+/// Rows of the map of pieces: a thousand of them on 80 columns.
+const MAP_ROWS: usize = 16;
+
+/// Pieces that stand together.
+const TEN: usize = 10;
 
 /// What the sections draw with.
 struct Page<'a> {
@@ -135,54 +138,50 @@ impl Page<'_> {
         lines
     }
 
-    /// A character a piece where there is room, otherwise a share of several.
+    /// A hexadecimal digit a piece, how many have it; whether this host has it is told by the style. Where there are too
+    /// many pieces, a digit stands for several: the fewest copies among them.
     fn pieces<'l>(&self, width: usize) -> Vec<Line<'l>> {
         let Some(pieces) = self.host.pieces.as_ref().filter(|pieces| pieces.capacity() > 0) else { return Vec::new() };
-        let columns = (width.saturating_sub(4) / 10 * 10).max(10);
         let total = pieces.capacity() as usize;
-        let per_mark = total.div_ceil(columns * MAP_ROWS).max(1);
+        let margin = total.to_string().len() + 3;
+        let tens = (width.saturating_sub(margin) / (TEN + 1)).max(1);
+        let per_mark = total.div_ceil(tens * TEN * MAP_ROWS).max(1);
         let what = match per_mark {
-            1 => "a digit: a missing piece, and how many have it".to_owned(),
-            more => format!("a mark: {more} pieces"),
+            1 => "a digit a piece: how many have it".to_owned(),
+            more => format!("a digit: the fewest copies of {more} pieces"),
         };
+        let muted = self.theme.scope(Scope::Muted);
         let mut lines = vec![Line::from(vec![
             Span::styled(format!(" Pieces {}/{total}", pieces.count()), self.theme.scope(Scope::Title)),
-            Span::styled(format!("  {what}"), self.theme.scope(Scope::Muted)),
+            Span::styled(format!("  {what}; "), muted),
+            Span::styled("has", self.theme.scope(Scope::Bar)),
+            Span::styled(" ", muted),
+            Span::styled("misses", self.theme.scope(Scope::Warning)),
         ])];
         let marks: Vec<_> = (0..total).step_by(per_mark).map(|first| self.mark(pieces, first, per_mark)).collect();
-        for row in marks.chunks(columns) {
-            let mut spans = vec![Span::raw("  ")];
-            for run in row.chunk_by(|one, other| one.1 == other.1) {
-                let scope = if run[0].1 { Scope::Bar } else { Scope::Warning };
-                let text: String = run.iter().map(|(mark, _)| *mark).collect();
-                spans.push(Span::styled(text, self.theme.scope(scope)));
+        for (row, marks) in marks.chunks(tens * TEN).enumerate() {
+            let first = row * tens * TEN * per_mark;
+            let mut spans = vec![Span::styled(format!("{first:>width$} ", width = margin - 1), muted)];
+            for ten in marks.chunks(TEN) {
+                for run in ten.chunk_by(|one, other| one.1 == other.1) {
+                    let text: String = run.iter().map(|(mark, _)| *mark).collect();
+                    spans.push(Span::styled(text, self.theme.scope(run[0].1)));
+                }
+                spans.push(Span::raw(" "));
             }
             lines.push(Line::from(spans));
         }
         lines
     }
 
-    /// The mark of the pieces from `first` on, and whether all of them are there.
-    fn mark(&self, pieces: &Bitfield, first: usize, per_mark: usize) -> (char, bool) {
-        let full = match self.theme.glyphs() {
-            Glyphs::Unicode => '█',
-            Glyphs::Ascii => '#',
-        };
+    /// The mark of the pieces from `first` on, and its style: all are there, or some are missing.
+    fn mark(&self, pieces: &Bitfield, first: usize, per_mark: usize) -> (char, Scope) {
         let last = (first + per_mark).min(pieces.capacity() as usize);
-        let have = (first..last).filter(|piece| pieces.contains(PieceIndex(*piece as u32))).count();
-        if have == last - first {
-            return (full, true);
-        }
-        if per_mark == 1 {
-            let copies = self.rollout.availability(PieceIndex(first as u32)).min(15);
-            return (char::from_digit(copies, 16).map_or('0', |digit| digit.to_ascii_uppercase()), false);
-        }
-        let empty = match self.theme.glyphs() {
-            Glyphs::Unicode => '·',
-            Glyphs::Ascii => '.',
-        };
-        let mark = if have == 0 { empty } else { self.theme.level(have as f64 / (last - first) as f64) };
-        (mark, false)
+        let range = || (first..last).map(|piece| PieceIndex(piece as u32));
+        let copies = range().map(|piece| self.rollout.availability(piece)).min().unwrap_or_default().min(15);
+        let digit = char::from_digit(copies, 16).map_or('0', |digit| digit.to_ascii_uppercase());
+        let all = range().all(|piece| pieces.contains(piece));
+        (digit, if all { Scope::Bar } else { Scope::Warning })
     }
 
     fn peers<'l>(&self) -> Vec<Line<'l>> {

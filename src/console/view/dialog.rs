@@ -8,6 +8,7 @@ use ratatui::widgets::{Block, Clear, Widget};
 use super::text;
 use crate::console::actions::count;
 use crate::console::dialog::{Demand, Dialog, Question};
+use crate::console::grace::GRACE;
 use crate::console::keymap::{Act, Verb};
 use crate::console::model::Model;
 use crate::console::theme::{Glyphs, Scope, Theme};
@@ -106,12 +107,14 @@ fn body(model: &Model, dialog: &Dialog) -> Vec<String> {
         Question::Abort(hosts) => vec![
             names(model, hosts),
             String::new(),
-            "The agent is stopped at once; nothing is put in place. Pieces are kept for a retry; all other hosts go on."
+            "The agent is stopped; nothing is put in place. Pieces are kept for a retry; all other hosts go on."
                 .to_owned(),
+            grace(model),
         ],
         Question::AbortRun => vec![
             format!("{} not done will be aborted, every agent stopped and cleaned up.", count(open as usize)),
             format!("{} already done keep the release.", count(done as usize)),
+            grace(model),
         ],
         Question::Quit => vec![
             format!("{} of {} are still under way.", open, count(counts.total() as usize)),
@@ -139,6 +142,12 @@ fn body(model: &Model, dialog: &Dialog) -> Vec<String> {
             ]
         }
     }
+}
+
+/// How long the way back is open.
+fn grace(model: &Model) -> String {
+    let key = model.setup.keymap.key_of(Verb::Undo);
+    format!("It is done {} s after your answer; until then {key} takes it back.", GRACE.as_secs())
 }
 
 /// The exact hosts: the first ten, and how many more.

@@ -7,9 +7,11 @@ use ratatui::text::{Line, Span};
 
 use super::geometry::{Grid, Parts};
 use super::text::{self, Fields};
-use crate::console::actions::count;
+use crate::console::actions::{count, refusal};
+use crate::console::command;
 use crate::console::keymap::{Act, Motion, Verb};
 use crate::console::model::{Density, Model, Urgency, View, is_failure};
+use crate::console::prompt::{Prompt, Purpose};
 use crate::console::theme::{Scope, Theme};
 use crate::rollout::{Stage, StateName};
 
@@ -27,16 +29,7 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, parts: &
 
 fn status(model: &Model, theme: &Theme, frame: &mut Frame<'_>, row: Rect, parts: &Parts) {
     if let Some(prompt) = &model.prompt {
-        let shown: String = tail(prompt, usize::from(row.width).saturating_sub(20));
-        let hits = model.shown().hosts().iter().filter(|host| model.passes(host)).count();
-        let line = Line::from(vec![
-            Span::styled(" /", theme.scope(Scope::Key)),
-            Span::styled(shown.clone(), theme.scope(Scope::Prompt)),
-            Span::styled(format!("   {}", count(hits)), theme.scope(Scope::Muted)),
-        ]);
-        text::put(frame.buffer_mut(), row, 0, &line);
-        let x = row.x + 2 + Span::raw(shown).width() as u16;
-        frame.set_cursor_position((x.min(row.x + row.width.saturating_sub(1)), row.y));
+        typed(model, prompt, theme, frame, row);
         return;
     }
     let (words, style) = message(model, theme);
@@ -52,8 +45,49 @@ fn status(model: &Model, theme: &Theme, frame: &mut Frame<'_>, row: Rect, parts:
     text::put(buffer, Rect { x: row.x + start, width: row.width - start, ..row }, 0, &side);
 }
 
+/// The line that is typed, what it comes to, and what may be meant.
+fn typed(model: &Model, prompt: &Prompt, theme: &Theme, frame: &mut Frame<'_>, row: Rect) {
+    let shown: String = tail(&prompt.text, usize::from(row.width).saturating_sub(20));
+    let sign = match prompt.purpose {
+        Purpose::Filter => " /",
+        Purpose::Command => " :",
+    };
+    let mut spans =
+        vec![Span::styled(sign, theme.scope(Scope::Key)), Span::styled(shown.clone(), theme.scope(Scope::Prompt))];
+    match prompt.purpose {
+        Purpose::Filter => {
+            let hits = model.shown().hosts().iter().filter(|host| model.passes(host)).count();
+            spans.push(Span::styled(format!("   {}", count(hits)), theme.scope(Scope::Muted)));
+        }
+        Purpose::Command => {
+            let refused = command::refused(model, &prompt.text).map(|why| format!("   not now: {why}"));
+            spans.extend(refused.map(|why| Span::styled(why, theme.scope(Scope::Warning))));
+        }
+    }
+    let mut room = usize::from(row.width).saturating_sub(spans.iter().map(Span::width).sum::<usize>() + 6);
+    let offered = command::completions(model, prompt.purpose, &prompt.text);
+    let words = offered.iter().map(|line| line.rsplit(' ').next().unwrap_or(line));
+    let mut gap = "   tab: ";
+    for word in words.take_while(|word| {
+        let fits = word.len() + 2 <= room;
+        room = room.saturating_sub(word.len() + 2);
+        fits
+    }) {
+        spans.push(Span::styled(format!("{gap}{word}"), theme.scope(Scope::Muted)));
+        gap = "  ";
+    }
+    text::put(frame.buffer_mut(), row, 0, &Line::from(spans));
+    let x = row.x + 2 + Span::raw(shown).width() as u16;
+    frame.set_cursor_position((x.min(row.x + row.width.saturating_sub(1)), row.y));
+}
+
 /// What the operator should read now.
 fn message(model: &Model, theme: &Theme) -> (String, Style) {
+    if let Some(grace) = &model.grace {
+        let seconds = grace.until.since(model.now).as_secs_f64().ceil();
+        let key = key(model, Verb::Undo);
+        return (format!("{} in {seconds} s: {key} takes it back", grace.what()), theme.scope(Scope::Bad));
+    }
     if let Some(toast) = &model.toast {
         let scope = match toast.urgency {
             Urgency::Info => Scope::Good,
@@ -206,7 +240,9 @@ fn hints<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
     let mut fields = Fields::default();
     for (rank, verb, what) in retry.iter().chain(view).chain(last) {
         let lead = if fields.is_empty() { " " } else { "" };
-        let key = Span::styled(format!("{lead}{}", key(model, *verb)), theme.scope(Scope::Key));
+        // What cannot be done now stays, and is dim: `?` says why.
+        let scope = if refusal(model, *verb).is_some() { Scope::Muted } else { Scope::Key };
+        let key = Span::styled(format!("{lead}{}", key(model, *verb)), theme.scope(scope));
         fields.push(*rank, vec![key, Span::styled(format!(" {what}"), theme.scope(Scope::Muted))]);
     }
     fields

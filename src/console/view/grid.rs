@@ -30,6 +30,10 @@ impl Lit {
     }
 }
 
+/// Columns of a card's bar.
+const BAR_MIN: usize = 6;
+const BAR_MAX: usize = 24;
+
 /// A card with less room than this behind its name has no room for a state and a reason.
 const WORDY: usize = 54;
 
@@ -172,32 +176,42 @@ fn card(model: &Model, theme: &Theme, buffer: &mut Buffer, place: Rect, cell: &C
     if waits && reason.is_empty() {
         // Its state says it all.
     } else if reason.is_empty() {
-        let bar = room.saturating_sub(34).clamp(4, 24).min(room.saturating_sub(5));
+        // Whole or not at all, and for every host alike: a number that is cut off is a wrong number.
+        let mut used = BAR_MIN + 5;
+        let fitting = FIGURES.iter().take_while(|width| {
+            used += **width;
+            used <= room
+        });
+        let fitting = fitting.count();
+        let words: usize = FIGURES[..fitting].iter().sum();
+        let bar = room.saturating_sub(words + 5).min(BAR_MAX);
         let full = (host.completion() * bar as f64) as usize;
         spans.push(Span::styled(theme.pick("━", "=").repeat(full), theme.scope(Scope::Bar)));
         spans.push(Span::styled(theme.pick("─", ".").repeat(bar - full), theme.scope(Scope::Muted)));
         spans.push(Span::styled(format!(" {:>4}", share(host)), text));
-        if !state.is_settled() && host.progress.peers > 0 {
-            let age = host.advanced.map(|advanced| format!(" {:>4}", text::age(now.since(advanced))));
-            let extras = [
-                (format!(" {:>10}", host.progress.rate_down.to_string()), text),
-                (format!("{:>4} peers", host.progress.peers), text),
-                (age.unwrap_or_default(), theme.scope(Scope::Muted)),
-            ];
-            // Whole or not at all: a number that is cut off is a wrong number.
-            let mut left = room.saturating_sub(bar + 5);
-            for (extra, style) in extras {
-                if extra.len() > left {
-                    break;
-                }
-                left -= extra.len();
-                spans.push(Span::styled(extra, style));
-            }
+        if state == StateName::Fetching && host.progress.peers > 0 {
+            spans.extend(figures(model, host).into_iter().take(fitting).map(|figure| Span::styled(figure, text)));
         }
     } else {
         spans.push(Span::styled(text::squeeze(theme, &reason, room), text));
     }
     buffer.set_line(place.x, place.y, &Line::from(spans), place.width.saturating_sub(1));
+}
+
+/// Columns of what is told of a host under way, the most telling first.
+const FIGURES: [usize; 5] = [14, 11, 5, 10, 15];
+
+fn figures(model: &Model, host: &HostRecord) -> [String; 5] {
+    let now = model.shown_now();
+    let eta = model.shown().eta_of(host.id, now).filter(|eta| eta.as_secs() < 100 * 3600);
+    let age = host.advanced.map_or_else(String::new, |advanced| text::age(now.since(advanced)));
+    [
+        format!(" {:>10} in", host.progress.rate_down.to_string()),
+        format!("  ETA {:<5}", eta.map_or_else(|| "--:--".to_owned(), text::clock)),
+        format!(" {age:>4}"),
+        format!("{:>4} peers", host.progress.peers),
+        format!(" {:>10} out", host.progress.rate_up.to_string()),
+    ]
 }
 
 fn short<'a>(model: &'a Model, cell: &Cell<'_>) -> &'a str {

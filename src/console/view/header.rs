@@ -16,6 +16,9 @@ const SILENT_SECONDS: u64 = 10;
 /// Below this share of all bytes nobody can tell how long the rest takes.
 const SOUND_SHARE: f64 = 0.02;
 
+/// Below this many columns one estimate is all there is room for.
+const NARROW: u16 = 100;
+
 /// A time that is not known.
 const NO_TIME: &str = "--:--";
 
@@ -95,15 +98,17 @@ fn run<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
         // What is told of the first moments is a guess.
         let sound = totals.bytes_done.0 as f64 >= totals.bytes_total.0 as f64 * SOUND_SHARE;
         let eta = rollout.eta(now).filter(|_| sound);
-        let wide = model.setup.columns >= 130;
-        let text = match eta {
-            Some(eta) if wide => {
-                format!("ETA {} p50 {} p95 {} last", until(eta.p50), until(eta.p95), until(eta.last))
-            }
-            Some(eta) => format!("ETA {}", until(eta.last)),
-            None => format!("ETA {NO_TIME}"),
-        };
-        fields.text(6, text, theme.scope(Scope::Text));
+        // Where there is no room for the others, the last host's is meant.
+        let word = if model.setup.columns < NARROW { "" } else { " last" };
+        let last = eta.map_or_else(|| NO_TIME.to_owned(), |eta| format!("{}{word}", until(eta.last)));
+        fields.text(6, format!("ETA {last}"), theme.scope(Scope::Text));
+        if let Some(eta) = eta {
+            fields.text(4, format!("{} p95", until(eta.p95)), theme.scope(Scope::Text));
+            fields.text(3, format!("{} p50", until(eta.p50)), theme.scope(Scope::Text));
+        }
+    }
+    if !model.setup.operator.is_empty() {
+        fields.text(2, format!("by {}", text::fit(theme, &model.setup.operator, 24)), theme.scope(Scope::Muted));
     }
     fields
 }
