@@ -250,7 +250,7 @@ fn marks_come_back_one_change_after_the_other() {
 #[test]
 fn a_watcher_changes_nothing_and_is_told_so() {
     let mut screen = small().watched().at(80, 24);
-    let before = screen.model.rollout().counts().clone();
+    let before = *screen.model.rollout().counts();
     for keys in [
         "r",
         "R",
