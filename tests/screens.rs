@@ -10,7 +10,7 @@ mod stage;
 use rookery::base::ByteCount;
 use rookery::control::AgentFailure;
 use rookery::rollout::Failure;
-use stage::{Screen, Script};
+use stage::{Screen, Script, lost};
 
 const SIZES: [(u16, u16); 4] = [(60, 15), (80, 24), (120, 40), (200, 60)];
 
@@ -30,10 +30,6 @@ fn key_changed() -> Failure {
     }
 }
 
-fn refused() -> Failure {
-    Failure::Connect { address: "10.0.0.9:22".to_owned(), why: "connection refused (os error 111)".to_owned() }
-}
-
 /// A demo-sized fleet in the middle of its run.
 fn small() -> Script {
     Screen::of(24)
@@ -42,7 +38,7 @@ fn small() -> Script {
         .stalled(1)
         .failed(1, &disk_full())
         .failed(1, &key_changed())
-        .failed(1, &refused())
+        .failed(1, &lost())
         .on_the_way(1)
 }
 
@@ -54,7 +50,7 @@ fn large() -> Script {
         .stalled(6)
         .failed(12, &disk_full())
         .failed(3, &key_changed())
-        .failed(5, &refused())
+        .failed(5, &lost())
         .on_the_way(4)
 }
 

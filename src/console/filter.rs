@@ -45,7 +45,8 @@ pub(super) struct Filter {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Word {
     inverse: bool,
-    any: Vec<Term>,
+    /// What it may be, each with how it was written.
+    any: Vec<(String, Term)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +72,8 @@ impl Filter {
             .split_whitespace()
             .filter_map(|word| {
                 let (inverse, rest) = word.strip_prefix('!').map_or((false, word), |rest| (true, rest));
-                let any: Vec<_> = alternatives(rest).into_iter().filter(|term| !term.is_empty()).map(term).collect();
+                let written = alternatives(rest).into_iter().filter(|term| !term.is_empty());
+                let any: Vec<_> = written.map(|written| (written.to_owned(), term(written))).collect();
                 (!any.is_empty()).then_some(Word { inverse, any })
             })
             .collect();
@@ -92,7 +94,17 @@ impl Filter {
     }
 
     pub(super) fn matches(&self, subject: &Subject<'_>) -> bool {
-        self.words.iter().all(|word| word.any.iter().any(|term| term.matches(subject)) != word.inverse)
+        self.words.iter().all(|word| word.any.iter().any(|(_, term)| term.matches(subject)) != word.inverse)
+    }
+
+    /// Whether an event is meant: its host, or a part of its own line.
+    pub(super) fn means(&self, subject: Option<&Subject<'_>>, line: &str) -> bool {
+        self.words.iter().all(|word| {
+            let meant = |(written, term): &(String, Term)| {
+                subject.is_some_and(|subject| term.matches(subject)) || line.contains(written.as_str())
+            };
+            word.any.iter().any(meant) != word.inverse
+        })
     }
 }
 

@@ -349,13 +349,17 @@ impl Model {
 
     /// Whether a host is among those that a filter means.
     pub(super) fn meets(&self, filter: &Filter, record: &HostRecord) -> bool {
-        filter.is_empty()
-            || filter.matches(&Subject {
-                record,
-                name: self.rollout.name(record.id),
-                labels: self.setup.labels.of(record.id),
-                marked: self.marks.contains(&record.id),
-            })
+        filter.is_empty() || filter.matches(&self.subject(record))
+    }
+
+    /// A host, as filters look at it.
+    pub(super) fn subject<'a>(&'a self, record: &'a HostRecord) -> Subject<'a> {
+        Subject {
+            record,
+            name: self.rollout.name(record.id),
+            labels: self.setup.labels.of(record.id),
+            marked: self.marks.contains(&record.id),
+        }
     }
 
     /// What must be typed when the whole run is meant.

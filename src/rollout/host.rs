@@ -196,6 +196,8 @@ pub enum Stall {
     AgentSilent,
     /// Peers let it ask, yet nothing comes.
     NoPieces,
+    /// Bytes come, but no piece is whole: its line or its disk is slow.
+    Unfinished,
 }
 
 impl fmt::Display for Stall {
@@ -206,6 +208,7 @@ impl fmt::Display for Stall {
             Self::TrackerSilent => "no peers, tracker silent",
             Self::AgentSilent => "agent silent",
             Self::NoPieces => "no piece arrives",
+            Self::Unfinished => "bytes arrive, no piece is whole: slow line or disk",
         })
     }
 }

@@ -52,6 +52,7 @@ impl Rollout {
             (0, _, TrackerHealth::Silent) => Stall::TrackerSilent,
             (0, _, TrackerHealth::Unknown | TrackerHealth::Answering) => Stall::NoPeers,
             (_, 0, _) => Stall::Choked,
+            (..) if progress.rate_down.0 > 0 => Stall::Unfinished,
             (..) => Stall::NoPieces,
         }
     }

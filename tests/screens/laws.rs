@@ -10,7 +10,7 @@ use rookery::inventory::{HostId, Place};
 use rookery::rollout::{Action, Input, Output, Stage, StateName};
 
 use super::stage::{Fate, Screen, draw};
-use super::{disk_full, refused, small};
+use super::{disk_full, lost, small};
 
 /// An abort can be taken back for this long.
 const GRACE: Duration = Duration::from_secs(5);
@@ -84,22 +84,28 @@ proptest! {
         }
         let counts = screen.model.rollout().counts();
         prop_assert_eq!(counts.total(), 24);
+        prop_assert_eq!(counted(&screen.text()), 24, "{}", screen.text());
     }
 
-    /// Everything that confirms is left out: `y`, `Y`, and the release's name, which these keys cannot spell.
+    /// Everything that confirms is left out: `y`, `Y`, the number of hosts, and the release's name, which these keys
+    /// cannot spell.
     #[test]
     fn no_keys_but_an_answer_stop_a_host(
         keys in proptest::collection::vec((key(), 0..900_u64), 0..80),
     ) {
         let mut screen = small().at(80, 24);
         for (key, wait) in keys {
-            if matches!(key.code, KeyCode::Char('y' | 'Y')) {
+            let answer = matches!(key.code, KeyCode::Char('y' | 'Y'));
+            let number = matches!(key.code, KeyCode::Char('0'..='9')) && screen.model.is_asking();
+            if answer || number {
                 continue;
             }
-            screen.now = screen.now + Duration::from_millis(wait);
-            let effects = screen.send(Msg::Key(key));
-            prop_assert!(!effects.iter().any(is_destructive), "{} did {:?}", key, effects);
+            screen.wait(Duration::from_millis(wait));
+            screen.send(Msg::Key(key));
+            prop_assert!(!screen.effects.iter().any(is_destructive), "{} did {:?}", key, screen.effects);
         }
+        screen.wait(Duration::from_secs(10));
+        prop_assert!(!screen.effects.iter().any(is_destructive), "{:?}", screen.effects);
     }
 }
 
@@ -303,7 +309,7 @@ fn a_command_does_what_its_key_does_and_asks_what_its_key_asks() {
 }
 
 fn large_enough() -> super::stage::Script {
-    Screen::of(40).done(10).fetching(16).failed(3, &disk_full()).failed(1, &refused())
+    Screen::of(40).done(10).fetching(16).failed(3, &disk_full()).failed(1, &lost())
 }
 
 #[test]
@@ -358,7 +364,7 @@ fn a_retry_heals_a_host_at_once_without_a_question() {
 
 #[test]
 fn a_retry_of_many_hosts_asks_first() {
-    let mut screen = Screen::of(30).failed(12, &refused()).done(18).at(80, 24);
+    let mut screen = Screen::of(30).failed(12, &lost()).done(18).at(80, 24);
     screen.press("R");
     assert!(screen.model.is_asking());
     for host in 0..30 {

@@ -381,6 +381,11 @@ pub(crate) fn name(id: u32) -> String {
     format!("web-{id:04}.dc1.example.net")
 }
 
+/// A failure that takes no agent.
+pub(crate) fn lost() -> Failure {
+    Failure::Connect { address: "10.0.0.9:22".to_owned(), why: "connection refused (os error 111)".to_owned() }
+}
+
 fn plan(hosts: u32) -> Plan {
     let layout = Layout::new(u64::from(PIECES) * u64::from(PIECE), PIECE).unwrap();
     let info = Info::single("web.tar.zst", layout, &[Sha1Digest::new([7; 20]); PIECES as usize]).unwrap();

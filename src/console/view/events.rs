@@ -35,8 +35,18 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
 }
 
 fn passes(model: &Model, event: &Event) -> bool {
+    if model.filter.is_empty() {
+        return true;
+    }
     let host = event.host.and_then(|host| model.shown().host(host));
-    model.filter.is_empty() || host.is_some_and(|host| model.passes(host)) || event.text.contains(model.filter.text())
+    let word = match event.kind {
+        Kind::State(state) => state.as_str(),
+        Kind::Note => "note",
+        Kind::Warning => "warning",
+        Kind::Operator => "operator",
+    };
+    let line = format!("{word} {} {}", event.cause.unwrap_or_default(), event.text);
+    model.filter.means(host.map(|host| model.subject(host)).as_ref(), &line)
 }
 
 fn line<'a>(model: &Model, theme: &Theme, event: &Event, room: usize) -> Line<'a> {
