@@ -25,8 +25,8 @@ fn fleet(keys: &str) -> Screen {
     screen
 }
 
-/// A frame of each view: the map one to one, grouped, the table, failures, events, a host, the help.
-#[divan::bench(args = ["1", "b", "2", "3", "4", "5", "?"])]
+/// A frame of each view: the map one to one, grouped, filtered, the table, failures, events, a host, the help.
+#[divan::bench(args = ["1", "b", "/ r a c k = r 1 enter", "2", "3", "4", "5", "?"])]
 fn draw(bencher: Bencher<'_, '_>, keys: &str) {
     let screen = fleet(keys);
     let theme = Theme::builtin("ansi").expect("it is built in");

@@ -273,10 +273,13 @@ fn clock(moment: Instant) -> String {
     format!("{:02}:{:02}", seconds / 60, seconds % 60)
 }
 
+/// Who runs this when nobody knows.
+pub(super) const UNKNOWN: &str = "unknown";
+
 /// Who runs this: whoever called sudo, else the user.
 pub(super) fn operator() -> String {
     let name = |variable| std::env::var(variable).ok().filter(|name| !name.is_empty());
-    name("SUDO_USER").or_else(|| name("USER")).or_else(|| name("LOGNAME")).unwrap_or_else(|| "unknown".to_owned())
+    name("SUDO_USER").or_else(|| name("USER")).or_else(|| name("LOGNAME")).unwrap_or_else(|| UNKNOWN.to_owned())
 }
 
 fn now() -> jiff::Timestamp {

@@ -163,7 +163,8 @@ fn setup(draft: &Draft, theme: &str, access: Access) -> Setup {
     let mut labels = Labels::default();
     draft.selected.iter().for_each(|id| labels.describe(id, draft.host(id)));
     let (columns, rows) = crate::driver::terminal::size().unwrap_or((80, 24));
-    let (theme, operator) = (theme.to_owned(), report::operator());
+    let operator = Some(report::operator()).filter(|name| name != report::UNKNOWN).unwrap_or_default();
+    let theme = theme.to_owned();
     Setup { labels, theme, themes: theme::names(), columns, rows, access, operator, ..Setup::default() }
 }
 

@@ -1,6 +1,5 @@
 //! What the operator can do to the run, when it can be done, and what asks first.
 
-use super::arrange::candidates;
 use super::dialog::{CONFIRM_ABOVE, Dialog, Question};
 use super::keymap::{Act, Verb};
 use super::model::{Access, Model, Urgency, View, can_retry, is_failure};
@@ -36,7 +35,7 @@ pub(super) fn refusal(model: &Model, verb: Verb) -> Option<String> {
         Verb::Density => (model.view != View::Grid).then(|| "only the grid has levels of detail: 1 shows it".into()),
         Verb::Group if model.view != View::Grid => Some("only the grid is grouped: 1 shows it".into()),
         Verb::Group => {
-            let none = candidates(&model.setup.labels, &model.rollout.plan().hosts).is_empty();
+            let none = model.parting.is_empty();
             none.then(|| "no label parts this fleet: the inventory gives hosts groups and tags".into())
         }
         Verb::Mark | Verb::Range | Verb::Invert => {

@@ -2,7 +2,6 @@
 //! what. The words are those of the command line.
 
 use super::actions::{Decision, count, decide_abort, decide_caps, decide_retry, refusal};
-use super::arrange::candidates;
 use super::filter::Filter;
 use super::keymap::{Act, Verb};
 use super::model::{Model, Sort, View};
@@ -94,12 +93,26 @@ pub(super) fn completions(model: &Model, purpose: Purpose, line: &str) -> Vec<St
         (Purpose::Command, _) if before.is_empty() => names(model),
         (Purpose::Filter, _) | (Purpose::Command, Some((_, Takes::Hosts))) => subjects(model, word),
         (Purpose::Command, Some((_, takes))) => told(model, *takes),
-        (Purpose::Command, None) => Vec::new(),
+        (Purpose::Command, None) | (Purpose::Help, _) => Vec::new(),
     };
     let mut fitting: Vec<_> = words.into_iter().filter(|other| other.starts_with(word)).collect();
     fitting.sort_unstable();
     fitting.dedup();
     fitting.into_iter().take(OFFERED_MAX).map(|word| format!("{before}{word}")).collect()
+}
+
+/// What the command that is typed can be told, in a word.
+pub(super) fn takes(line: &str) -> Option<&'static str> {
+    let (_, takes) = TELLING.iter().find(|(name, _)| *name == line.trim())?;
+    Some(match takes {
+        Takes::Hosts => "HOSTS",
+        Takes::Host => "HOST",
+        Takes::Label => "LABEL",
+        Takes::Order => "ORDER",
+        Takes::Theme => "NAME",
+        Takes::Rate => "RATE",
+        Takes::View => "VIEW",
+    })
 }
 
 /// Why the command that is typed cannot be used now.
@@ -184,7 +197,7 @@ fn told(model: &Model, takes: Takes) -> Vec<String> {
     match takes {
         Takes::Hosts | Takes::Host => model.rollout.plan().hosts.iter().map(|host| host.name.clone()).collect(),
         Takes::Label => {
-            let mut labels = candidates(&model.setup.labels, &model.rollout.plan().hosts);
+            let mut labels = model.parting.clone();
             labels.push("none".to_owned());
             labels
         }

@@ -1,8 +1,8 @@
 //! Which hosts the operator wants to see: the text after `/`.
 //!
 //! Words are all required, alternatives are joined by commas, `!` turns a word round:
-//! `failed,unreachable !web* rack=r7`. A word is a state, `marked`, `label=value` (with `*`), `cause=host-key-changed`, a
-//! host pattern (`web[001-010].dc1`, `*.dc2`), or a part of a name.
+//! `failed,unreachable !web* rack=r7`. A word is a state, `marked`, `label=value` (with `*`), `@group`,
+//! `cause=host-key-changed`, a host pattern (`web[001-010].dc1`, `*.dc2`), or a part of a name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -142,6 +142,10 @@ fn term(text: &str) -> Term {
     if let Some(state) = StateName::ALL.into_iter().find(|state| state.as_str() == text) {
         return Term::State(state);
     }
+    if let Some(name) = text.strip_prefix('@').filter(|name| !name.is_empty()) {
+        let state = StateName::ALL.into_iter().find(|state| state.as_str() == name);
+        return state.map_or_else(|| Term::Label("group".to_owned(), name.to_owned()), Term::State);
+    }
     if text == "marked" {
         return Term::Marked;
     }
@@ -210,6 +214,9 @@ mod tests {
             ("failed rack=r8", false),
             ("rack=r*", true),
             ("group=web", true),
+            ("@web", true),
+            ("@db,@failed", true),
+            ("!@web", false),
             ("state=failed", true),
             ("cause=host-key-revoked", true),
             ("cause=host-key-*", true),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::arrange::Arrangement;
+use super::arrange::{Arrangement, candidates};
 use super::dialog::Dialog;
 use super::events::Events;
 use super::filter::{Filter, Labels, Subject};
@@ -229,10 +229,14 @@ pub struct Model {
     pub(super) reversed: bool,
     pub(super) density: Option<Density>,
     pub(super) map: Arrangement,
+    /// The labels the map can be grouped by.
+    pub(super) parting: Vec<String>,
     pub(super) names: Names,
     pub(super) dialog: Option<Dialog>,
     /// The first line of the help, while it is shown.
     pub(super) help: Option<usize>,
+    /// What is looked for in the help, in small letters.
+    pub(super) sought: String,
     /// The first line of a view that has no hosts to move between.
     pub(super) scroll: usize,
     /// The cause under the cursor of the failures.
@@ -257,8 +261,10 @@ impl Model {
         let cursor = rollout.hosts().first().map(|host| host.id);
         let hosts = &rollout.plan().hosts;
         let (map, names) = (Arrangement::plain(hosts.len()), Names::of(hosts));
+        let parting = candidates(&setup.labels, hosts);
         Self {
             map,
+            parting,
             names,
             rollout,
             setup,
@@ -278,6 +284,7 @@ impl Model {
             density: None,
             dialog: None,
             help: None,
+            sought: String::new(),
             scroll: 0,
             cause: None,
             events: Events::default(),

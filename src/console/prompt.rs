@@ -12,6 +12,8 @@ pub(super) enum Purpose {
     Filter,
     /// What to do.
     Command,
+    /// Which keys to show, in the help.
+    Help,
 }
 
 /// The line, and where it is between what was typed before and what may be meant.
@@ -30,6 +32,7 @@ pub(super) struct Prompt {
 pub(super) struct Histories {
     filters: Vec<String>,
     commands: Vec<String>,
+    searches: Vec<String>,
 }
 
 impl Histories {
@@ -40,6 +43,7 @@ impl Histories {
         match purpose {
             Purpose::Filter => &self.filters,
             Purpose::Command => &self.commands,
+            Purpose::Help => &self.searches,
         }
     }
 
@@ -47,6 +51,7 @@ impl Histories {
         let lines = match purpose {
             Purpose::Filter => &mut self.filters,
             Purpose::Command => &mut self.commands,
+            Purpose::Help => &mut self.searches,
         };
         lines.retain(|known| known != line);
         if !line.trim().is_empty() {
@@ -63,6 +68,7 @@ pub(super) fn open(model: &mut Model, purpose: Purpose) {
     let text = match purpose {
         Purpose::Filter => model.filter.text().to_owned(),
         Purpose::Command => String::new(),
+        Purpose::Help => std::mem::take(&mut model.sought),
     };
     model.prompt = Some(Prompt { purpose, text, recalled: None, completed: None });
 }
@@ -76,9 +82,13 @@ pub(super) fn press(model: &mut Model, key: Key, effects: &mut Vec<Effect>) -> O
         return (prompt.purpose == Purpose::Command).then_some(prompt.text);
     }
     if key.code == KeyCode::Esc || key == Key::ctrl('c') || (key.code == KeyCode::Backspace && prompt.text.is_empty()) {
-        if prompt.purpose == Purpose::Filter {
-            model.filter = Filter::default();
-            motion::settle(model);
+        match prompt.purpose {
+            Purpose::Filter => {
+                model.filter = Filter::default();
+                motion::settle(model);
+            }
+            Purpose::Help => model.sought.clear(),
+            Purpose::Command => {}
         }
         return None;
     }
@@ -131,11 +141,19 @@ fn edit(prompt: &mut Prompt, key: Key, effects: &mut Vec<Effect>) {
     }
 }
 
-/// The filter follows what is typed.
+/// What is shown follows what is typed.
 fn follow(model: &mut Model) {
-    if let Some(prompt) = model.prompt.as_ref().filter(|prompt| prompt.purpose == Purpose::Filter) {
-        model.filter = Filter::parse(&prompt.text);
-        motion::settle(model);
+    let Some(prompt) = &model.prompt else { return };
+    match prompt.purpose {
+        Purpose::Filter => {
+            model.filter = Filter::parse(&prompt.text);
+            motion::settle(model);
+        }
+        Purpose::Help => {
+            model.sought = prompt.text.to_lowercase();
+            model.help = Some(0);
+        }
+        Purpose::Command => {}
     }
 }
 

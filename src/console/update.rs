@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::actions::{self, Decision, acknowledge, count, decide, refusal};
-use super::arrange::{Arrangement, candidates};
+use super::arrange::Arrangement;
 use super::command::{self, Command};
 use super::dialog::{Answer, Question};
 use super::events::Kind;
@@ -238,6 +238,7 @@ fn obey(model: &mut Model, verb: Verb, effects: &mut Vec<Effect>) {
         Verb::Show(view) => show(model, view),
         Verb::Open => open(model),
         Verb::Back => back(model),
+        Verb::Filter if model.help.is_some() => prompt::open(model, Purpose::Help),
         Verb::Filter => prompt::open(model, Purpose::Filter),
         Verb::Command => prompt::open(model, Purpose::Command),
         Verb::Density => {
@@ -354,6 +355,7 @@ fn open(model: &mut Model) {
 fn back(model: &mut Model) {
     if model.help.is_some() {
         model.help = None;
+        model.sought.clear();
     } else if model.anchor.is_some() {
         model.anchor = None;
     } else if model.view == View::Host {
@@ -381,12 +383,12 @@ fn freeze(model: &mut Model) {
 
 /// Arranges the map by the next label that parts the fleet, and at last by none.
 fn next_group(model: &mut Model) {
-    let labels = candidates(&model.setup.labels, &model.rollout.plan().hosts);
     let next = match model.map.label() {
-        None => labels.first(),
-        Some(label) => labels.iter().skip_while(|other| *other != label).nth(1),
+        None => model.parting.first(),
+        Some(label) => model.parting.iter().skip_while(|other| *other != label).nth(1),
     };
-    group(model, next.map(String::as_str));
+    let next = next.cloned();
+    group(model, next.as_deref());
 }
 
 /// Arranges the map by a label, or in the order of the inventory.

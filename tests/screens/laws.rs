@@ -334,6 +334,19 @@ fn a_command_that_is_none_says_so_and_does_nothing() {
 }
 
 #[test]
+fn the_help_is_searched_by_word_key_and_action() {
+    let mut screen = small().at(80, 24);
+    for (sought, found) in [("rate cap", "raise the rate cap"), ("Z", "take back"), ("next-failed", "next failed host")]
+    {
+        screen.press("?").enter(&format!("/{sought}")).press("enter");
+        let text = screen.text();
+        assert!(text.contains(found) && !text.contains("next theme"), "{text}");
+        screen.press("esc");
+        assert!(!screen.text().contains(found), "{}", screen.text());
+    }
+}
+
+#[test]
 fn tab_completes_and_the_arrows_bring_back_what_was_typed() {
     let mut screen = small().at(120, 40);
     screen.enter(":retry-").press("tab");
@@ -432,7 +445,7 @@ fn a_question_that_the_run_has_answered_goes_away() {
 fn the_question_about_a_live_run_becomes_the_one_about_a_settled_run() {
     let mut screen = Screen::of(2).fetching(1).failed(1, &disk_full()).asking_at_the_end().at(80, 24);
     screen.press("q");
-    assert!(screen.text().contains("1 of 2 hosts are still under way"), "{}", screen.text());
+    assert!(screen.text().contains("1 of 2 hosts is still under way"), "{}", screen.text());
     let fetching = screen.of_state(StateName::Fetching);
     deliver(&mut screen, fetching);
     assert!(screen.text().contains("Every host is settled, and 1 host has not got"), "{}", screen.text());

@@ -1,5 +1,7 @@
 //! One host: what it is doing, why, its pieces and peers, its history, and its last words.
 
+use std::collections::BTreeMap;
+
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -147,7 +149,7 @@ impl Page<'_> {
         let tens = (width.saturating_sub(margin) / (TEN + 1)).max(1);
         let per_mark = total.div_ceil(tens * TEN * MAP_ROWS).max(1);
         let what = match per_mark {
-            1 => "a digit a piece: how many have it".to_owned(),
+            1 => "a digit a piece: how many have it (F: 15 or more)".to_owned(),
             more => format!("a digit: the fewest copies of {more} pieces"),
         };
         let muted = self.theme.scope(Scope::Muted);
@@ -190,15 +192,18 @@ impl Page<'_> {
         }
         let mut lines = vec![self.heading(format!("Peers {}", self.host.peers.len()))];
         lines.push(Line::styled(
-            format!("  {:<24} {:>6} {:>11} {:>11}  {}", "address", "pieces", "in", "out", "client"),
+            format!("  {:<24} {:>6} {:>11} {:>11}  {}", "host", "pieces", "in", "out", "client"),
             self.theme.scope(Scope::Muted),
         ));
+        let listens = |host: &HostRecord| host.listening.map(|address| (address, self.rollout.name(host.id)));
+        let names: BTreeMap<_, _> = self.rollout.hosts().iter().filter_map(listens).collect();
         for peer in &self.host.peers {
+            let known = names.get(&peer.address).map(|name| self.model.names.short(name).to_owned());
+            let name = text::fit(self.theme, &known.unwrap_or_else(|| peer.address.to_string()), 24);
             let choked = if peer.unchoking { "" } else { ", chokes it" };
             lines.push(Line::styled(
                 format!(
-                    "  {:<24} {:>6} {:>11} {:>11}  {}{choked}",
-                    peer.address.to_string(),
+                    "  {name:<24} {:>6} {:>11} {:>11}  {}{choked}",
                     peer.pieces,
                     peer.rate_down.to_string(),
                     peer.rate_up.to_string(),

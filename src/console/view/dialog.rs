@@ -117,7 +117,11 @@ fn body(model: &Model, dialog: &Dialog) -> Vec<String> {
             grace(model),
         ],
         Question::Quit => vec![
-            format!("{} of {} are still under way.", open, count(counts.total() as usize)),
+            format!(
+                "{open} of {} {} still under way.",
+                count(counts.total() as usize),
+                if open == 1 { "is" } else { "are" }
+            ),
             "esc keeps watching. To abort the run, clean up and leave:".to_owned(),
         ],
         Question::Finish => {

@@ -49,7 +49,7 @@ fn status(model: &Model, theme: &Theme, frame: &mut Frame<'_>, row: Rect, parts:
 fn typed(model: &Model, prompt: &Prompt, theme: &Theme, frame: &mut Frame<'_>, row: Rect) {
     let shown: String = tail(&prompt.text, usize::from(row.width).saturating_sub(20));
     let sign = match prompt.purpose {
-        Purpose::Filter => " /",
+        Purpose::Filter | Purpose::Help => " /",
         Purpose::Command => " :",
     };
     let mut spans =
@@ -60,13 +60,16 @@ fn typed(model: &Model, prompt: &Prompt, theme: &Theme, frame: &mut Frame<'_>, r
             spans.push(Span::styled(format!("   {}", count(hits)), theme.scope(Scope::Muted)));
         }
         Purpose::Command => {
+            let takes = command::takes(&prompt.text).map(|takes| format!(" {takes}"));
+            spans.extend(takes.map(|takes| Span::styled(takes, theme.scope(Scope::Muted))));
             let refused = command::refused(model, &prompt.text).map(|why| format!("   not now: {why}"));
             spans.extend(refused.map(|why| Span::styled(why, theme.scope(Scope::Warning))));
         }
+        Purpose::Help => spans.push(Span::styled("   in the help", theme.scope(Scope::Muted))),
     }
     let mut room = usize::from(row.width).saturating_sub(spans.iter().map(Span::width).sum::<usize>() + 6);
     let offered = command::completions(model, prompt.purpose, &prompt.text);
-    let words = offered.iter().map(|line| line.rsplit(' ').next().unwrap_or(line));
+    let words = offered.iter().filter(|line| **line != prompt.text).map(|line| line.rsplit(' ').next().unwrap_or(line));
     let mut gap = "   tab: ";
     for word in words.take_while(|word| {
         let fits = word.len() + 2 <= room;
@@ -192,7 +195,8 @@ fn hints<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
     let failed = counts.of(StateName::Failed) + counts.of(StateName::Unreachable) > 0;
     if model.help.is_some() {
         let mut fields = Fields::default();
-        for (verb, what) in [(Verb::Back, "back"), (Verb::Move(Motion::Down), "down"), (Verb::Move(Motion::Up), "up")] {
+        let keys = [Verb::Back, Verb::Filter, Verb::Move(Motion::Down), Verb::Move(Motion::Up)];
+        for (verb, what) in keys.into_iter().zip(["back", "search", "down", "up"]) {
             let key = Span::styled(format!(" {}", key(model, verb)), theme.scope(Scope::Key));
             fields.push(9, vec![key, Span::styled(format!(" {what}"), theme.scope(Scope::Muted))]);
         }

@@ -99,12 +99,12 @@ fn run<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
         let sound = totals.bytes_done.0 as f64 >= totals.bytes_total.0 as f64 * SOUND_SHARE;
         let eta = rollout.eta(now).filter(|_| sound);
         // Where there is no room for the others, the last host's is meant.
-        let word = if model.setup.columns < NARROW { "" } else { " last" };
-        let last = eta.map_or_else(|| NO_TIME.to_owned(), |eta| format!("{}{word}", until(eta.last)));
-        fields.text(6, format!("ETA {last}"), theme.scope(Scope::Text));
+        let word = if model.setup.columns < NARROW { "" } else { "last " };
+        let last = eta.map_or_else(|| NO_TIME.to_owned(), |eta| until(eta.last));
+        fields.text(6, format!("ETA {word}{last}"), theme.scope(Scope::Text));
         if let Some(eta) = eta {
-            fields.text(4, format!("{} p95", until(eta.p95)), theme.scope(Scope::Text));
-            fields.text(3, format!("{} p50", until(eta.p50)), theme.scope(Scope::Text));
+            fields.text(4, format!("p95 {}", until(eta.p95)), theme.scope(Scope::Text));
+            fields.text(3, format!("p50 {}", until(eta.p50)), theme.scope(Scope::Text));
         }
     }
     if !model.setup.operator.is_empty() {

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use super::dialog::wrap;
 use super::text;
 use crate::console::actions::refusal;
-use crate::console::keymap::{Section, spell};
+use crate::console::keymap::{Binding, Section, spell};
 use crate::console::model::Model;
 use crate::console::theme::{Glyphs, Scope, Theme};
 use crate::rollout::StateName;
@@ -30,7 +30,7 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
     };
     for (sections, column) in columns {
         let mut lines = lines(model, theme, sections, usize::from(column.width));
-        if sections.contains(&Section::Program) {
+        if sections.contains(&Section::Program) && model.sought.is_empty() {
             lines.extend(legend(theme));
         }
         let (shown, top) = text::window(&lines, first, column.height);
@@ -45,8 +45,12 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
 fn lines<'a>(model: &Model, theme: &Theme, sections: &[Section], width: usize) -> Vec<Line<'a>> {
     let mut lines = Vec::new();
     for section in sections {
-        lines.push(Line::styled(format!(" {}", section.title()), theme.scope(Scope::Title)));
-        for binding in model.setup.keymap.bindings().iter().filter(|binding| binding.section == *section) {
+        let bindings = model.setup.keymap.bindings().iter();
+        let mut found = bindings.filter(|binding| binding.section == *section && is_sought(model, binding)).peekable();
+        if found.peek().is_some() {
+            lines.push(Line::styled(format!(" {}", section.title()), theme.scope(Scope::Title)));
+        }
+        for binding in found {
             let keys: Vec<_> = binding.keys.iter().map(|keys| spell(keys)).collect();
             let keys = format!("  {:<14}", keys.join(" "));
             let room = width.saturating_sub(keys.len() + 1).max(1);
@@ -74,6 +78,13 @@ fn lines<'a>(model: &Model, theme: &Theme, sections: &[Section], width: usize) -
         }
     }
     lines
+}
+
+/// Whether a key, the action's name or its words have what is looked for.
+fn is_sought(model: &Model, binding: &Binding) -> bool {
+    let sought = model.sought.as_str();
+    let key = || binding.keys.iter().any(|keys| spell(keys).to_lowercase() == sought);
+    binding.does.to_lowercase().contains(sought) || binding.name.contains(sought) || key()
 }
 
 /// What each glyph of the map means.
