@@ -2,6 +2,10 @@
 #![cfg(feature = "machines")]
 #![expect(clippy::unwrap_used, reason = "a test that finds nothing fails")]
 
+#[path = "screens/acting.rs"]
+mod acting;
+#[path = "screens/commands.rs"]
+mod commands;
 #[path = "screens/laws.rs"]
 mod laws;
 #[path = "screens/stage.rs"]

@@ -240,6 +240,37 @@ fn the_whole_run_is_aborted_by_its_name_only() {
 }
 
 #[test]
+fn what_was_confirmed_is_taken_back_with_z_and_never_happens() {
+    let mut session = Session::demo(&["--hosts", "6", "--no-faults"]);
+    session.wait_for("fetching");
+    session.press(":abort-run\r");
+    session.answer("type demo-1", "demo-1\r");
+    session.wait_for("z takes it back");
+    session.press("z");
+    session.wait_for("taken back: aborting the run");
+    session.wait_for("nothing is left behind");
+    assert!(!session.journal().contains("abort-run"), "{}", session.journal());
+    session.press("q");
+    assert_eq!(session.end(), 0, "{}", session.screen());
+    session.assert_tidy();
+}
+
+#[test]
+fn a_watcher_presses_every_key_and_the_run_goes_on_to_its_end() {
+    let mut session = Session::demo(&["--hosts", "4", "--no-faults", "--read-only"]);
+    session.wait_for("fetching");
+    for key in ["q", "\x03", "a", "A", "r", "R", "p", "+", "-", ":pause\r", ":max-upload 1M\r"] {
+        session.press(key);
+        session.wait_for("read-only");
+    }
+    session.wait_for("nothing is left behind");
+    assert!(!session.journal().contains("\"action\""), "{}", session.journal());
+    session.press("q");
+    assert_eq!(session.end(), 0, "{}", session.screen());
+    session.assert_tidy();
+}
+
+#[test]
 fn a_run_that_went_well_stays_in_the_scrollback() {
     let mut session = Session::demo(&["--hosts", "4", "--no-faults"]);
     session.wait_for("fetching");

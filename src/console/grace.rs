@@ -7,6 +7,7 @@ use super::dialog::Question;
 use super::events::Kind;
 use super::model::{Model, Urgency};
 use crate::base::Instant;
+use crate::inventory::HostId;
 use crate::rollout::Action;
 
 /// Long enough to see on the screen what was meant, short enough for an emergency.
@@ -20,6 +21,19 @@ pub(super) struct Grace {
 }
 
 impl Grace {
+    /// The host it is about, if it is one.
+    fn host(&self) -> Option<HostId> {
+        match &self.question {
+            Question::Abort(hosts) if hosts.len() == 1 => hosts.first().copied(),
+            Question::Abort(_)
+            | Question::AbortRun
+            | Question::Quit
+            | Question::Retry(_)
+            | Question::Finish
+            | Question::LeaveUncleaned => None,
+        }
+    }
+
     /// What will be done, in words.
     pub(super) fn what(&self) -> String {
         match &self.question {
@@ -37,7 +51,7 @@ pub(super) fn begin(model: &mut Model, question: Question) -> Option<Action> {
     let before = now(model);
     let grace = Grace { question, until: model.now + GRACE };
     let text = format!("{} in {} s, unless z takes it back", grace.what(), GRACE.as_secs());
-    model.events.push(model.now, Kind::Operator, None, text);
+    model.events.push(model.now, Kind::Operator, grace.host(), text);
     model.grace = Some(grace);
     before
 }
@@ -62,7 +76,7 @@ pub(super) fn take_back(model: &mut Model) -> bool {
     let Some(grace) = model.grace.take() else { return false };
     model.leaving = false;
     let text = format!("taken back: {}", grace.what());
-    model.events.push(model.now, Kind::Operator, None, text.clone());
+    model.events.push(model.now, Kind::Operator, grace.host(), text.clone());
     model.say(Urgency::Info, text);
     true
 }

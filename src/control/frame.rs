@@ -279,6 +279,14 @@ pub struct Progress {
     pub corrupt: u32,
     /// The tracker, as this host sees it.
     pub tracker: TrackerHealth,
+    /// Bytes received that the disk has not taken yet.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unwritten: ByteCount,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+const fn is_zero(count: &ByteCount) -> bool {
+    count.0 == 0
 }
 
 /// The tracker, as one host sees it.

@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 
 use super::scribe::{Job, Scribe};
 use super::storage::Storage;
-use crate::base::{Block, PieceIndex, Sha1Digest};
+use crate::base::{Block, ByteCount, PieceIndex, Sha1Digest};
 use crate::control::AgentFailure;
 use crate::swarm::ConnectionId;
 
@@ -182,6 +182,11 @@ impl Disk {
     /// Whether so much is unwritten that no more should be taken from peers.
     pub(super) const fn is_behind(&self) -> bool {
         self.unwritten >= BEHIND
+    }
+
+    /// Bytes that no thread has written yet.
+    pub(super) const fn unwritten(&self) -> ByteCount {
+        ByteCount(self.unwritten)
     }
 
     /// Waits until there is something to [`collect`](Self::collect). May be dropped and called again.

@@ -230,6 +230,7 @@ impl Member {
                 swarm::TrackerHealth::Answering => TrackerHealth::Answering,
                 swarm::TrackerHealth::Silent => TrackerHealth::Silent,
             },
+            unwritten: self.disk.unwritten(),
         }
     }
 

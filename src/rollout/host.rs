@@ -196,8 +196,10 @@ pub enum Stall {
     AgentSilent,
     /// Peers let it ask, yet nothing comes.
     NoPieces,
-    /// Bytes come, but no piece is whole: its line or its disk is slow.
+    /// Bytes come, but no piece is whole: its line is slow.
     Unfinished,
+    /// Bytes came, and its disk does not take them.
+    Disk,
 }
 
 impl fmt::Display for Stall {
@@ -208,7 +210,8 @@ impl fmt::Display for Stall {
             Self::TrackerSilent => "no peers, tracker silent",
             Self::AgentSilent => "agent silent",
             Self::NoPieces => "no piece arrives",
-            Self::Unfinished => "bytes arrive, no piece is whole: slow line or disk",
+            Self::Unfinished => "slow: bytes arrive, no piece is whole",
+            Self::Disk => "its disk takes nothing",
         })
     }
 }

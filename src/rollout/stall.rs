@@ -48,6 +48,9 @@ impl Rollout {
         if record.heard.is_none_or(|at| self.now.since(at) >= self.config.stalled_after) {
             return Stall::AgentSilent;
         }
+        if progress.unwritten.0 > 0 {
+            return Stall::Disk;
+        }
         match (progress.peers, progress.unchoking, progress.tracker) {
             (0, _, TrackerHealth::Silent) => Stall::TrackerSilent,
             (0, _, TrackerHealth::Unknown | TrackerHealth::Answering) => Stall::NoPeers,

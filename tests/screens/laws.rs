@@ -3,17 +3,18 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use rookery::base::Instant;
+use rookery::base::{ByteCount, ByteRate, Instant};
 use rookery::console::{Effect, Key, KeyCode, Model, Msg, Signal, Theme, View};
-use rookery::control::{Order, Status};
+use rookery::control::{Order, Progress, Status, TrackerHealth};
 use rookery::inventory::{HostId, Place};
-use rookery::rollout::{Action, Input, Output, Stage, StateName};
+use rookery::rollout::{Action, Input, Output, StateName};
 
-use super::stage::{Fate, Screen, draw};
-use super::{disk_full, lost, small};
+use super::acting::deliver;
+use super::stage::{Screen, draw};
+use super::{disk_full, small};
 
 /// An abort can be taken back for this long.
-const GRACE: Duration = Duration::from_secs(5);
+pub(super) const GRACE: Duration = Duration::from_secs(5);
 
 /// Keys that mean something, and some that mean nothing.
 fn key() -> impl Strategy<Value = Key> {
@@ -45,7 +46,7 @@ fn msg() -> impl Strategy<Value = Msg> {
 }
 
 /// What aborts hosts or ends the run.
-fn is_destructive(effect: &Effect) -> bool {
+pub(super) fn is_destructive(effect: &Effect) -> bool {
     match effect {
         Effect::Rollout(Output::Order { order: Order::Stop { .. }, .. } | Output::Disconnect { .. })
         | Effect::Quit(_) => true,
@@ -112,7 +113,7 @@ proptest! {
 #[test]
 fn every_area_can_be_drawn_on() {
     let mut screen = small().at(80, 24);
-    for keys in ["1", "2", "3", "4", "5", "?", "esc", "a", "esc q"] {
+    for keys in ["1", "b", "2", "3", "4", "5", "?", "esc", "a", "esc q", "esc : r e", "esc / f"] {
         screen.press(keys);
         for columns in (1..100).step_by(3) {
             for rows in 1..30 {
@@ -174,232 +175,6 @@ fn a_grouped_map_holds_every_host_once_in_a_fixed_order() {
 }
 
 #[test]
-fn an_abort_takes_its_answer_and_stops_just_that_host() {
-    let mut screen = small().at(80, 24);
-    let host = screen.model.cursor().unwrap();
-    screen.press("a");
-    assert!(screen.model.is_asking());
-    screen.now = screen.now + Duration::from_millis(100);
-    assert!(!screen.send(Msg::Key(Key::char('y'))).iter().any(is_destructive), "too early");
-    screen.now = screen.now + Duration::from_millis(300);
-    assert!(!screen.send(Msg::Key(Key::char('y'))).iter().any(is_destructive), "it can still be taken back");
-    assert!(screen.text().contains("aborting 1 host in 5 s: z takes it back"), "{}", screen.text());
-    screen.wait(GRACE);
-    assert!(screen.effects.iter().any(is_destructive));
-    assert_eq!(screen.model.rollout().host(host).unwrap().state.name(), StateName::Aborted);
-    assert_eq!(screen.model.rollout().counts().of(StateName::Aborted), 1);
-}
-
-#[test]
-fn many_hosts_are_aborted_by_their_number_and_never_by_a_paste() {
-    let mut screen = Screen::of(40).fetching(20).at(80, 24);
-    screen.press("/ f e t c h i n g enter * a");
-    screen.now = screen.now + Duration::from_secs(1);
-    screen.send(Msg::Paste("20\n".to_owned()));
-    screen.press("enter y enter");
-    assert!(screen.model.is_asking());
-    screen.press("ctrl-u").enter("20").press("enter").wait(GRACE);
-    assert_eq!(screen.model.rollout().counts().of(StateName::Aborted), 20);
-    assert!(screen.model.marks().is_empty());
-}
-
-#[test]
-fn a_run_is_aborted_by_the_name_of_its_release() {
-    let mut screen = small().at(80, 24);
-    screen.press("A").enter("web-2026.08").press("enter");
-    assert!(screen.model.is_asking(), "half a name is none");
-    screen.enter(".1").press("enter").wait(GRACE);
-    assert!(!screen.model.is_asking());
-    let counts = screen.model.rollout().counts();
-    assert_eq!(counts.settled(), 24);
-    assert!(counts.of(StateName::Aborted) > 5, "{counts:?}");
-}
-
-#[test]
-fn an_abort_is_taken_back_within_its_grace_and_never_happens() {
-    for (ask, answer) in [("g g a", "y"), ("A", "web-2026.08.1"), ("q", "web-2026.08.1")] {
-        let mut screen = small().at(80, 24);
-        screen.press(ask).enter(answer).press(if answer == "y" { "f" } else { "enter" });
-        screen.wait(Duration::from_secs(2)).press("z");
-        assert!(screen.text().contains("taken back: aborting"), "{ask}: {}", screen.text());
-        screen.wait(Duration::from_secs(60));
-        assert!(!screen.effects.iter().any(is_destructive), "{ask}");
-        screen.press("4");
-        assert!(screen.text().contains("> taken back"), "the events have it: {}", screen.text());
-    }
-}
-
-#[test]
-fn a_second_abort_does_not_wait_for_the_first() {
-    let mut screen = small().at(80, 24);
-    screen.press("g g a y l a");
-    assert!(screen.model.is_asking(), "{}", screen.text());
-    screen.press("y");
-    assert_eq!(screen.model.rollout().counts().of(StateName::Aborted), 1, "{}", screen.text());
-    screen.press("z").wait(Duration::from_secs(10));
-    assert_eq!(screen.model.rollout().counts().of(StateName::Aborted), 1, "{}", screen.text());
-}
-
-#[test]
-fn marks_come_back_one_change_after_the_other() {
-    let mut screen = small().at(80, 24);
-    screen.press("n space n space esc");
-    assert!(screen.model.marks().is_empty());
-    for marks in [2, 1, 0] {
-        screen.press("z");
-        assert_eq!(screen.model.marks().len(), marks);
-    }
-    screen.press("z");
-    assert!(screen.text().contains("there is nothing to take back"), "{}", screen.text());
-}
-
-#[test]
-fn a_watcher_changes_nothing_and_is_told_so() {
-    let mut screen = small().watched().at(80, 24);
-    let before = *screen.model.rollout().counts();
-    for keys in [
-        "r",
-        "R",
-        "n r",
-        "a",
-        "A",
-        "p",
-        "+",
-        "-",
-        "q",
-        "ctrl-c",
-        ": p a u s e enter",
-        ": m a x - u p l o a d space 1 M enter",
-    ] {
-        let sent = screen.effects.len();
-        screen.press(keys);
-        assert!(!screen.model.is_asking(), "{keys}");
-        assert!(
-            screen.effects[sent..].iter().all(|effect| !matches!(effect, Effect::Rollout(_) | Effect::Quit(_))),
-            "{keys}"
-        );
-        assert!(screen.text().contains("read-only"), "{keys}: {}", screen.text());
-    }
-    assert_eq!(*screen.model.rollout().counts(), before);
-}
-
-#[test]
-fn a_command_does_what_its_key_does_and_asks_what_its_key_asks() {
-    let mut screen = large_enough().at(80, 24);
-    screen.enter(":pause").press("enter");
-    assert!(screen.model.rollout().is_paused());
-    screen.enter(":resume").press("enter");
-    assert!(!screen.model.rollout().is_paused());
-    screen.enter(":max-upload 2M").press("enter");
-    assert_eq!(screen.model.rollout().caps().upload.0, 2 << 20);
-    screen.enter(":show table").press("enter");
-    assert_eq!(screen.model.view(), View::Table);
-    screen.enter(":host web-0007").press("enter");
-    assert_eq!((screen.model.view(), screen.model.cursor()), (View::Host, Some(HostId(7))));
-    screen.enter(":group rack").press("enter");
-    assert!(screen.text().contains("by rack"), "{}", screen.text());
-    screen.enter(":abort rack=r1").press("enter");
-    assert!(screen.model.is_asking());
-    screen.press("esc").enter(":abort-run").press("enter");
-    assert!(screen.model.is_asking() && screen.text().contains("type web-2026.08.1"), "{}", screen.text());
-    screen.press("esc").enter(":mark failed").press("enter");
-    assert_eq!(screen.model.marks().len() as u32, screen.model.rollout().counts().of(StateName::Failed));
-    screen.enter(":exclude failed").press("enter");
-    assert!(screen.text().contains("/!failed"), "{}", screen.text());
-}
-
-fn large_enough() -> super::stage::Script {
-    Screen::of(40).done(10).fetching(16).failed(3, &disk_full()).failed(1, &lost())
-}
-
-#[test]
-fn a_command_that_is_none_says_so_and_does_nothing() {
-    let mut screen = small().at(80, 24);
-    for (line, why) in [
-        ("abrot", "no command `abrot`"),
-        ("sort sideways", "`sideways` is none of: worst"),
-        ("retry nobody", "no host is meant by `nobody`"),
-        ("max-upload fast", "fast"),
-        ("host web", "is a part of the names of 24 hosts"),
-        ("pause now", "takes no more words"),
-        ("group", "group the grid"),
-    ] {
-        let sent = screen.effects.len();
-        screen.enter(&format!(":{line}")).press("enter");
-        if line != "group" {
-            assert!(screen.text().contains(why), "{line}: {}", screen.text());
-        }
-        assert!(screen.effects[sent..].iter().all(|effect| matches!(effect, Effect::Title(_))), "{line}");
-    }
-}
-
-#[test]
-fn the_help_is_searched_by_word_key_and_action() {
-    let mut screen = small().at(80, 24);
-    for (sought, found) in [("rate cap", "raise the rate cap"), ("Z", "take back"), ("next-failed", "next failed host")]
-    {
-        screen.press("?").enter(&format!("/{sought}")).press("enter");
-        let text = screen.text();
-        assert!(text.contains(found) && !text.contains("next theme"), "{text}");
-        screen.press("esc");
-        assert!(!screen.text().contains(found), "{}", screen.text());
-    }
-}
-
-#[test]
-fn tab_completes_and_the_arrows_bring_back_what_was_typed() {
-    let mut screen = small().at(120, 40);
-    screen.enter(":retry-").press("tab");
-    assert!(screen.text().contains(" :retry-all"), "{}", screen.text());
-    screen.press("ctrl-u").enter("so").press("tab").enter(" w").press("tab enter");
-    assert!(screen.text().contains("worst first"), "{}", screen.text());
-    screen.enter(":show grid").press("enter").enter(":").press("up");
-    assert!(screen.text().contains(" :show grid"), "{}", screen.text());
-    screen.press("up");
-    assert!(screen.text().contains(" :sort worst"), "{}", screen.text());
-    screen.press("down down");
-    assert!(!screen.text().contains(" :show grid"), "{}", screen.text());
-    screen.press("esc").enter("/rack=r").press("tab tab");
-    assert!(screen.text().contains(" /rack=r1"), "{}", screen.text());
-}
-
-#[test]
-fn a_retry_heals_a_host_at_once_without_a_question() {
-    let mut screen = Screen::of(12).done(11).failed(1, &disk_full()).at(80, 24);
-    screen.press("n");
-    let host = screen.model.cursor().unwrap();
-    screen.fate(host.0, Fate::Done);
-    screen.press("r");
-    assert!(!screen.model.is_asking());
-    screen.wait(Duration::from_secs(1));
-    assert_eq!(screen.model.rollout().host(host).unwrap().state.name(), StateName::Done);
-}
-
-#[test]
-fn a_retry_of_many_hosts_asks_first() {
-    let mut screen = Screen::of(30).failed(12, &lost()).done(18).at(80, 24);
-    screen.press("R");
-    assert!(screen.model.is_asking());
-    for host in 0..30 {
-        screen.fate(host, Fate::Done);
-    }
-    screen.press("y").wait(Duration::from_secs(2));
-    assert_eq!(screen.model.rollout().counts().of(StateName::Done), 30);
-}
-
-#[test]
-fn a_mark_goes_when_its_host_is_done() {
-    let mut screen = Screen::of(12).done(11).failed(1, &disk_full()).at(80, 24);
-    screen.press("n space");
-    assert_eq!(screen.model.marks().len(), 1);
-    let host = *screen.model.marks().first().unwrap();
-    screen.fate(host.0, Fate::Done);
-    screen.send(Msg::Fleet(Input::Operator(Action::Retry(vec![host]))));
-    screen.wait(Duration::from_secs(1));
-    assert!(screen.model.marks().is_empty());
-}
-
-#[test]
 fn a_cause_opens_the_grid_on_its_hosts() {
     let mut screen = small().at(80, 24);
     screen.press("3 j enter");
@@ -408,49 +183,6 @@ fn a_cause_opens_the_grid_on_its_hosts() {
     assert!(text.contains("/cause="), "{text}");
     screen.press("esc");
     assert!(!screen.text().contains("/cause="));
-}
-
-#[test]
-fn a_settled_run_ends_with_q_and_leaves_when_it_is_clean() {
-    let mut screen = Screen::of(6).done(5).failed(1, &disk_full()).asking_at_the_end().at(80, 24);
-    assert!(screen.text().contains("R retries"), "{}", screen.text());
-    screen.press("q");
-    assert!(screen.text().contains("1 host has not got the release"), "{}", screen.text());
-    screen.press("esc");
-    assert_eq!(*screen.model.rollout().stage(), Stage::Settled);
-    screen.press("q y");
-    screen.wait(Duration::from_secs(30));
-    assert!(screen.effects.iter().any(|effect| matches!(effect, Effect::Quit(_))), "{}", screen.text());
-}
-
-/// The host's release is in place.
-fn deliver(screen: &mut Screen, host: u32) {
-    let status = Status::Delivered { already: false };
-    screen.send(Msg::Fleet(Input::Status { at: Place::Host(HostId(host)), attempt: 1, status }));
-}
-
-#[test]
-fn a_question_that_the_run_has_answered_goes_away() {
-    for key in ["A", "a"] {
-        let mut screen = Screen::of(2).fetching(1).failed(1, &disk_full()).asking_at_the_end().at(80, 24);
-        let fetching = screen.of_state(StateName::Fetching);
-        screen.press("g g").press(if fetching == 0 { "h" } else { "l" }).press(key);
-        assert!(screen.model.is_asking(), "{}", screen.text());
-        deliver(&mut screen, fetching);
-        assert!(!screen.model.is_asking(), "{}", screen.text());
-    }
-}
-
-#[test]
-fn the_question_about_a_live_run_becomes_the_one_about_a_settled_run() {
-    let mut screen = Screen::of(2).fetching(1).failed(1, &disk_full()).asking_at_the_end().at(80, 24);
-    screen.press("q");
-    assert!(screen.text().contains("1 of 2 hosts is still under way"), "{}", screen.text());
-    let fetching = screen.of_state(StateName::Fetching);
-    deliver(&mut screen, fetching);
-    assert!(screen.text().contains("Every host is settled, and 1 host has not got"), "{}", screen.text());
-    screen.press("q").wait(Duration::from_secs(30));
-    assert!(screen.effects.iter().any(|effect| matches!(effect, Effect::Quit(_))), "{}", screen.text());
 }
 
 #[test]
@@ -466,18 +198,6 @@ fn a_settled_run_shows_no_rate_and_a_young_one_no_estimate() {
 }
 
 #[test]
-fn keys_act_on_what_is_seen() {
-    let mut screen = small().at(80, 24);
-    let states = |screen: &Screen| screen.model.rollout().counts().of(StateName::Failed);
-    let failed = states(&screen);
-    screen.press("n 4 r");
-    assert!(screen.text().contains("no host is chosen here"), "{}", screen.text());
-    assert_eq!(states(&screen), failed);
-    screen.press("3 g g r");
-    assert!(screen.text().contains("retrying 1 host"), "{}", screen.text());
-}
-
-#[test]
 fn a_run_is_not_suspended_and_says_so() {
     let mut screen = small().at(80, 24);
     for message in [Msg::Key(Key::ctrl('z')), Msg::Suspend] {
@@ -486,15 +206,6 @@ fn a_run_is_not_suspended_and_says_so() {
         assert!(screen.text().contains("a run is not suspended"), "{}", screen.text());
     }
     assert_eq!(screen.send(Msg::Resumed), [Effect::Redraw]);
-}
-
-#[test]
-fn a_live_run_is_left_by_typing_its_release() {
-    let mut screen = small().at(80, 24);
-    screen.press("ctrl-c ctrl-c");
-    assert!(!screen.model.is_asking() && !screen.effects.iter().any(|effect| matches!(effect, Effect::Quit(_))));
-    screen.press("q").enter("web-2026.08.1").press("enter").wait(Duration::from_secs(60));
-    assert!(screen.effects.iter().any(|effect| matches!(effect, Effect::Quit(_))), "{}", screen.text());
 }
 
 #[test]
@@ -509,6 +220,48 @@ fn a_frozen_display_stays_while_the_run_goes_on() {
     assert!(after.contains("FROZEN"), "{after}");
     screen.press("f");
     assert_ne!(body(&before), body(&screen.text()));
+}
+
+#[test]
+fn a_stall_says_what_the_host_waits_for() {
+    let waiting = Progress { peers: 4, unchoking: 2, tracker: TrackerHealth::Answering, ..Progress::default() };
+    for (progress, reason) in [
+        (Progress { peers: 0, ..waiting.clone() }, "no peers"),
+        (Progress { peers: 0, tracker: TrackerHealth::Silent, ..waiting.clone() }, "no peers, tracker silent"),
+        (Progress { unchoking: 0, ..waiting.clone() }, "choked by every peer"),
+        (Progress { unwritten: ByteCount(5 << 20), ..waiting.clone() }, "its disk takes nothing"),
+        (Progress { rate_down: ByteRate(900), ..waiting.clone() }, "slow: bytes arrive, no piece is whole"),
+        (waiting, "no piece arrives"),
+    ] {
+        let mut screen = Screen::of(1).fetching(1).at(120, 24);
+        for _ in 0..16 {
+            let status = Status::Progress(progress.clone());
+            screen.send(Msg::Fleet(Input::Status { at: Place::Host(HostId(0)), attempt: 1, status }));
+            screen.wait(Duration::from_secs(1));
+        }
+        let text = screen.text();
+        assert!(text.contains("! 1 stalled") && text.contains(&format!("s: {reason}")), "{text}");
+    }
+    let mut screen = Screen::of(1).fetching(1).at(120, 24);
+    screen.wait(Duration::from_secs(16));
+    assert!(screen.text().contains("s: agent silent"), "{}", screen.text());
+}
+
+#[test]
+fn a_small_screen_says_when_the_feed_is_dead() {
+    let mut screen = small().at(60, 15);
+    assert!(!screen.text().contains("SILENT"));
+    screen.wait(Duration::from_secs(12));
+    assert!(screen.text().contains("SILENT 12s"), "{}", screen.text());
+}
+
+#[test]
+fn frozen_events_stay_and_what_happened_meanwhile_is_told_afterwards() {
+    let mut screen = small().at(80, 24);
+    screen.press("4 f p p");
+    assert!(!screen.text().contains("> pause"), "{}", screen.text());
+    screen.press("f");
+    assert!(screen.text().contains("> pause"), "{}", screen.text());
 }
 
 /// Ten times what it takes here in a debug build: a guard against drawing what is not seen, not a benchmark.

@@ -355,6 +355,7 @@ fn progress(pieces: u32, rate: ByteRate, peers: u16) -> Progress {
         unchoking: peers / 2,
         corrupt: 0,
         tracker: TrackerHealth::Answering,
+        unwritten: ByteCount(0),
     }
 }
 

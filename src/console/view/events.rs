@@ -12,7 +12,10 @@ use crate::console::model::Model;
 use crate::console::theme::{Scope, Theme};
 
 pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
-    let shown: Vec<&Event> = model.events.all().iter().filter(|event| passes(model, event)).collect();
+    let shown: Vec<&Event> = {
+        let shown = |event: &&Event| event.at <= model.shown_now() && passes(model, event);
+        model.events.all().iter().filter(shown).collect()
+    };
     let height = usize::from(area.height);
     let back = model.scroll.min(shown.len().saturating_sub(height));
     let end = shown.len() - back;

@@ -27,14 +27,18 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
     let width = usize::from(area.width);
     let buffer = frame.buffer_mut();
     if area.height > 0 {
-        let (line, used) = run(model, theme).line(width);
+        let mut fields = run(model, theme);
+        if area.height < 3 {
+            trouble(model, theme, &mut fields);
+        }
+        let (line, used) = fields.line(width);
         text::put(buffer, area, 0, &line);
         bar(model, theme, buffer, text::row(area, 0), used);
     }
     if area.height > 1 {
-        let words = [Words::Long, Words::Short, Words::None, Words::Tight];
+        let words = [Words::Long, Words::Short, Words::Few, Words::None, Words::Tight];
         let lines = words.map(|words| counts(model, theme, words).line(width));
-        let (line, _) = lines.iter().find(|(_, used)| *used <= width).unwrap_or(&lines[3]);
+        let (line, _) = lines.iter().find(|(_, used)| *used <= width).unwrap_or(&lines[4]);
         text::put(buffer, area, 1, line);
     }
     if area.height > 2 {
@@ -113,6 +117,23 @@ fn run<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
     fields
 }
 
+/// What is wrong with the swarm, where it has no line of its own.
+fn trouble(model: &Model, theme: &Theme, fields: &mut Fields<'_>) {
+    let (rollout, now) = (model.shown(), model.shown_now());
+    if *rollout.stage() != Stage::Distributing {
+        return;
+    }
+    for (who, station) in [("seeder", rollout.seeder()), ("tracker", rollout.tracker())] {
+        if !station.alive {
+            fields.text(8, format!("no {who}"), theme.scope(Scope::Bad));
+        }
+    }
+    if let Some(silent) = rollout.last_event().map(|heard| now.since(heard)).filter(|it| it.as_secs() >= SILENT_SECONDS)
+    {
+        fields.text(8, format!("SILENT {}", text::age(silent)), theme.scope(Scope::Bad));
+    }
+}
+
 /// A time to come; nobody waits for days.
 fn until(time: std::time::Duration) -> String {
     if time.as_secs() < 48 * 3600 { clock(time) } else { NO_TIME.to_owned() }
@@ -147,6 +168,8 @@ fn bar(model: &Model, theme: &Theme, buffer: &mut ratatui::buffer::Buffer, row: 
 enum Words {
     Long,
     Short,
+    /// Only where the operator is needed, and what is done.
+    Few,
     None,
     /// Not even gaps.
     Tight,
@@ -160,7 +183,8 @@ fn counts<'a>(model: &Model, theme: &Theme, words: Words) -> Fields<'a> {
         let text = match words {
             Words::Long => format!(" {count} {state}"),
             Words::Short => format!(" {count} {}", short(state)),
-            Words::None => format!(" {count}"),
+            Words::Few if is_telling(state) => format!(" {count} {}", short(state)),
+            Words::Few | Words::None => format!(" {count}"),
             Words::Tight => count.to_string(),
         };
         let text = Span::styled(text, theme.scope(Scope::Text));
@@ -172,6 +196,21 @@ fn counts<'a>(model: &Model, theme: &Theme, words: Words) -> Fields<'a> {
     }
     fields.push(9, tight);
     fields
+}
+
+/// Whether a state is one to look for first.
+const fn is_telling(state: StateName) -> bool {
+    match state {
+        StateName::Stalled | StateName::Done | StateName::Failed | StateName::Unreachable => true,
+        StateName::Waiting
+        | StateName::Connecting
+        | StateName::Bootstrapping
+        | StateName::Fetching
+        | StateName::Verifying
+        | StateName::Unpacking
+        | StateName::Aborted
+        | StateName::Skipped => false,
+    }
 }
 
 /// A state in at most five letters.
