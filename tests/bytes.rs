@@ -11,10 +11,9 @@ use std::io::{self, Write};
 use std::rc::Rc;
 use std::time::Duration;
 
-use ratatui::backend::CrosstermBackend;
-use ratatui::layout::Rect;
-use ratatui::{Terminal, TerminalOptions, Viewport};
+use ratatui::Terminal;
 use rookery::console::{ColorDepth, Glyphs, Theme, view};
+use rookery::driver::terminal::Paper;
 use stage::Screen;
 
 /// A terminal that only counts.
@@ -35,9 +34,7 @@ impl Write for Counter {
 /// Bytes of each second, with ten frames in it.
 fn bytes(screen: &mut Screen, theme: &Theme, seconds: u32, mut second: impl FnMut(&mut Screen)) -> Vec<usize> {
     let counter = Counter::default();
-    let viewport = Viewport::Fixed(Rect::new(0, 0, 200, 60));
-    let options = TerminalOptions { viewport };
-    let mut terminal = Terminal::with_options(CrosstermBackend::new(counter.clone()), options).unwrap();
+    let mut terminal = Terminal::new(Paper::new(counter.clone(), || Ok((200, 60)))).unwrap();
     terminal.draw(|frame| view(&screen.model, theme, frame)).unwrap();
     let mut all = Vec::new();
     for _ in 0..seconds {

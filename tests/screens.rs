@@ -8,6 +8,8 @@ mod acting;
 mod commands;
 #[path = "screens/laws.rs"]
 mod laws;
+#[path = "screens/outside.rs"]
+mod outside;
 #[path = "screens/stage.rs"]
 mod stage;
 

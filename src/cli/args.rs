@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::base::{BLOCK_LENGTH, ByteCount, ByteRate, UnitError};
+use crate::console::{ColorChoice, ColorDepth};
 use crate::control::Tag;
 use crate::payload::PIECE_LENGTH_MAX;
 
@@ -148,17 +149,19 @@ pub(super) struct ShowArgs {
     /// Colours and glyphs; `rookery theme list` shows them.
     #[arg(long, value_name = "NAME", env = "ROOKERY_THEME", hide_env_values = true)]
     pub(super) theme: Option<String>,
-    /// How many colours.
-    #[arg(long, value_name = "DEPTH", value_enum, default_value_t = ColorArg::Auto, env = "ROOKERY_COLOR")]
-    #[arg(hide_env_values = true)]
-    pub(super) color: ColorArg,
+    /// How many colours [default: as many as the terminal has].
+    #[arg(long, value_name = "DEPTH", value_enum, env = "ROOKERY_COLOR", hide_env_values = true)]
+    pub(super) color: Option<ColorArg>,
     /// No character beyond ASCII [default: from the locale].
     #[arg(long)]
     pub(super) ascii: bool,
-    /// Frames a second at most.
-    #[arg(long, value_name = "N", default_value_t = 15, env = "ROOKERY_FPS", hide_env_values = true)]
+    /// Frames a second at most [default: 10, over SSH 4].
+    #[arg(long, value_name = "N", env = "ROOKERY_FPS", hide_env_values = true)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=60))]
-    pub(super) fps: u16,
+    pub(super) fps: Option<u16>,
+    /// Let a click select a host, and the wheel move; the terminal selects text with shift then.
+    #[arg(long)]
+    pub(super) mouse: bool,
     /// Where diagnostics go [default: the run's folder].
     #[arg(long, value_name = "FILE", env = "ROOKERY_LOG_FILE", hide_env_values = true)]
     pub(super) log_file: Option<PathBuf>,
@@ -280,10 +283,10 @@ pub(super) enum ThemeCommand {
         /// The theme.
         name: String,
     },
-    /// Whether a file is a theme; names every mistake in it.
+    /// Whether a theme has no mistake, can be read, and keeps states apart for every kind of colour vision.
     Check {
-        /// The file.
-        file: PathBuf,
+        /// Names or files [default: every theme].
+        themes: Vec<String>,
     },
 }
 
@@ -310,6 +313,18 @@ pub(super) enum ColorArg {
     #[value(name = "256")]
     Ansi256,
     Truecolor,
+}
+
+impl From<ColorArg> for ColorChoice {
+    fn from(arg: ColorArg) -> Self {
+        match arg {
+            ColorArg::Auto => Self::Auto,
+            ColorArg::Never => Self::Only(ColorDepth::Mono),
+            ColorArg::Ansi16 => Self::Only(ColorDepth::Ansi16),
+            ColorArg::Ansi256 => Self::Only(ColorDepth::Ansi256),
+            ColorArg::Truecolor => Self::Only(ColorDepth::TrueColor),
+        }
+    }
 }
 
 /// Reads `--piece-length`.

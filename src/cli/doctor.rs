@@ -10,7 +10,7 @@ use super::args::DoctorArgs;
 use super::exit::{Ended, Exit, Or};
 use super::out::{self, Rows, count};
 use super::run::Site;
-use super::{fleet_file, paths, theme};
+use super::{fleet_file, paths, settings, theme};
 use crate::base::ByteCount;
 use crate::console::{ColorChoice, ColorDepth};
 use crate::driver::bootstrap::AgentImage;
@@ -43,10 +43,7 @@ pub(super) fn main(args: &DoctorArgs) -> Ended {
     found.row("", format_args!("sha256 {}", image.sha256));
     terminal(&mut found);
     inventory(&mut found, args.inventory.as_deref());
-    match paths::config() {
-        Some(config) => found.row("config", place(&config)),
-        None => found.row("config", "none: neither HOME nor XDG_CONFIG_HOME is set"),
-    }
+    settings(&mut found);
     match Site::of_process() {
         Ok(site) => {
             state(&mut found, &site.state);
@@ -73,6 +70,32 @@ fn terminal(found: &mut Findings) {
     let glyphs = if env.is_utf8() { "UTF-8" } else { "ASCII only (the locale is not UTF-8)" };
     let size = crate::driver::terminal::size().map(|(columns, rows)| format!(", {columns}x{rows}")).unwrap_or_default();
     found.row("terminal", format_args!("{}: {colors}, {glyphs}{size}", env.term));
+    if env.is_multiplexed() {
+        found.row("", "a multiplexer: y copies if it lets OSC 52 through; --color truecolor if it passes 24 bits on");
+    } else if env.shows_progress() {
+        found.row("", "shows progress in its title or task bar");
+    }
+    if env::var_os("SSH_CONNECTION").is_some_and(|value| !value.is_empty()) {
+        found.row("", "over SSH: 4 frames a second at most, unless --fps says more");
+    }
+}
+
+/// The operator's settings and themes, as a run would use them.
+fn settings(found: &mut Findings) {
+    let Some(config) = paths::config() else {
+        return found.row("config", "none: neither HOME nor XDG_CONFIG_HOME is set");
+    };
+    found.row("config", place(&config));
+    match settings::load() {
+        Ok(settings) => {
+            let theme = settings.theme.as_deref().unwrap_or(theme::DEFAULT);
+            match theme::load(theme) {
+                Ok(_) => found.row("theme", format_args!("{theme}, of {}", theme::names().len())),
+                Err(why) => found.fault("theme", why),
+            }
+        }
+        Err(ending) => found.fault("settings", ending.message),
+    }
 }
 
 fn inventory(found: &mut Findings, given: Option<&Path>) {

@@ -1,10 +1,9 @@
-//! `rookery keys`: the keys of the console.
+//! `rookery keys`: the keys of the console, as they are in use.
 
 use super::exit::Ended;
-use super::out;
-use crate::console::Keymap;
+use super::{out, settings};
 
 /// Prints the table.
 pub(super) fn main() -> Ended {
-    out::print(Keymap::default().markdown())
+    out::print(settings::load()?.keymap.markdown())
 }

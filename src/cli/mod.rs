@@ -18,6 +18,7 @@ mod hosts;
 mod interrupt;
 mod keys;
 mod logging;
+mod login;
 mod out;
 mod outfit;
 mod package;
@@ -27,6 +28,7 @@ mod rehearse;
 mod report;
 mod run;
 mod runs;
+mod settings;
 mod theme;
 mod torrent;
 

@@ -1,6 +1,7 @@
 //! `rookery run`: the main job, from the arguments to the exit code.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -17,9 +18,12 @@ use super::outfit::{Outfit, Reach};
 use super::package::{Package, package};
 use super::plan::{Draft, Origin, config};
 use super::report::{self, Report};
-use super::{dry_run, logging, out, paths, theme};
-use crate::console::{Access, Labels, Model, Setup, Signal, Theme};
+use super::settings::{self, Wishes};
+use super::{dry_run, logging, login, out, paths, theme};
+use crate::console::{Access, Labels, Model, Settings, Setup, Signal, Theme};
 use crate::driver::conduct::{Crew, Display, Finished, headless, show};
+use crate::driver::terminal::Mouse;
+use crate::inventory::HostId;
 use crate::rollout::{Plan, Rollout};
 
 /// How long the fleet may take to hang up after the last word.
@@ -69,7 +73,8 @@ pub(super) fn run(args: &RunArgs, site: &Site) -> Ended {
     if args.dry_run {
         return rehearse(args, site, &draft);
     }
-    let shown = Shown::of(&args.show)?;
+    let settings = settings::load()?;
+    let shown = Shown::of(&args.show, settings)?;
     go_ahead(args, &draft)?;
     let runtime = Runtime::new().or_unexpected("start the event loop")?;
     let reach = Reach::new(&draft, site, runtime.handle())?;
@@ -134,13 +139,14 @@ fn conduct(
     // From here on the crew hears every signal.
     drop(interrupt);
     let access = if args.show.read_only { Access::Watcher } else { Access::Operator };
-    let interactive = matches!(shown, Shown::Console(_)) && access == Access::Operator;
+    let interactive = matches!(shown, Shown::Console(..)) && access == Access::Operator;
     let mut rollout = Rollout::new(plan, config(args, &draft.inventory, interactive), fastrand::u64(..));
     let finished = match shown {
         Shown::Lines => headless(&mut rollout, &mut crew, None),
-        Shown::Console(theme) => {
-            let display = display(&args.show, theme, folder);
-            let model = Model::new(rollout, setup(draft, display.theme.name(), access));
+        Shown::Console(theme, settings) => {
+            let login = |host| login::command(&draft.inventory, draft.host(host));
+            let display = display(&args.show, *theme, &settings, folder, Box::new(login));
+            let model = Model::new(rollout, setup(draft, display.theme.name(), (access, *settings)));
             show(model, &mut crew, display).or_unexpected("take the terminal")?
         }
     };
@@ -148,42 +154,54 @@ fn conduct(
     Ok(finished)
 }
 
-fn display(show: &ShowArgs, chosen: Box<Theme>, folder: PathBuf) -> Display {
-    let wishes = (show.color, show.ascii);
+fn display<'a>(
+    show: &ShowArgs,
+    chosen: Theme,
+    settings: &Settings,
+    folder: PathBuf,
+    login: Box<dyn Fn(HostId) -> Vec<OsString> + 'a>,
+) -> Display<'a> {
+    let wishes = Wishes::of(show, settings);
     let fit = move |theme| theme::fit(theme, wishes);
     Display {
-        theme: fit(*chosen),
+        theme: fit(chosen),
         themes: Box::new(move |name| theme::load(name).map(fit)),
+        themes_stamp: Box::new(theme::stamp),
         report: Box::new(move |rollout| report::write(rollout, &folder)),
-        frame_interval: Duration::from_secs(1) / u32::from(show.fps),
+        frame_interval: settings::frame_interval(show, settings),
+        env: theme::terminal(),
+        mouse: if show.mouse || settings.mouse == Some(true) { Mouse::Taken } else { Mouse::Left },
+        notify: settings.notify.clone(),
+        login,
     }
 }
 
-fn setup(draft: &Draft, theme: &str, access: Access) -> Setup {
+fn setup(draft: &Draft, theme: &str, (access, settings): (Access, Settings)) -> Setup {
     let mut labels = Labels::default();
     draft.selected.iter().for_each(|id| labels.describe(id, draft.host(id)));
     let (columns, rows) = crate::driver::terminal::size().unwrap_or((80, 24));
     let operator = Some(report::operator()).filter(|name| name != report::UNKNOWN).unwrap_or_default();
-    let theme = theme.to_owned();
-    Setup { labels, theme, themes: theme::names(), columns, rows, access, operator, ..Setup::default() }
+    let (theme, keymap) = (theme.to_owned(), settings.keymap);
+    Setup { labels, theme, themes: theme::names(), keymap, columns, rows, access, operator }
 }
 
 /// How a run is shown.
 #[derive(Debug)]
 enum Shown {
-    Console(Box<Theme>),
+    Console(Box<Theme>, Box<Settings>),
     Lines,
 }
 
 impl Shown {
-    fn of(show: &ShowArgs) -> Result<Self, Ending> {
+    fn of(show: &ShowArgs, settings: Settings) -> Result<Self, Ending> {
         let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
         let wanted = !(show.plain || show.json || show.quiet);
         if !(wanted && terminal && theme::terminal().has_screen()) {
             return Ok(Self::Lines);
         }
-        let name = show.theme.as_deref().unwrap_or(theme::DEFAULT);
-        theme::load(name).map(|theme| Self::Console(Box::new(theme))).or_exit(Exit::Invalid)
+        let name = show.theme.as_deref().or(settings.theme.as_deref()).unwrap_or(theme::DEFAULT);
+        let theme = theme::load(name).or_exit(Exit::Invalid)?;
+        Ok(Self::Console(Box::new(theme), Box::new(settings)))
     }
 }
 

@@ -1,55 +1,80 @@
 //! Themes: those of the program, and the operator's own in `themes/` of the config folder, which win.
 
 use std::env;
+use std::fmt::Write as _;
 use std::fs;
-use std::io::{self, IsTerminal, Read};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
-use super::args::{ColorArg, ThemeArgs, ThemeCommand};
-use super::exit::{Ended, Exit, Or};
+use super::args::{ThemeArgs, ThemeCommand};
+use super::exit::{Ended, Ending, Exit, Or};
+use super::settings::{Wishes, read};
 use super::{out, paths};
-use crate::console::{BUILTIN, ColorChoice, ColorDepth, Glyphs, TerminalEnv, Theme};
+use crate::console::{BUILTIN, Glyphs, Measure, TerminalEnv, Theme};
 use crate::rollout::StateName;
 
 /// The theme of a terminal without wishes.
 pub(super) const DEFAULT: &str = "ansi";
 
-/// The largest theme that is read, in bytes.
-const LENGTH_MAX: u64 = 256 << 10;
+/// Themes of the operator that are looked at.
+const OWN_MAX: usize = 256;
 
-/// Lists or shows themes.
+/// Lists, shows or checks themes.
 pub(super) fn main(args: &ThemeArgs) -> Ended {
     match &args.command {
-        ThemeCommand::List => out::print_lines(names()),
+        ThemeCommand::List => {
+            let line = |name: String| match load(&name) {
+                Ok(theme) => format!("{name:<16} {}", theme.variant().name()),
+                Err(_) => format!("{name:<16} broken: `rookery theme check {name}` says why"),
+            };
+            out::print_lines(names().into_iter().map(line))
+        }
         ThemeCommand::Show { name } => {
-            let theme = fit(load(name).or_exit(Exit::Invalid)?, (ColorArg::Auto, false));
+            let theme = fit(load(name).or_exit(Exit::Invalid)?, Wishes::default());
             let show = |state| format!("{}  {state}", swatch(&theme, state));
             out::print_lines(StateName::ALL.map(show))
         }
-        ThemeCommand::Check { file } => {
-            let text = read(file).or_unexpected(format_args!("read {}", file.display()))?;
-            let name = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-            Theme::parse(&name, &text, &own).or_exit(Exit::Invalid)?;
-            out::print(format!("{}: a theme\n", file.display()))
-        }
+        ThemeCommand::Check { themes } if themes.is_empty() => check(&names()),
+        ThemeCommand::Check { themes } => check(themes),
     }
 }
 
-fn read(file: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    let length = fs::File::open(file)?.take(LENGTH_MAX + 1).read_to_string(&mut text)?;
-    if length as u64 > LENGTH_MAX {
-        return Err(io::Error::other(format!("larger than {LENGTH_MAX} bytes: that is no theme")));
+/// Measures themes; those that cannot be read come first.
+fn check(themes: &[String]) -> Ended {
+    let loaded = themes.iter().map(|name| {
+        let is_file = name.contains('/') || Path::new(name).extension().is_some_and(|extension| extension == "toml");
+        let theme = if is_file { load_file(Path::new(name))? } else { load(name).or_exit(Exit::Invalid)? };
+        Ok((name, theme))
+    });
+    let loaded: Vec<_> = loaded.collect::<Result<_, Ending>>()?;
+    let (mut text, mut exit) = (String::new(), Exit::Done);
+    for (name, theme) in loaded {
+        let found = theme.audit();
+        let verdict = if found.iter().all(Measure::is_good) { "good" } else { "not good" };
+        if verdict != "good" {
+            exit = Exit::CheckFailed;
+        }
+        let _ = writeln!(text, "{name}: {verdict}, for {} backgrounds", theme.variant().name());
+        for measure in found {
+            let _ = writeln!(text, "  {measure}");
+        }
     }
-    Ok(text)
+    out::print(text)?;
+    Ok(exit)
+}
+
+fn load_file(file: &Path) -> Result<Theme, Ending> {
+    let text = read(file).or_unexpected(format_args!("read {}", file.display()))?;
+    let name = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    Theme::parse(&name, &text, &own).or_exit(Exit::Invalid)
 }
 
 /// Every theme there is, the program's first.
 pub(super) fn names() -> Vec<String> {
     let mut names: Vec<String> = BUILTIN.iter().map(|(name, _)| (*name).to_owned()).collect();
-    let own = folder().and_then(|folder| fs::read_dir(folder).ok()).into_iter().flatten().filter_map(Result::ok);
-    let mut own: Vec<String> =
-        own.filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".toml").map(str::to_owned)).collect();
+    let stem = |entry: fs::DirEntry| entry.file_name().to_str()?.strip_suffix(".toml").map(str::to_owned);
+    let mut own: Vec<String> = own_files().filter_map(stem).collect();
     own.retain(|name| !names.contains(name));
     own.sort();
     names.extend(own);
@@ -70,20 +95,29 @@ pub(super) fn terminal() -> TerminalEnv {
 }
 
 /// How a theme is shown here.
-pub(super) fn fit(theme: Theme, (color, ascii): (ColorArg, bool)) -> Theme {
+pub(super) fn fit(theme: Theme, wishes: Wishes) -> Theme {
     let env = terminal();
-    let choice = match color {
-        ColorArg::Auto => ColorChoice::Auto,
-        ColorArg::Never => ColorChoice::Only(ColorDepth::Mono),
-        ColorArg::Ansi16 => ColorChoice::Only(ColorDepth::Ansi16),
-        ColorArg::Ansi256 => ColorChoice::Only(ColorDepth::Ansi256),
-        ColorArg::Truecolor => ColorChoice::Only(ColorDepth::TrueColor),
-    };
-    theme.shown_on(env.color_depth(choice), glyphs(&env, ascii))
+    let usual = if env.is_utf8() { Glyphs::Unicode } else { Glyphs::Ascii };
+    theme.shown_on(env.color_depth(wishes.color), wishes.glyphs.unwrap_or(usual))
 }
 
-fn glyphs(env: &TerminalEnv, ascii: bool) -> Glyphs {
-    if ascii || !env.is_utf8() { Glyphs::Ascii } else { Glyphs::Unicode }
+/// Changes whenever one of the operator's themes does: names, sizes and times of the files.
+pub(super) fn stamp() -> u64 {
+    let mut files: Vec<_> = own_files()
+        .map(|entry| {
+            let about = entry.metadata().ok();
+            (entry.file_name(), about.as_ref().map(fs::Metadata::len), about.and_then(|about| about.modified().ok()))
+        })
+        .collect();
+    files.sort();
+    let mut hasher = DefaultHasher::new();
+    files.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn own_files() -> impl Iterator<Item = fs::DirEntry> {
+    let entries = folder().and_then(|folder| fs::read_dir(folder).ok()).into_iter().flatten();
+    entries.filter_map(Result::ok).take(OWN_MAX)
 }
 
 fn folder() -> Option<PathBuf> {

@@ -45,12 +45,15 @@ pub(super) fn refusal(model: &Model, verb: Verb) -> Option<String> {
             let nothing = model.grace.is_none() && model.past.is_empty();
             nothing.then(|| "there is nothing to take back".into())
         }
-        Verb::Quit if model.setup.access == Access::Watcher => match model.rollout.stage() {
+        Verb::Quit | Verb::QuitKeep if model.setup.access == Access::Watcher => match model.rollout.stage() {
             Stage::Ended(_) => None,
             Stage::Preparing { .. } | Stage::Distributing | Stage::Settled | Stage::Finishing { .. } => {
                 Some("read-only: the run ends by itself; SIGTERM leaves it to be resumed".into())
             }
         },
+        Verb::Suspend | Verb::Login if model.setup.access == Access::Watcher => {
+            Some("read-only: this console watches and changes nothing".into())
+        }
         Verb::Theme => (model.setup.themes.len() < 2).then(|| "there is one theme only".into()),
         Verb::Move(_)
         | Verb::NextView
@@ -65,7 +68,11 @@ pub(super) fn refusal(model: &Model, verb: Verb) -> Option<String> {
         | Verb::Help
         | Verb::Redraw
         | Verb::Suspend
-        | Verb::Quit => None,
+        | Verb::Quit
+        | Verb::QuitKeep
+        | Verb::Login
+        | Verb::Copy
+        | Verb::CopyReason => None,
     }
 }
 
@@ -123,7 +130,7 @@ pub(super) fn confirmed(model: &Model, question: &Question) -> Option<Action> {
         Question::AbortRun => under_way(model).then_some(Action::AbortRun),
         Question::Quit if under_way(model) => Some(Action::AbortRun),
         Question::Quit | Question::Finish => (*model.rollout.stage() == Stage::Settled).then_some(Action::Finish),
-        Question::LeaveUncleaned => None,
+        Question::LeaveUncleaned | Question::Suspend => None,
     }
 }
 
@@ -163,6 +170,7 @@ pub(super) fn reconsider(model: &mut Model) {
         | Question::AbortRun
         | Question::Finish
         | Question::LeaveUncleaned
+        | Question::Suspend
         | Question::Retry(_)
         | Question::Abort(_) => return,
     };

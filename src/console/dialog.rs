@@ -21,6 +21,8 @@ pub(super) enum Question {
     Finish,
     /// Leave while hosts are cleaned up.
     LeaveUncleaned,
+    /// Stop this process, and the run with it, for a while.
+    Suspend,
 }
 
 /// What the operator must do for a yes. Enter alone is never enough.
@@ -66,7 +68,11 @@ impl Dialog {
     pub(super) fn new(question: Question, release: &str, now: Instant) -> Self {
         let demand = match &question {
             Question::Abort(hosts) if hosts.len() > CONFIRM_ABOVE => Demand::Text(hosts.len().to_string()),
-            Question::Abort(_) | Question::Retry(_) | Question::Finish | Question::LeaveUncleaned => Demand::Yes,
+            Question::Abort(_)
+            | Question::Retry(_)
+            | Question::Finish
+            | Question::LeaveUncleaned
+            | Question::Suspend => Demand::Yes,
             Question::AbortRun | Question::Quit => Demand::Text(release.to_owned()),
         };
         Self { question, demand, typed: String::new(), remark: None, opened: now }

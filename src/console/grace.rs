@@ -30,7 +30,8 @@ impl Grace {
             | Question::Quit
             | Question::Retry(_)
             | Question::Finish
-            | Question::LeaveUncleaned => None,
+            | Question::LeaveUncleaned
+            | Question::Suspend => None,
         }
     }
 
@@ -39,9 +40,11 @@ impl Grace {
         match &self.question {
             Question::Abort(hosts) => format!("aborting {}", count(hosts.len())),
             Question::Quit => "aborting the run and leaving".to_owned(),
-            Question::AbortRun | Question::Retry(_) | Question::Finish | Question::LeaveUncleaned => {
-                "aborting the run".to_owned()
-            }
+            Question::AbortRun
+            | Question::Retry(_)
+            | Question::Finish
+            | Question::LeaveUncleaned
+            | Question::Suspend => "aborting the run".to_owned(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::inventory::HostId;
 use crate::rollout;
 
 /// What happened.
@@ -14,6 +15,13 @@ pub enum Msg {
     Key(Key),
     /// Text arrived as a bracketed paste. It is typed into a prompt, and never confirms anything.
     Paste(String),
+    /// The mouse was pressed there.
+    Click {
+        /// From the left, from 0.
+        column: u16,
+        /// From the top, from 0.
+        row: u16,
+    },
     /// The terminal has this size now.
     Resize {
         /// Wide.
@@ -38,6 +46,8 @@ pub enum Msg {
     },
     /// [`Effect::WriteReport`] was carried out: where the report is, or why there is none.
     ReportWritten(Result<String, String>),
+    /// [`Effect::Login`] was carried out and the terminal is the console's again, or why it could not be.
+    LoginEnded(Result<(), String>),
 }
 
 /// A signal that ends programs.
@@ -62,12 +72,46 @@ pub enum Effect {
     Bell,
     /// Set the terminal's title.
     Title(String),
+    /// Show how far the run is where the terminal has a place for it.
+    Progress(Progress),
+    /// Tell the operator, who may look elsewhere.
+    Notify(String),
+    /// Put a text into the operator's clipboard.
+    Copy(String),
+    /// Leave the terminal to an ssh session with this host, and answer [`Msg::LoginEnded`]; the run goes on meanwhile.
+    Login(HostId),
+    /// Give the terminal back and stop the process, until somebody continues it.
+    Suspend,
     /// Find the theme of this name, use it, and answer [`Msg::ThemeLoaded`].
     LoadTheme(String),
     /// Write a report of the run as it is, and answer [`Msg::ReportWritten`].
     WriteReport,
     /// Leave the terminal.
     Quit(Leave),
+}
+
+/// How far the run is, in whole percents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Progress {
+    /// There is nothing to show.
+    #[default]
+    None,
+    /// All is well.
+    Running(u8),
+    /// Hosts have failed.
+    Failing(u8),
+    /// No more hosts are launched.
+    Paused(u8),
+}
+
+/// What becomes of the last screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LastScreen {
+    /// It goes with the console.
+    #[default]
+    Goes,
+    /// It stays on the terminal.
+    Stays,
 }
 
 /// Why the console leaves.
@@ -181,6 +225,42 @@ impl Key {
     /// A character with control.
     pub const fn ctrl(character: char) -> Self {
         Self { code: KeyCode::Char(character), ctrl: true, alt: false, shift: false }
+    }
+
+    /// Why no terminal sends it, if none does: without the newer keyboard protocols control is a few codes, shift is part
+    /// of the character, and there is nothing in between.
+    pub fn impossible(self) -> Option<&'static str> {
+        let plain = !self.ctrl && !self.alt;
+        match self.code {
+            KeyCode::Char(_) if self.shift => Some("write the capital letter or the sign itself"),
+            KeyCode::Char('i') if self.ctrl => Some("terminals send tab for it"),
+            KeyCode::Char('m') if self.ctrl => Some("terminals send enter for it"),
+            KeyCode::Char('[') if self.ctrl => Some("terminals send esc for it"),
+            KeyCode::Char('h') if self.ctrl => Some("many terminals send it for backspace"),
+            KeyCode::Char(letter) if self.ctrl && letter.is_ascii_uppercase() => {
+                Some("write `ctrl-` and a small letter: control has no capitals")
+            }
+            KeyCode::Char(sign) if self.ctrl && !(sign == ' ' || sign.is_ascii_lowercase()) => {
+                Some("control goes with letters and space only")
+            }
+            KeyCode::Enter | KeyCode::Esc | KeyCode::Tab | KeyCode::Backspace => {
+                (!plain || self.shift).then_some("terminals leave control, alt and shift out of it")
+            }
+            KeyCode::BackTab => (!plain || self.shift).then_some("shift is all that goes with it"),
+            KeyCode::F(0 | 13..) => Some("there are twelve of them"),
+            KeyCode::Char(_)
+            | KeyCode::Delete
+            | KeyCode::Insert
+            | KeyCode::Up
+            | KeyCode::Down
+            | KeyCode::Left
+            | KeyCode::Right
+            | KeyCode::Home
+            | KeyCode::End
+            | KeyCode::PageUp
+            | KeyCode::PageDown
+            | KeyCode::F(_) => None,
+        }
     }
 
     /// The character it types into a prompt, if it types one.

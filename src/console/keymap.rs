@@ -62,6 +62,10 @@ pub enum Verb {
     Redraw,
     Suspend,
     Quit,
+    QuitKeep,
+    Login,
+    Copy,
+    CopyReason,
 }
 
 /// Verbs that belong together.
@@ -129,7 +133,7 @@ pub struct Keymap {
 
 type Row = (Verb, &'static str, Section, &'static [&'static str], &'static str);
 
-const TABLE: [Row; 43] = [
+const TABLE: [Row; 47] = [
     (Verb::Act(Act::Retry), "retry", Section::Act, &["r"], "retry the host, or the marked hosts, at once"),
     (
         Verb::Act(Act::RetryAll),
@@ -144,12 +148,15 @@ const TABLE: [Row; 43] = [
     (Verb::Act(Act::CapUp), "cap-up", Section::Act, &["+", "="], "raise the rate cap of every host"),
     (Verb::Act(Act::CapDown), "cap-down", Section::Act, &["-"], "lower the rate cap of every host"),
     (Verb::Command, "command", Section::Act, &[":"], "type a command: any action by name, hosts, rates; tab completes"),
+    (Verb::Login, "login", Section::Act, &["!"], "ssh to the host in this terminal, and back; the run goes on"),
     (Verb::Report, "report", Section::Act, &["w"], "write a report of the run as it is"),
     (Verb::Filter, "filter", Section::Select, &["/"], "filter: state, label=value, host pattern; ! inverts"),
     (Verb::Mark, "mark", Section::Select, &["space"], "mark the host, or unmark it"),
     (Verb::Range, "range", Section::Select, &["v"], "begin a range; v again marks it"),
     (Verb::Invert, "invert", Section::Select, &["*"], "mark what is not marked, and the other way round"),
     (Verb::Undo, "undo", Section::Select, &["z"], "take back: an abort in its first 5 s, or the last change of marks"),
+    (Verb::Copy, "copy", Section::Select, &["y"], "copy the name of the host, or of the marked hosts"),
+    (Verb::CopyReason, "copy-reason", Section::Select, &["Y"], "copy what became of them, and what to do"),
     (Verb::NextFailed, "next-failed", Section::Move, &["n"], "next failed host"),
     (Verb::PreviousFailed, "previous-failed", Section::Move, &["N"], "previous failed host"),
     (Verb::Move(Motion::Up), "up", Section::Move, &["k", "up"], "up"),
@@ -177,8 +184,15 @@ const TABLE: [Row; 43] = [
     (Verb::Theme, "theme", Section::Look, &["t"], "next theme"),
     (Verb::Help, "help", Section::Program, &["?", "f1"], "these keys"),
     (Verb::Redraw, "redraw", Section::Program, &["ctrl-l"], "draw the screen again"),
-    (Verb::Suspend, "suspend", Section::Program, &["ctrl-z"], "suspends nothing: a run is not stopped half-way"),
+    (
+        Verb::Suspend,
+        "suspend",
+        Section::Program,
+        &["ctrl-z"],
+        "stop this program for a while (asks while the run is on)",
+    ),
     (Verb::Quit, "quit", Section::Program, &["q", "ctrl-c"], "quit (asks while the run is on)"),
+    (Verb::QuitKeep, "quit-keep", Section::Program, &["Q"], "quit, and leave the last screen on the terminal"),
 ];
 
 impl Default for Keymap {
@@ -200,6 +214,13 @@ impl Keymap {
         &self.bindings
     }
 
+    /// Gives an action other keys, or none.
+    pub(super) fn rebind(&mut self, name: &str, keys: Vec<Vec<Key>>) {
+        if let Some(binding) = self.bindings.iter_mut().find(|binding| binding.name == name) {
+            binding.keys = keys;
+        }
+    }
+
     /// The keys of a verb as the operator reads them: `g g`, or nothing when it has none.
     pub fn key_of(&self, verb: Verb) -> String {
         self.find(verb).and_then(|binding| binding.keys.first()).map_or_else(String::new, |keys| spell(keys))
@@ -208,7 +229,10 @@ impl Keymap {
     /// The table as a page of the documentation.
     pub fn markdown(&self) -> String {
         let mut page = String::from(
-            "# Keys\n\nPrinted by `rookery keys`. Esc never quits, and nothing is aborted without an answer to a question.\n",
+            "# Keys\n\nPrinted by `rookery keys`. Esc never quits, and nothing is aborted without an answer to a question.\n\n\
+             Other keys are given in `~/.config/rookery/config.toml`: action, and the list of its keys, which replaces the one\n\
+             below. `[]` takes an action's keys away; keys with spaces between them are pressed one after the other.\n\n\
+             ```toml\n[keys]\nretry = [\"r\", \"f5\"]\ntop = [\"g g\"]\nabort-run = []\n```\n",
         );
         for section in Section::ALL {
             let heading = section.title();

@@ -8,7 +8,7 @@ use super::dialog::Dialog;
 use super::events::Events;
 use super::filter::{Filter, Labels, Subject};
 use super::grace::Grace;
-use super::io::Key;
+use super::io::{Key, LastScreen, Progress};
 use super::keymap::Keymap;
 use super::prompt::{Histories, Prompt};
 use super::view::Names;
@@ -252,6 +252,8 @@ pub struct Model {
     pub(super) leaving: bool,
     pub(super) settled: bool,
     pub(super) title: String,
+    pub(super) progress: Progress,
+    pub(super) last_screen: LastScreen,
     pub(super) rung: Option<Instant>,
 }
 
@@ -295,6 +297,8 @@ impl Model {
             leaving: false,
             settled: false,
             title: String::new(),
+            progress: Progress::None,
+            last_screen: LastScreen::Goes,
             rung: None,
         }
     }
@@ -327,6 +331,11 @@ impl Model {
     /// The host under the cursor.
     pub const fn cursor(&self) -> Option<HostId> {
         self.cursor
+    }
+
+    /// What becomes of the last screen when the console leaves.
+    pub const fn last_screen(&self) -> LastScreen {
+        self.last_screen
     }
 
     /// The hosts that are marked.

@@ -61,6 +61,41 @@ pub(super) fn to_failed(model: &mut Model, forward: bool) -> bool {
     found.is_some()
 }
 
+/// Puts the cursor on the host that was clicked, if one was, and a question or a line that is typed is not in the way.
+pub(super) fn click(model: &mut Model, (column, row): (u16, u16)) {
+    let body = parts(model).body;
+    let inside = (body.y..body.bottom()).contains(&row);
+    if !inside || model.dialog.is_some() || model.prompt.is_some() || model.help.is_some() {
+        return;
+    }
+    let row = usize::from(row - body.y);
+    let clicked = match model.view {
+        View::Grid => on_map(model, body, (column, row)),
+        View::Table => in_table(model, body, row),
+        View::Failures | View::Events | View::Host => None,
+    };
+    model.cursor = clicked.or(model.cursor);
+}
+
+fn on_map(model: &Model, body: Rect, (column, row): (u16, usize)) -> Option<HostId> {
+    let grid = Grid::of(model, body);
+    let index = model.shown().hosts().iter().position(|host| Some(host.id) == model.cursor).unwrap_or(0);
+    let row = grid.first_row(model.map.position(index)) + row;
+    let is_there = |stop: &&Stop| {
+        stop.spot.row == row && (stop.spot.x..stop.spot.x + grid.cell_width).contains(&(column.saturating_sub(body.x)))
+    };
+    stops(model, &grid).iter().find(is_there).map(|stop| stop.host)
+}
+
+fn in_table(model: &Model, body: Rect, row: usize) -> Option<HostId> {
+    let hosts = order::hosts(model);
+    // The first row is the heading.
+    let page = usize::from(body.height.saturating_sub(1).max(1));
+    let at = hosts.iter().position(|host| Some(*host) == model.cursor).unwrap_or(0);
+    let first = (at / page * page).min(hosts.len().saturating_sub(page));
+    hosts.get(first + row.checked_sub(1)?).copied()
+}
+
 /// Puts the cursor on a host that is shown, when it is on one that is not.
 pub(super) fn settle(model: &mut Model) {
     let shown = model.cursor.and_then(|cursor| model.shown().host(cursor)).is_some_and(|host| model.passes(host));

@@ -8,9 +8,10 @@ use super::command::{self, Command};
 use super::dialog::{Answer, Question};
 use super::events::Kind;
 use super::filter::Filter;
-use super::io::{Effect, Key, Leave, Msg, Signal};
+use super::io::{Effect, Key, LastScreen, Leave, Msg, Signal};
 use super::keymap::{Found, Verb};
 use super::model::{Density, Frozen, Model, Urgency, View, is_failure};
+use super::outside::{self, Copied, ring};
 use super::prompt::{self, Purpose};
 use super::{grace, marks, motion, order};
 use crate::base::Instant;
@@ -24,11 +25,12 @@ pub fn update(model: &mut Model, now: Instant, msg: Msg) -> Vec<Effect> {
         Msg::Fleet(input) => tell(model, input, &mut effects),
         Msg::Key(key) => press(model, key, &mut effects),
         Msg::Paste(text) => paste(model, &text),
+        Msg::Click { column, row } => motion::click(model, (column, row)),
         Msg::Resize { columns, rows } => (model.setup.columns, model.setup.rows) = (columns, rows),
         Msg::Tick => tick(model, &mut effects),
         Msg::Signal(Signal::Interrupt) => leave(model, &mut effects),
         Msg::Signal(signal) => effects.push(Effect::Quit(Leave::Signal(signal))),
-        Msg::Suspend => stay(model),
+        Msg::Suspend => suspend(model, &mut effects),
         Msg::Resumed => effects.push(Effect::Redraw),
         Msg::ThemeLoaded { name, problem: None } => {
             model.say(Urgency::Info, format!("theme: {name}"));
@@ -39,6 +41,8 @@ pub fn update(model: &mut Model, now: Instant, msg: Msg) -> Vec<Effect> {
             model.say(Urgency::Warning, format!("theme {name} stays out of use: {line}"));
         }
         Msg::ReportWritten(Ok(path)) => model.say(Urgency::Info, format!("report: {path}")),
+        Msg::LoginEnded(Ok(())) => {}
+        Msg::LoginEnded(Err(why)) => model.say(Urgency::Warning, why),
         Msg::ReportWritten(Err(why)) => model.say(Urgency::Warning, format!("no report: {why}")),
     }
     watch(model, &mut effects);
@@ -55,7 +59,7 @@ fn tell(model: &mut Model, input: Input, effects: &mut Vec<Effect>) {
         let over = matches!(output, Output::Ended(_));
         effects.push(Effect::Rollout(output));
         if over {
-            ring(model, effects);
+            ring(model, "is over", effects);
             if model.leaving {
                 effects.push(Effect::Quit(Leave::Ended));
             }
@@ -63,7 +67,7 @@ fn tell(model: &mut Model, input: Input, effects: &mut Vec<Effect>) {
     }
     let settled = *model.rollout.stage() == Stage::Settled;
     if settled && !model.settled {
-        ring(model, effects);
+        ring(model, "is settled", effects);
         model.events.push(model.now, Kind::Note, None, "every host is settled".to_owned());
     }
     model.settled = settled;
@@ -77,14 +81,9 @@ fn notice_of(model: &mut Model, notice: &Notice, effects: &mut Vec<Effect>) {
             model.marks.remove(host);
         }
         if is_failure(*state) && model.rung.is_none_or(|rung| model.now.since(rung) >= Duration::from_secs(30)) {
-            ring(model, effects);
+            ring(model, "has failures", effects);
         }
     }
-}
-
-fn ring(model: &mut Model, effects: &mut Vec<Effect>) {
-    model.rung = Some(model.now);
-    effects.push(Effect::Bell);
 }
 
 fn tick(model: &mut Model, effects: &mut Vec<Effect>) {
@@ -97,19 +96,7 @@ fn tick(model: &mut Model, effects: &mut Vec<Effect>) {
     if model.toast.as_ref().is_some_and(|toast| toast.until <= model.now) {
         model.toast = None;
     }
-    let title = title(model);
-    if title != model.title {
-        model.title.clone_from(&title);
-        effects.push(Effect::Title(title));
-    }
-}
-
-/// `web-2026.08.1 514/1400 15 failed`
-fn title(model: &Model) -> String {
-    let counts = model.rollout.counts();
-    let failed = counts.of(StateName::Failed) + counts.of(StateName::Unreachable);
-    let done = format!("{} {}/{}", model.release(), counts.of(StateName::Done), counts.total());
-    if failed > 0 { format!("{done} {failed} failed") } else { done }
+    outside::announce(model, effects);
 }
 
 fn paste(model: &mut Model, text: &str) {
@@ -167,6 +154,7 @@ fn answer(model: &mut Model, key: Key, effects: &mut Vec<Effect>) {
 fn confirm(model: &mut Model, question: Question, effects: &mut Vec<Effect>) {
     match question {
         Question::LeaveUncleaned => effects.push(Effect::Quit(Leave::Uncleaned { left: left(model) })),
+        Question::Suspend => effects.push(Effect::Suspend),
         Question::Abort(_) | Question::AbortRun | Question::Quit => {
             model.leaving |= question == Question::Quit;
             if let Some(before) = grace::begin(model, question) {
@@ -264,14 +252,28 @@ fn obey(model: &mut Model, verb: Verb, effects: &mut Vec<Effect>) {
         Verb::Report => effects.push(Effect::WriteReport),
         Verb::Help => model.help = if model.help.is_some() { None } else { Some(0) },
         Verb::Redraw => effects.push(Effect::Redraw),
-        Verb::Suspend => stay(model),
-        Verb::Quit => leave(model, effects),
+        Verb::Suspend => suspend(model, effects),
+        Verb::Login => outside::login(model, effects),
+        Verb::Copy => outside::copy(model, Copied::Name, effects),
+        Verb::CopyReason => outside::copy(model, Copied::Reason, effects),
+        Verb::Quit | Verb::QuitKeep => {
+            model.last_screen = if verb == Verb::Quit { LastScreen::Goes } else { LastScreen::Stays };
+            leave(model, effects);
+        }
     }
 }
 
-/// A console that stands still stops the run with it: launches, retries and deadlines are here.
-fn stay(model: &mut Model) {
-    model.say(Urgency::Warning, "a run is not suspended: its hosts would wait for it (q quits, p pauses launches)");
+/// A console that stands still stops the run with it: launches, retries and deadlines are here. So it asks first.
+fn suspend(model: &mut Model, effects: &mut Vec<Effect>) {
+    if let Some(why) = refusal(model, Verb::Suspend) {
+        return model.say(Urgency::Warning, why);
+    }
+    match model.rollout.stage() {
+        Stage::Ended(_) => effects.push(Effect::Suspend),
+        Stage::Preparing { .. } | Stage::Distributing | Stage::Settled | Stage::Finishing { .. } => {
+            actions::ask(model, Question::Suspend);
+        }
+    }
 }
 
 fn operate(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {

@@ -32,6 +32,7 @@ pub use host_name::HostNameError;
 pub use host_set::HostSet;
 pub use hosts::{EXPANSION_MAX, HostPattern, PatternError, PatternFault, expand, fold, fold_patterns};
 pub use jump::{JumpHost, JumpHostError};
+pub use nearest::did_you_mean;
 pub use parse::Inventory;
 pub use roles::{Place, Roles};
 pub use sections::KNOWN_KEYS;

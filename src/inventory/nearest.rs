@@ -1,7 +1,7 @@
 //! "Did you mean".
 
-/// ` ; did you mean …?`, or nothing: appended to a message.
-pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+/// `; did you mean …?`, or nothing when no known word is near: appended to a message.
+pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     nearest(word, known).map_or_else(String::new, |known| format!("; did you mean `{known}`?"))
 }
 

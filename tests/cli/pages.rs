@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use rookery::console::BUILTIN as NAMES;
+
 use crate::desk::{Desk, NOBODY, Said};
 
 const TRACKER: &str = "http://192.0.2.1:8998/announce";
@@ -64,6 +66,22 @@ fn the_keys_of_the_console_are_printed() {
 }
 
 #[test]
+fn the_keys_are_those_of_the_settings_and_a_mistake_in_them_is_shown() {
+    let desk = Desk::with_key(NOBODY);
+    let config = desk.path("home/.config/rookery");
+    fs::create_dir_all(&config).unwrap();
+    let set = |text: &str| fs::write(config.join("config.toml"), text).unwrap();
+    set("theme = \"nord\"\n[keys]\nretry = [\"f5\"]\nabort = []\n");
+    let keys = desk.run("keys").works();
+    assert!(keys.contains("| `f5` | retry the host") && keys.contains("|  | abort the host"), "{keys}");
+    set("[keys]\nretyr = [\"f5\"]\n");
+    let mistake = ["home/.config/rookery/config.toml:2:1: no action `retyr`; did you mean `retry`?", "^^^^^"];
+    desk.run("keys").fails(7, &mistake);
+    desk.run("run src --plain --yes").fails(7, &mistake);
+    assert!(desk.left().is_empty(), "{:?}", desk.left());
+}
+
+#[test]
 fn a_torrent_is_the_same_every_time() {
     let desk = Desk::new(NOBODY);
     let create = |out: &str| desk.run(&format!("torrent create src/app --announce {TRACKER} -o {out}")).works();
@@ -115,14 +133,23 @@ fn themes_are_listed_shown_and_checked() {
     let themes = desk.path("home/.config/rookery/themes");
     fs::create_dir_all(&themes).unwrap();
     fs::write(themes.join("mine.toml"), "inherits = \"dark\"\n").unwrap();
-    assert_eq!(desk.run("theme list").works(), "ansi\ndark\nlight\nmono\nmine\n");
+    let listed = desk.run("theme list").works();
+    let names: Vec<_> = listed.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
+    assert_eq!(names, NAMES.map(|(name, _)| name).iter().copied().chain(["mine"]).collect::<Vec<_>>());
+    assert!(listed.contains("light            light") && listed.contains("mine             dark"), "{listed}");
     let shown = desk.run("theme show mine").works();
     assert!(shown.lines().count() == 12 && shown.contains("unreachable") && !shown.contains('\x1b'), "{shown:?}");
-    desk.run("theme show nosuch").fails(7, &["no theme `nosuch`", "ansi, dark, light, mono, mine"]);
+    desk.run("theme show nosuch").fails(7, &["no theme `nosuch`", "catppuccin, mine"]);
     desk.write("broken.toml", "inherits = \"dark\"\nnonsense = 1\n");
     desk.run("theme check broken.toml").fails(7, &[":2:1", "nonsense"]);
     desk.run("theme check nosuch.toml").fails(1, &["nosuch.toml"]);
-    assert!(desk.run_args(&["theme", "check", themes.join("mine.toml").to_str().unwrap()]).works().contains("a theme"));
+    assert!(desk.run_args(&["theme", "check", themes.join("mine.toml").to_str().unwrap()]).works().contains("good"));
+    let every = desk.run("theme check").works();
+    assert_eq!(every.matches(": good, for").count(), 12, "{every}");
+    assert!(every.contains("trouble and done") && every.contains("protanopia"), "{every}");
+    desk.write("alike.toml", "inherits = \"dark\"\n[state]\nfailed = { fg = \"green\" }\ndone = { fg = \"green\" }\n");
+    let alike = desk.run("theme check alike.toml");
+    assert!(alike.code == 8 && alike.out.contains("TOO LITTLE"), "{alike:?}");
 }
 
 #[test]
@@ -142,6 +169,13 @@ fn doctor_says_what_a_run_would_find() {
     let terminal = [("TERM", "xterm-256color"), ("LANG", "C.UTF-8"), ("SSH_AUTH_SOCK", "/nonexistent")];
     let said = Said::of(&desk.command(&["doctor"]).envs(terminal).output().unwrap());
     assert!(said.out.contains("256 colours, UTF-8") && said.out.contains("ssh-agent at /nonexistent"), "{}", said.out);
+    let inside = [("TERM", "screen-256color"), ("SSH_CONNECTION", "192.0.2.1 1 192.0.2.2 22")];
+    let said = Said::of(&desk.command(&["doctor"]).envs(inside).output().unwrap());
+    assert!(said.out.contains("a multiplexer") && said.out.contains("4 frames a second"), "{}", said.out);
+    fs::create_dir_all(desk.path("home/.config/rookery")).unwrap();
+    fs::write(desk.path("home/.config/rookery/config.toml"), "fsp = 4\n").unwrap();
+    let ill = desk.run("doctor");
+    assert!(ill.code == 8 && ill.out.contains("did you mean `fps`?"), "{ill:?}");
     desk.write("inventory.toml", "version = 2\n");
     let ill = desk.run("doctor");
     assert_eq!(ill.code, 8, "{ill:?}");

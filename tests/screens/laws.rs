@@ -49,11 +49,16 @@ fn msg() -> impl Strategy<Value = Msg> {
 pub(super) fn is_destructive(effect: &Effect) -> bool {
     match effect {
         Effect::Rollout(Output::Order { order: Order::Stop { .. }, .. } | Output::Disconnect { .. })
-        | Effect::Quit(_) => true,
+        | Effect::Quit(_)
+        | Effect::Suspend => true,
         Effect::Rollout(_)
         | Effect::Redraw
         | Effect::Bell
         | Effect::Title(_)
+        | Effect::Progress(_)
+        | Effect::Notify(_)
+        | Effect::Copy(_)
+        | Effect::Login(_)
         | Effect::LoadTheme(_)
         | Effect::WriteReport => false,
     }
@@ -195,17 +200,6 @@ fn a_settled_run_shows_no_rate_and_a_young_one_no_estimate() {
     assert!(!header.concat().contains("/s"), "{header:?}");
     let young = Screen::of(3).stalled(1).at(80, 24);
     assert!(young.text().contains("ETA --:--"), "{}", young.text());
-}
-
-#[test]
-fn a_run_is_not_suspended_and_says_so() {
-    let mut screen = small().at(80, 24);
-    for message in [Msg::Key(Key::ctrl('z')), Msg::Suspend] {
-        let effects = screen.send(message);
-        assert!(effects.is_empty(), "{effects:?}");
-        assert!(screen.text().contains("a run is not suspended"), "{}", screen.text());
-    }
-    assert_eq!(screen.send(Msg::Resumed), [Effect::Redraw]);
 }
 
 #[test]

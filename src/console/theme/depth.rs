@@ -51,6 +51,12 @@ pub struct TerminalEnv {
     pub no_color: String,
     /// `TMUX`.
     pub tmux: String,
+    /// `TERM_PROGRAM`.
+    pub term_program: String,
+    /// `WT_SESSION`: Windows Terminal.
+    pub wt_session: String,
+    /// `ConEmuANSI`.
+    pub con_emu: String,
     /// `LC_ALL`.
     pub lc_all: String,
     /// `LC_CTYPE`.
@@ -68,6 +74,9 @@ impl TerminalEnv {
             colorterm: get("COLORTERM"),
             no_color: get("NO_COLOR"),
             tmux: get("TMUX"),
+            term_program: get("TERM_PROGRAM"),
+            wt_session: get("WT_SESSION"),
+            con_emu: get("ConEmuANSI"),
             lc_all: get("LC_ALL"),
             lc_ctype: get("LC_CTYPE"),
             lang: get("LANG"),
@@ -77,6 +86,18 @@ impl TerminalEnv {
     /// Whether cells can be addressed at all; otherwise a line a change is all there can be.
     pub fn has_screen(&self) -> bool {
         !self.term.is_empty() && self.term != "dumb"
+    }
+
+    /// Whether another program is between this one and the terminal: tmux or GNU screen.
+    pub fn is_multiplexed(&self) -> bool {
+        !self.tmux.is_empty() || self.term.starts_with("tmux") || self.term.starts_with("screen")
+    }
+
+    /// Whether the terminal is known to show progress when it is told (OSC 9;4). To others the same sequence is a notice, and
+    /// multiplexers drop it.
+    pub fn shows_progress(&self) -> bool {
+        let known = matches!(self.term_program.as_str(), "ghostty" | "WezTerm" | "mintty");
+        !self.is_multiplexed() && (known || !self.wt_session.is_empty() || self.con_emu == "ON")
     }
 
     /// How many colours to use. GNU screen takes 24-bit sequences for attributes, and tmux maps them by default, whatever
@@ -149,6 +170,15 @@ mod tests {
         assert_eq!(screen.color_depth("truecolor".parse().unwrap()), ColorDepth::TrueColor);
         assert_eq!(screen.color_depth("never".parse().unwrap()), ColorDepth::Mono);
         assert!("lots".parse::<ColorChoice>().is_err());
+    }
+
+    #[test]
+    fn progress_is_for_terminals_that_are_known_to_show_it() {
+        assert!(env(&[("TERM", "xterm-256color"), ("TERM_PROGRAM", "ghostty")]).shows_progress());
+        assert!(env(&[("TERM", "xterm-256color"), ("WT_SESSION", "1")]).shows_progress());
+        assert!(!env(&[("TERM", "xterm-256color"), ("TERM_PROGRAM", "iTerm.app")]).shows_progress());
+        assert!(!env(&[("TERM", "screen"), ("WT_SESSION", "1")]).shows_progress());
+        assert!(!env(&[("TERM", "tmux-256color"), ("TERM_PROGRAM", "WezTerm")]).shows_progress());
     }
 
     #[test]

@@ -4,14 +4,18 @@
 //! Unicode and one for ASCII, and attributes for terminals without colour, so that colour never carries a meaning alone.
 //! It reads no file and no environment: texts and variables are given to it.
 
+mod audit;
 mod depth;
 mod paint;
 mod parse;
+mod vision;
 
 use ratatui::style::{Modifier, Style};
 
+pub use audit::Measure;
 pub use depth::{ColorChoice, ColorDepth, TerminalEnv};
 use paint::{Paint, Spec};
+use vision::Rgb;
 
 use crate::inventory::Diagnostics;
 use crate::rollout::StateName;
@@ -23,6 +27,30 @@ pub enum Glyphs {
     Unicode,
     /// The 95 that every terminal has.
     Ascii,
+}
+
+/// The backgrounds a theme is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Variant {
+    /// Dark ones.
+    Dark,
+    /// Light ones.
+    Light,
+    /// Both.
+    Any,
+}
+
+impl Variant {
+    const ALL: [Self; 3] = [Self::Dark, Self::Light, Self::Any];
+
+    /// Its name in themes.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Dark => "dark",
+            Self::Light => "light",
+            Self::Any => "any",
+        }
+    }
 }
 
 /// What a piece of the screen means, apart from the states of hosts.
@@ -108,16 +136,26 @@ pub struct Theme {
     scopes: [Spec; Scope::ALL.len()],
     /// From nothing fetched to nearly all; empty: the state's own colour.
     transfer: Vec<Paint>,
+    variant: Variant,
+    /// What contrast is measured on; the terminal's own background is never painted over.
+    background: Option<Rgb>,
     depth: ColorDepth,
     glyphs: Glyphs,
 }
 
 /// The themes inside the program: name and text.
-pub const BUILTIN: [(&str, &str); 4] = [
+pub const BUILTIN: [(&str, &str); 11] = [
     ("ansi", include_str!("../../../themes/ansi.toml")),
     ("dark", include_str!("../../../themes/dark.toml")),
     ("light", include_str!("../../../themes/light.toml")),
+    ("high-contrast", include_str!("../../../themes/high-contrast.toml")),
+    ("deuteranopia", include_str!("../../../themes/deuteranopia.toml")),
+    ("tritanopia", include_str!("../../../themes/tritanopia.toml")),
     ("mono", include_str!("../../../themes/mono.toml")),
+    ("nord", include_str!("../../../themes/nord.toml")),
+    ("gruvbox", include_str!("../../../themes/gruvbox.toml")),
+    ("solarized", include_str!("../../../themes/solarized.toml")),
+    ("catppuccin", include_str!("../../../themes/catppuccin.toml")),
 ];
 
 /// Fetching, by eighths; the eighth eighth is another state.
@@ -152,6 +190,11 @@ impl Theme {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The backgrounds it is made for.
+    pub const fn variant(&self) -> Variant {
+        self.variant
     }
 
     /// Which characters may be drawn.
@@ -233,6 +276,8 @@ impl Theme {
             states: looks.map(|(glyph, ascii)| Look { spec: Spec::default(), glyph, ascii }),
             scopes: [Spec::default(); Scope::ALL.len()],
             transfer: Vec::new(),
+            variant: Variant::Any,
+            background: None,
             depth: ColorDepth::TrueColor,
             glyphs: Glyphs::Unicode,
         }

@@ -3,12 +3,13 @@
 use ratatui::style::{Color, Modifier, Style};
 
 use super::ColorDepth;
+use super::vision::Rgb;
 
 /// One colour for every depth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Paint {
     /// For 24-bit terminals; the terminal's own colour when there is none.
-    pub(super) rgb: Option<(u8, u8, u8)>,
+    pub(super) rgb: Option<Rgb>,
     /// For 256 colours; the sixteen when there is none.
     pub(super) indexed: Option<u8>,
     /// For sixteen.
@@ -27,7 +28,7 @@ impl Paint {
     }
 
     /// A 24-bit colour, and its nearest among 256 and 16.
-    pub(super) fn rgb(rgb: (u8, u8, u8)) -> Self {
+    pub(super) fn rgb(rgb: Rgb) -> Self {
         Self { rgb: Some(rgb), indexed: Some(nearest_index(rgb)), ansi: nearest_ansi(rgb) }
     }
 
@@ -38,6 +39,29 @@ impl Paint {
             ColorDepth::Ansi16 => Some(self.ansi),
             ColorDepth::Ansi256 => Some(indexed),
             ColorDepth::TrueColor => Some(self.rgb.map_or(indexed, |(red, green, blue)| Color::Rgb(red, green, blue))),
+        }
+    }
+
+    /// Whether the theme, and not the terminal, says what it looks like.
+    pub(super) const fn is_own(self, depth: ColorDepth) -> bool {
+        match depth {
+            ColorDepth::Mono | ColorDepth::Ansi16 => false,
+            ColorDepth::Ansi256 => matches!(self.indexed, Some(16..)),
+            ColorDepth::TrueColor => self.rgb.is_some() || matches!(self.indexed, Some(16..)),
+        }
+    }
+
+    /// What it looks like. The terminal's sixteen are xterm's, and its own text is black or white, whichever is farther from
+    /// the background.
+    pub(super) fn shown(self, depth: ColorDepth, ground: Rgb) -> Rgb {
+        let text = if ground.1 < 128 { (229, 229, 229) } else { (0, 0, 0) };
+        let ansi = ANSI.iter().find(|(color, _)| *color == self.ansi).map_or(text, |(_, rgb)| *rgb);
+        let indexed = self.indexed.map_or(ansi, rgb_of);
+        match depth {
+            ColorDepth::Mono => text,
+            ColorDepth::Ansi16 => ansi,
+            ColorDepth::Ansi256 => indexed,
+            ColorDepth::TrueColor => self.rgb.unwrap_or(indexed),
         }
     }
 }
@@ -64,7 +88,7 @@ impl Spec {
 
 const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
 
-const ANSI: [(Color, (u8, u8, u8)); 16] = [
+const ANSI: [(Color, Rgb); 16] = [
     (Color::Black, (0, 0, 0)),
     (Color::Red, (205, 0, 0)),
     (Color::Green, (0, 205, 0)),
@@ -84,7 +108,7 @@ const ANSI: [(Color, (u8, u8, u8)); 16] = [
 ];
 
 /// The colour a terminal shows for one of the 256; the first sixteen are xterm's.
-fn rgb_of(index: u8) -> (u8, u8, u8) {
+fn rgb_of(index: u8) -> Rgb {
     match index {
         0..=15 => ANSI[usize::from(index)].1,
         16..=231 => {
@@ -99,16 +123,16 @@ fn rgb_of(index: u8) -> (u8, u8, u8) {
     }
 }
 
-fn nearest_index(rgb: (u8, u8, u8)) -> u8 {
+fn nearest_index(rgb: Rgb) -> u8 {
     (16..=255).min_by_key(|index| distance(rgb_of(*index), rgb)).unwrap_or(15)
 }
 
-fn nearest_ansi(rgb: (u8, u8, u8)) -> Color {
+fn nearest_ansi(rgb: Rgb) -> Color {
     ANSI.iter().min_by_key(|(_, known)| distance(*known, rgb)).map_or(Color::Reset, |(color, _)| *color)
 }
 
 /// Squared distance, weighted as eyes are.
-fn distance(one: (u8, u8, u8), other: (u8, u8, u8)) -> u32 {
+fn distance(one: Rgb, other: Rgb) -> u32 {
     let square = |a: u8, b: u8| u32::from(a.abs_diff(b)).pow(2);
     3 * square(one.0, other.0) + 4 * square(one.1, other.1) + 2 * square(one.2, other.2)
 }

@@ -8,8 +8,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::paint::{Paint, Spec, named};
-use super::{Scope, Theme};
-use crate::inventory::{Diagnostic, Diagnostics, Severity};
+use super::{ColorDepth, Scope, Theme, Variant};
+use crate::inventory::{Diagnostic, Diagnostics, Severity, did_you_mean};
 use crate::rollout::StateName;
 
 /// A theme may inherit from one that inherits, and so on, this often.
@@ -29,11 +29,16 @@ const MODIFIERS: [(&str, Modifier); 6] = [
 /// Lays the text, and first what it inherits from, over `theme`.
 pub(super) fn apply(
     theme: &mut Theme,
-    place: &str,
+    name: &str,
     text: &str,
     lookup: &dyn Fn(&str) -> Option<String>,
 ) -> Result<(), Diagnostics> {
-    apply_at(theme, place, text, lookup, 0)
+    apply_at(theme, &file_name(name), text, lookup, 0)
+}
+
+/// What mistakes name as their place.
+fn file_name(theme: &str) -> String {
+    format!("{}.toml", theme.strip_suffix(".toml").unwrap_or(theme))
 }
 
 fn apply_at(
@@ -86,7 +91,7 @@ impl Reader<'_> {
                 format!("theme `{name}` inherits from itself, or more than {INHERITS_MAX} deep"),
             );
         } else if let Some(text) = lookup(&name) {
-            apply_at(theme, &name, &text, lookup, depth + 1)?;
+            apply_at(theme, &file_name(&name), &text, lookup, depth + 1)?;
         } else {
             self.report(&parent.span(), format!("no theme `{name}`; `rookery theme list` shows all"));
         }
@@ -100,8 +105,16 @@ impl Reader<'_> {
         for (key, value) in document {
             match key.get_ref().as_ref() {
                 "inherits" | "palette" => {}
-                "name" | "variant" => {
+                "name" => {
                     self.string(value);
+                }
+                "variant" => {
+                    theme.variant = self.variant(value).unwrap_or(theme.variant);
+                    // One that was inherited is of the other theme's kind.
+                    theme.background = theme.background.filter(|_| document.contains_key("background"));
+                }
+                "background" => {
+                    theme.background = self.paint(value).map(|paint| paint.shown(ColorDepth::TrueColor, (0, 0, 0)));
                 }
                 "state" => self.states(theme, value),
                 "ui" => self.scopes(theme, value),
@@ -110,11 +123,20 @@ impl Reader<'_> {
                     self.unknown(
                         &key.span(),
                         other,
-                        &["inherits", "name", "variant", "palette", "state", "ui", "ramp"],
+                        &["inherits", "name", "variant", "background", "palette", "state", "ui", "ramp"],
                     );
                 }
             }
         }
+    }
+
+    fn variant(&mut self, value: &Value<'_>) -> Option<Variant> {
+        let text = self.string(value)?;
+        let found = Variant::ALL.into_iter().find(|variant| variant.name() == text);
+        if found.is_none() {
+            self.unknown(&value.span(), &text, &Variant::ALL.map(Variant::name));
+        }
+        found
     }
 
     fn read_palette(&mut self, palette: &Table<'_>) {
@@ -235,9 +257,8 @@ impl Reader<'_> {
         if paint.is_none() {
             let own: Vec<_> = self.palette.keys().cloned().collect();
             let known = own.iter().map(String::as_str).chain(COLORS);
-            let hint =
-                nearest(&text, known).map_or_else(|| "use `#rrggbb`, 0 to 255, or a name".to_owned(), did_you_mean);
-            self.report(&value.span(), format!("no colour `{text}`; {hint}"));
+            let hint = or(did_you_mean(&text, known), || "; use `#rrggbb`, 0 to 255, or a name".to_owned());
+            self.report(&value.span(), format!("no colour `{text}`{hint}"));
         }
         paint
     }
@@ -295,9 +316,8 @@ impl Reader<'_> {
     }
 
     fn unknown(&mut self, span: &Range<usize>, name: &str, known: &[&str]) {
-        let hint = nearest(name, known.iter().copied())
-            .map_or_else(|| format!("known are {}", known.join(", ")), did_you_mean);
-        self.report(span, format!("unknown key or word `{name}`; {hint}"));
+        let hint = or(did_you_mean(name, known.iter().copied()), || format!("; known are {}", known.join(", ")));
+        self.report(span, format!("unknown key or word `{name}`{hint}"));
     }
 }
 
@@ -325,27 +345,7 @@ fn unicode_is_narrow(glyph: char) -> bool {
     ratatui::text::Span::raw(glyph.to_string()).width() == 1
 }
 
-fn did_you_mean(word: &str) -> String {
-    format!("did you mean `{word}`?")
-}
-
-/// The known word that is at most two typing errors away.
-fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    known.map(|known| (edits(word, known), known)).filter(|(edits, _)| *edits <= 2).min().map(|(_, known)| known)
-}
-
-/// Levenshtein's distance.
-fn edits(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().take(32).collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.chars().take(32).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in other.iter().enumerate() {
-            let substitute = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = substitute.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[other.len()]
+/// The hint, or another when there is none.
+fn or(hint: String, other: impl FnOnce() -> String) -> String {
+    if hint.is_empty() { other() } else { hint }
 }

@@ -90,6 +90,7 @@ fn title(dialog: &Dialog) -> String {
         Question::Quit => " The run is not over ".to_owned(),
         Question::Finish => " End the run? ".to_owned(),
         Question::LeaveUncleaned => " Leave before everything is cleaned up? ".to_owned(),
+        Question::Suspend => " Stop this console, and the run with it? ".to_owned(),
     }
 }
 
@@ -145,6 +146,11 @@ fn body(model: &Model, dialog: &Dialog) -> Vec<String> {
                 "The report and the journal name them.".to_owned(),
             ]
         }
+        Question::Suspend => vec![format!(
+            "{} under way: they fetch on from each other, but nothing is launched, retried or cleaned up until this \
+             program goes on, and a long stop loses their connections.",
+            count(open as usize)
+        )],
     }
 }
 

@@ -5,6 +5,9 @@
 
 mod crew;
 mod headless;
+mod login;
+mod outside;
+mod pacer;
 mod show;
 mod signals;
 

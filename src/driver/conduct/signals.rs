@@ -4,10 +4,11 @@ use std::io;
 use std::sync::mpsc::SyncSender;
 use std::thread;
 
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
 use signal_hook::iterator::Signals;
 
 use crate::console::{Msg, Signal};
+use crate::driver::terminal;
 
 /// From now on SIGINT, SIGTERM and SIGHUP are messages to `to`.
 ///
@@ -30,16 +31,23 @@ pub(super) fn listen(to: SyncSender<Msg>) -> io::Result<()> {
     Ok(())
 }
 
-/// From now on a request to stop is a message to `to` and stops nothing, and so is the end of a stop that nobody could
-/// refuse. For a process that has the terminal in its hands.
+/// From now on a request to stop is a message to `to` and stops nothing, and so are the end of a stop that nobody could
+/// refuse, and a terminal's new size. For a process that has the terminal in its hands.
 ///
 /// # Errors
 /// When the operating system takes no handler or gives no thread.
 pub(super) fn stay(to: SyncSender<Msg>) -> io::Result<()> {
-    let mut signals = Signals::new([SIGTSTP, SIGCONT])?;
+    let mut signals = Signals::new([SIGTSTP, SIGCONT, SIGWINCH])?;
     thread::Builder::new().name("stops".to_owned()).spawn(move || {
         for number in signals.forever() {
-            let message = if number == SIGTSTP { Msg::Suspend } else { Msg::Resumed };
+            let message = match number {
+                SIGTSTP => Msg::Suspend,
+                SIGWINCH => match terminal::size() {
+                    Ok((columns, rows)) => Msg::Resize { columns, rows },
+                    Err(_) => continue,
+                },
+                _ => Msg::Resumed,
+            };
             if to.send(message).is_err() {
                 return;
             }

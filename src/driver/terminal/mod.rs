@@ -3,20 +3,24 @@
 //! Frames are made into bytes here and written by [`screen`], so that a slow or stopped terminal never stops the run.
 //! What is drawn and what a key means is the console's business.
 
+mod decode;
 mod input;
-mod keys;
+mod mode;
+mod paper;
 mod screen;
 
 use std::io::{self, Write};
 use std::panic;
-use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, Once, PoisonError};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
 
-use crossterm::terminal;
-use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
 
-pub use input::{Heard, hush, listen, silence};
+pub use decode::{Decoder, MouseAct, Typed};
+pub use input::{Listener, hush, listen};
+pub use paper::Paper;
 use screen::Delivery;
 pub use screen::{FrameBuffer, Screen};
 
@@ -32,11 +36,51 @@ const LEAVE: &str = "\x1b[?2026l\x1b[0m\x1b[?2004l\x1b[?1049l\x1b[23;0t\x1b[?25h
 /// Whether the terminal is ours now: it is given back exactly once.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
+/// The thread that draws. Only its panic is the end of the console.
+static OWNER: Mutex<Option<ThreadId>> = Mutex::new(None);
+
+/// What other threads said when they panicked while the terminal was ours.
+static LAST_WORDS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Panics of other threads that are told at the end.
+const LAST_WORDS_MAX: usize = 8;
+
+/// Whose the mouse is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mouse {
+    /// The terminal's own: it selects text.
+    Left,
+    /// The console's.
+    Taken,
+}
+
+impl Mouse {
+    const fn enter(self) -> &'static str {
+        match self {
+            Self::Left => "",
+            Self::Taken => "\x1b[?1000h\x1b[?1006h",
+        }
+    }
+
+    const fn leave(self) -> &'static str {
+        match self {
+            Self::Left => "",
+            Self::Taken => MOUSE_OFF,
+        }
+    }
+}
+
+/// Said on every way out, whoever had it.
+const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
+
 /// The terminal while it is ours. Dropping it gives it back.
 #[derive(Debug)]
 pub struct Terminal {
-    inner: ratatui::Terminal<CrosstermBackend<FrameBuffer>>,
+    inner: ratatui::Terminal<Paper<FrameBuffer>>,
     screen: Screen,
+    mouse: Mouse,
+    /// What stays on the terminal when it is given back.
+    kept: String,
 }
 
 impl Terminal {
@@ -46,19 +90,24 @@ impl Terminal {
     /// Whatever the terminal answers; it is given back in that case.
     pub fn take() -> io::Result<Self> {
         install_panic_hook();
-        // The theme decides on colours; crossterm's own NO_COLOR would take reverse and bold away with them.
-        crossterm::style::force_color_output(true);
-        terminal::enable_raw_mode()?;
+        mode::raw()?;
+        *OWNER.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread::current().id());
         TAKEN.store(true, Ordering::SeqCst);
         let taken = Screen::start().and_then(|screen| {
             screen.send(ENTER.as_bytes().to_vec());
-            let inner = ratatui::Terminal::new(CrosstermBackend::new(screen.buffer()))?;
-            Ok(Self { inner, screen })
+            let inner = ratatui::Terminal::new(Paper::new(screen.buffer(), size))?;
+            Ok(Self { inner, screen, mouse: Mouse::Left, kept: String::new() })
         });
         if taken.is_err() {
             give_back();
         }
         taken
+    }
+
+    /// Has the terminal report clicks and the wheel, or not.
+    pub fn mouse(&mut self, mouse: Mouse) {
+        self.mouse = mouse;
+        self.say(mouse.enter());
     }
 
     /// Whether a frame may be drawn: the one before has reached the terminal.
@@ -85,23 +134,56 @@ impl Terminal {
     /// # Errors
     /// When the terminal's size cannot be asked.
     pub fn redraw(&mut self) -> io::Result<()> {
-        terminal::disable_raw_mode()?;
-        terminal::enable_raw_mode()?;
-        self.screen.send(ENTER_AGAIN.as_bytes().to_vec());
+        mode::raw()?;
+        self.say(&[ENTER_AGAIN, self.mouse.enter()].concat());
         // Not `clear`: that asks the terminal where its cursor is, and the answer goes to who reads the keys.
         let (columns, rows) = size()?;
         self.inner.resize(Rect::new(0, 0, columns, rows))
     }
 
-    /// Rings the bell, behind the frame under way.
-    pub fn bell(&mut self) {
-        self.screen.send(b"\x07".to_vec());
+    /// Leaves the terminal to another program, as it was before it was ours.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub fn lend(&mut self) -> io::Result<()> {
+        self.screen.finish([self.mouse.leave(), LEAVE].concat().into_bytes());
+        mode::restore()
     }
 
-    /// Sets the title, behind the frame under way. Control characters are left out.
+    /// Takes the terminal back; the next frame draws every cell.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub fn take_back(&mut self) -> io::Result<()> {
+        mode::raw()?;
+        self.say(&[ENTER, self.mouse.enter()].concat());
+        let (columns, rows) = size()?;
+        self.inner.resize(Rect::new(0, 0, columns, rows))
+    }
+
+    /// How long the last frame took to reach the terminal.
+    pub fn last_flush(&self) -> Duration {
+        self.screen.last_flush()
+    }
+
+    /// Sends a sequence that draws nothing (a bell, a title), behind the frame under way.
+    pub fn say(&mut self, sequence: &str) {
+        self.screen.send(sequence.as_bytes().to_vec());
+    }
+
+    /// Sets the title. Control characters are left out.
     pub fn title(&mut self, title: &str) {
         let title: String = title.chars().filter(|c| !c.is_control()).take(120).collect();
-        self.screen.send(format!("\x1b]2;{title}\x07").into_bytes());
+        self.say(&format!("\x1b]2;{title}\x07"));
+    }
+
+    /// Draws a last frame, and leaves it on the terminal when that is given back.
+    ///
+    /// # Errors
+    /// When the terminal's size cannot be asked.
+    pub fn keep(&mut self, render: impl FnOnce(&mut ratatui::Frame<'_>)) -> io::Result<()> {
+        self.kept = paper::transcript(self.inner.draw(render)?.buffer);
+        Ok(())
     }
 }
 
@@ -110,11 +192,12 @@ impl Drop for Terminal {
         if !TAKEN.swap(false, Ordering::SeqCst) {
             return;
         }
-        let delivery = self.screen.finish(LEAVE.as_bytes().to_vec());
-        let _ = terminal::disable_raw_mode();
-        if delivery == Delivery::Stopped {
+        let delivery = self.screen.finish([self.mouse.leave(), LEAVE, &self.kept].concat().into_bytes());
+        let _ = mode::restore();
+        match delivery {
             // Whatever is said from now on would wait for ever.
-            hush();
+            Delivery::Stopped => hush(),
+            Delivery::Delivered => tell_last_words(),
         }
     }
 }
@@ -124,7 +207,7 @@ impl Drop for Terminal {
 /// # Errors
 /// When there is no terminal.
 pub fn size() -> io::Result<(u16, u16)> {
-    terminal::size()
+    mode::size()
 }
 
 /// Gives the terminal back, if it is ours. Errors are left alone: there is nobody to tell.
@@ -132,17 +215,37 @@ pub fn give_back() {
     if !TAKEN.swap(false, Ordering::SeqCst) {
         return;
     }
+    screen::close();
     let mut out = io::stdout();
-    let _ = out.write_all(LEAVE.as_bytes()).and_then(|()| out.flush());
-    let _ = terminal::disable_raw_mode();
+    let _ = out.write_all([MOUSE_OFF, LEAVE].concat().as_bytes()).and_then(|()| out.flush());
+    let _ = mode::restore();
+    tell_last_words();
 }
 
-/// A panic of any thread gives the terminal back before it speaks.
+fn tell_last_words() {
+    let words = std::mem::take(&mut *LAST_WORDS.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut err = io::stderr();
+    for words in words {
+        let _ = writeln!(err, "rookery: a part of it failed, and the run went on: {words}");
+    }
+}
+
+/// A panic of the thread that draws gives the terminal back before it speaks. One of another thread is a fault of that
+/// thread's work: the console goes on, and tells it at the end.
 fn install_panic_hook() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
+            let owner = *OWNER.lock().unwrap_or_else(PoisonError::into_inner);
+            if TAKEN.load(Ordering::SeqCst) && owner != Some(thread::current().id()) {
+                tracing::error!("{info}");
+                let mut words = LAST_WORDS.lock().unwrap_or_else(PoisonError::into_inner);
+                if words.len() < LAST_WORDS_MAX {
+                    words.push(info.to_string());
+                }
+                return;
+            }
             give_back();
             before(info);
         }));

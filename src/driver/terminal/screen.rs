@@ -3,7 +3,7 @@
 //! Writes go to the descriptor itself and not through `io::stdout`, whose lock a stopped terminal would hold for ever.
 
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -15,14 +15,39 @@ use rustix::io::Errno;
 /// Writes waiting at most; a frame is not drawn while one waits, so these are a frame, a title and a bell.
 const WAITING_MAX: usize = 8;
 
-/// Bytes written at once: a slow terminal is seen to move.
-const WRITE_MAX: usize = 512;
+/// Bytes written at once: what a pty takes without waiting. An ordinary frame is less, and so one write; of a large one a
+/// slow terminal is seen to take part after part.
+const WRITE_MAX: usize = 4096;
 
 /// A terminal that takes nothing for this long is stopped, and nobody waits for it.
 const STOPPED_AFTER: Duration = Duration::from_secs(2);
 
 /// Between two tries to write to a terminal that takes nothing now.
 const BUSY_WAIT: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+
+/// Whether frames may be written. A panic gives the terminal back in the middle of everything, and what waits then must not
+/// follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gate {
+    Open,
+    Closed,
+}
+
+static GATE: Mutex<Gate> = Mutex::new(Gate::Open);
+
+/// Tries of [`close`], ten milliseconds apart: a terminal that takes a part of a frame takes it sooner.
+const CLOSE_TRIES: usize = 20;
+
+/// From now on nothing of a frame is written. It does not wait for a terminal that is stopped.
+pub(super) fn close() {
+    for _ in 0..CLOSE_TRIES {
+        if let Ok(mut gate) = GATE.try_lock() {
+            *gate = Gate::Closed;
+            return;
+        }
+        thread::park_timeout(Duration::from_millis(10));
+    }
+}
 
 /// What a frame is drawn into. Flushing it sends it to the terminal as one synchronized update.
 #[derive(Debug, Clone)]
@@ -62,6 +87,8 @@ struct Way {
     moved: AtomicUsize,
     /// A write failed.
     gone: AtomicBool,
+    /// Microseconds that the last write took.
+    flush: AtomicU64,
 }
 
 impl Lane {
@@ -95,14 +122,18 @@ impl Screen {
     /// # Errors
     /// When the operating system gives no thread.
     pub fn start() -> io::Result<Self> {
+        *GATE.lock().unwrap_or_else(PoisonError::into_inner) = Gate::Open;
         let (sender, receiver) = mpsc::sync_channel::<Vec<u8>>(WAITING_MAX);
         let way = Arc::new(Way::default());
         let told = Arc::clone(&way);
         thread::Builder::new().name("screen".to_owned()).spawn(move || {
             for bytes in receiver {
+                let begun = Instant::now();
                 if write(&bytes, &told.moved).is_err() {
                     told.gone.store(true, Ordering::SeqCst);
                 }
+                let took = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+                told.flush.store(took, Ordering::SeqCst);
                 told.waiting.fetch_sub(1, Ordering::SeqCst);
             }
         })?;
@@ -122,6 +153,11 @@ impl Screen {
     /// Whether everything sent has reached the terminal.
     pub fn is_idle(&self) -> bool {
         self.lane.way.waiting.load(Ordering::SeqCst) == 0
+    }
+
+    /// How long the last write took.
+    pub fn last_flush(&self) -> Duration {
+        Duration::from_micros(self.lane.way.flush.load(Ordering::SeqCst))
     }
 
     /// Whether a write failed.
@@ -155,7 +191,13 @@ fn write(bytes: &[u8], moved: &AtomicUsize) -> rustix::io::Result<()> {
     let terminal = io::stdout();
     let mut rest = bytes;
     while !rest.is_empty() {
-        match rustix::io::write(&terminal, &rest[..rest.len().min(WRITE_MAX)]) {
+        let gate = GATE.lock().unwrap_or_else(PoisonError::into_inner);
+        if *gate == Gate::Closed {
+            return Ok(());
+        }
+        let written = rustix::io::write(&terminal, &rest[..rest.len().min(WRITE_MAX)]);
+        drop(gate);
+        match written {
             Ok(0) => return Err(Errno::IO),
             Ok(written) => {
                 moved.fetch_add(written, Ordering::SeqCst);
