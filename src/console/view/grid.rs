@@ -31,7 +31,7 @@ impl Lit {
 }
 
 /// Columns of a card's bar.
-const BAR_MIN: usize = 6;
+const BAR_MIN: usize = 4;
 const BAR_MAX: usize = 24;
 
 /// A card with less room than this behind its name has no room for a state and a reason.
@@ -199,14 +199,14 @@ fn card(model: &Model, theme: &Theme, buffer: &mut Buffer, place: Rect, cell: &C
 }
 
 /// Columns of what is told of a host under way, the most telling first.
-const FIGURES: [usize; 5] = [14, 11, 5, 10, 15];
+const FIGURES: [usize; 5] = [11, 11, 5, 10, 15];
 
 fn figures(model: &Model, host: &HostRecord) -> [String; 5] {
     let now = model.shown_now();
     let eta = model.shown().eta_of(host.id, now).filter(|eta| eta.as_secs() < 100 * 3600);
     let age = host.advanced.map_or_else(String::new, |advanced| text::age(now.since(advanced)));
     [
-        format!(" {:>10} in", host.progress.rate_down.to_string()),
+        format!(" {:>10}", host.progress.rate_down.to_string()),
         format!("  ETA {:<5}", eta.map_or_else(|| "--:--".to_owned(), text::clock)),
         format!(" {age:>4}"),
         format!("{:>4} peers", host.progress.peers),
