@@ -3,7 +3,9 @@
 //! Three things are wanted of a choice. *Near*: hosts of one zone hear of each other, and only a few of them, the gates,
 //! hear of other zones, so that few are asked to bring anything in. *Least loaded*: whoever was handed out least goes
 //! first, so that all end up with about as many connections, joined at random. *Bounded*: an answer costs as much as it
-//! is long. A newcomer counts as having been handed out as often as the least of the others, or all would be sent to it.
+//! is long. A newcomer is handed out to the next few who ask, before it takes its turn with all others: all would be sent
+//! to one that counted as never handed out, one that got no start would be joined to too few, and hosts that come one
+//! after the other and hear of the latest alone would form a chain, through all of which every piece would have to pass.
 //!
 //! It does **not** know who is of use to whom: the caller says.
 
@@ -19,6 +21,9 @@ pub const ABROAD_MAX: usize = 12;
 
 /// Hosts of other zones that all others hear of: not to be dialled while there is anybody near.
 pub const RESORT_MAX: usize = 2;
+
+/// How much less often than the others a newcomer counts as having been handed out.
+const HEAD_START: u64 = 6;
 
 /// Those who take part, by what the caller calls them.
 #[derive(Debug, Clone)]
@@ -83,7 +88,7 @@ impl<K: Copy + Ord> Roster<K> {
         self.leave(key, rng);
         self.joined += 1;
         let quarter = self.quarters.entry(zone.cloned()).or_default();
-        let near = (least(&quarter.queue), rng.u64(..));
+        let near = (newcomer(&quarter.queue), rng.u64(..));
         quarter.queue.insert((near, key));
         quarter.order.insert(self.joined, key);
         self.entries.insert(key, Entry { zone: zone.cloned(), joined: self.joined, near, gate: None });
@@ -167,7 +172,7 @@ impl<K: Copy + Ord> Roster<K> {
 
     /// Somebody becomes a gate.
     fn open(&mut self, key: K, rng: &mut fastrand::Rng) {
-        let rank = (least(&self.gates), rng.u64(..));
+        let rank = (newcomer(&self.gates), rng.u64(..));
         let Some(entry) = self.entries.get_mut(&key) else { return };
         entry.gate = Some(rank);
         self.gates.insert((rank, key));
@@ -177,9 +182,9 @@ impl<K: Copy + Ord> Roster<K> {
     }
 }
 
-/// How often whoever was handed out least was.
-fn least<K: Ord>(queue: &Queue<K>) -> u64 {
-    queue.first().map_or(0, |((handed, _), _)| *handed)
+/// How often a newcomer counts as having been handed out, given the others.
+fn newcomer<K: Ord>(queue: &Queue<K>) -> u64 {
+    queue.last().map_or(0, |((most, _), _)| most.saturating_sub(HEAD_START))
 }
 
 #[cfg(test)]
@@ -218,6 +223,24 @@ mod tests {
         roster.enter(500, None, &mut rng);
         let told = (0..100).filter(|host| roster.choose((*host, None), 20, &mut rng, |_| true).contains(&500)).count();
         assert!((10..=30).contains(&told), "{told}");
+    }
+
+    #[test]
+    fn those_who_come_one_after_the_other_are_few_steps_apart() {
+        let (mut roster, mut rng) = (Roster::default(), fastrand::Rng::with_seed(1));
+        let mut joined = vec![Vec::new(); 2000];
+        for host in 0..joined.len() {
+            roster.enter(host, None, &mut rng);
+            for other in roster.choose((host, None), 50, &mut rng, |_| true).into_iter().take(12) {
+                joined[host].push(other);
+                joined[other].push(host);
+            }
+        }
+        let mut reached = BTreeSet::from([0]);
+        for _ in 0..4 {
+            reached = reached.iter().flat_map(|host| &joined[*host]).copied().chain(reached.iter().copied()).collect();
+        }
+        assert_eq!(reached.len(), joined.len());
     }
 
     #[test]

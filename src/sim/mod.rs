@@ -24,6 +24,6 @@ mod world;
 pub use checks::Violation;
 pub use figures::Figures;
 pub use report::{HostReport, Report};
-pub use scenario::{HostSpec, Scenario, ScenarioError};
+pub use scenario::{HostSpec, Scenario, ScenarioError, Weights};
 pub use trouble::{Fault, Partition, TrackerEnd, Trouble};
 pub use world::{Progress, World};

@@ -3,7 +3,7 @@
 use crate::base::{ByteCount, ByteRate, Instant};
 use crate::swarm::ConnectionId;
 
-use super::HostSpec;
+use super::{HostSpec, Weights};
 
 /// TCP payload of a full Ethernet frame, and that frame: Ethernet, IP and TCP heads with timestamps, MTU 1500.
 const FRAME: (u64, u64) = (1448, 1514);
@@ -91,13 +91,14 @@ pub(super) struct Network {
     nics: Vec<Nic>,
     /// Every connection there ever was, by its number less 1; `None` once it has ended.
     links: Vec<Option<Link>>,
+    weights: Weights,
     pub(super) ledger: Ledger,
 }
 
 impl Network {
-    pub(super) fn new(specs: impl Iterator<Item = HostSpec>) -> Self {
+    pub(super) fn new(specs: impl Iterator<Item = HostSpec>, weights: Weights) -> Self {
         let nic = |spec| Nic { spec, up_free: Instant::ZERO, down_free: Instant::ZERO };
-        Self { nics: specs.map(nic).collect(), links: Vec::new(), ledger: Ledger::default() }
+        Self { nics: specs.map(nic).collect(), links: Vec::new(), weights, ledger: Ledger::default() }
     }
 
     /// When something without weight arrives.
@@ -131,7 +132,7 @@ impl Network {
     }
 
     /// Ends a connection; what is said on it after this reaches nobody.
-    pub(super) fn close(&mut self, id: ConnectionId, host: usize, now: Instant) -> Option<(Instant, Inbound)> {
+    pub(super) fn close(&mut self, id: ConnectionId, host: usize, now: Instant) -> Option<Passage> {
         let last = self.carry(id, host, Freight::NOTHING, now);
         self.drop_link(id);
         last
@@ -168,27 +169,29 @@ impl Network {
         own.map(|(number, _)| ConnectionId(number)).collect()
     }
 
-    /// Puts something on its way; returns when the first of it reaches the other host's queue, and with what it is to be
-    /// taken in there. What it is answered with (acknowledgements) takes its share of the other direction.
-    pub(super) fn carry(
-        &mut self,
-        id: ConnectionId,
-        from: usize,
-        freight: Freight,
-        now: Instant,
-    ) -> Option<(Instant, Inbound)> {
+    /// Puts something on its way; returns how it goes. What it is answered with (acknowledgements) takes its share of the
+    /// other direction.
+    pub(super) fn carry(&mut self, id: ConnectionId, from: usize, freight: Freight, now: Instant) -> Option<Passage> {
         let link = self.links.get_mut(place(id)?)?.as_mut()?;
         let (direction, to) = if link.dialer == from { (0, link.listener) } else { (1, link.dialer) };
         let latency = self.nics[from].spec.latency + self.nics[to].spec.latency;
-        let mut bytes = freight.framed();
+        if self.weights == Weights::Blocks && freight.payload == 0 {
+            return Some(Passage::Straight { to, at: now + latency });
+        }
+        let mut bytes = match self.weights {
+            Weights::Frames => freight.framed(),
+            Weights::Blocks => freight.payload,
+        };
         if freight.payload == 0 && link.flights[direction].small.replace(now) != Some(now) {
             bytes += HEAD;
         }
         let (begun, ended) = self.nics[from].send(bytes, now);
-        self.nics[to].send(bytes * HEAD / (FRAME.1 * FRAMES_AN_ACKNOWLEDGEMENT), now);
+        if self.weights == Weights::Frames {
+            self.nics[to].send(bytes * HEAD / (FRAME.1 * FRAMES_AN_ACKNOWLEDGEMENT), now);
+        }
         self.ledger.sent += ByteCount(freight.payload);
         self.ledger.under_way += ByteCount(freight.payload);
-        Some((begun + latency, Inbound { to, bytes, brought: ended + latency }))
+        Some(Passage::Queued { at: begun + latency, inbound: Inbound { to, bytes, brought: ended + latency } })
     }
 
     /// Payload has left its sender for the queue of `to`; returns of how much the sender is told that it is sent.
@@ -239,6 +242,25 @@ pub(super) enum Fate {
     Received,
     /// The host or the connection was gone.
     Lost,
+}
+
+/// How something goes its way.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Passage {
+    /// It waits for those before it: the first of it reaches the other host's queue then.
+    Queued { at: Instant, inbound: Inbound },
+    /// It has no weight, and is there then.
+    Straight { at: Instant, to: usize },
+}
+
+impl Passage {
+    /// The host it is for.
+    pub(super) const fn to(self) -> usize {
+        match self {
+            Self::Queued { inbound, .. } => inbound.to,
+            Self::Straight { to, .. } => to,
+        }
+    }
 }
 
 /// Something that is in the queue of the host it is for.

@@ -67,6 +67,9 @@ pub struct Scenario {
     /// What every host is like.
     #[serde(default)]
     pub host: HostSpec,
+    /// What takes its time on a line.
+    #[serde(default)]
+    pub weights: Weights,
     /// When the tracker goes, if it does: a time, or `first-announces`.
     #[serde(default, deserialize_with = "tracker_end")]
     pub tracker_gone_after: Option<TrackerEnd>,
@@ -82,6 +85,18 @@ pub struct Scenario {
     /// When the network is cut in two.
     #[serde(default, rename = "partition")]
     pub partitions: Vec<Partition>,
+}
+
+/// What takes its time on a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Weights {
+    /// Everything: frames of Ethernet, acknowledgements, and messages however small.
+    #[default]
+    Frames,
+    /// Blocks alone, as long as their payload: for fleets that are too large to simulate all blocks of a piece. Where one
+    /// block stands for a piece of a hundred, what is said about it would weigh a hundred times too much.
+    Blocks,
 }
 
 /// A host's place in the network.
@@ -150,6 +165,7 @@ impl Scenario {
             zoneless: Vec::new(),
             connections: connections(),
             host: HostSpec::default(),
+            weights: Weights::default(),
             tracker_gone_after: None,
             start_within: Duration::ZERO,
             limit: limit(),

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::events::{Event, Events, Parcel};
 use super::host::{Content, Host, Life, address_of, host_at};
 use super::misfortune::{of_the_world, spec_of};
-use super::network::{Fate, Freight, Network};
+use super::network::{Fate, Freight, Network, Passage};
 use super::report::{HostReport, Report};
 use super::{Fault, Scenario, Trouble, Violation, checks};
 use crate::base::{BLOCK_LENGTH, Block, ByteCount, InfoHash, Instant, Layout, PeerId, PieceIndex, Zone};
@@ -95,7 +95,7 @@ impl World {
         }
         Self {
             unfinished: hosts.iter().filter(|host| host.awaited).count(),
-            network: Network::new(hosts.iter().map(|host| spec_of(host, scenario.host))),
+            network: Network::new(hosts.iter().map(|host| spec_of(host, scenario.host)), scenario.weights),
             tracker: Tracker::new(TrackerConfig::open(), scenario.seed),
             zones: (0..hosts.len()).map(|host| scenario.zone_of(host)).collect(),
             scenario: scenario.clone(),
@@ -353,8 +353,15 @@ impl World {
         if self.network.is_severed(connection) {
             return self.network.lose(freight.payload);
         }
-        if let Some((at, inbound)) = self.network.carry(connection, from, freight, self.now) {
-            self.events.push(at, Event::Reached { inbound, connection, parcel });
+        if let Some(passage) = self.network.carry(connection, from, freight, self.now) {
+            self.dispatch(passage, connection, parcel);
+        }
+    }
+
+    fn dispatch(&mut self, passage: Passage, connection: ConnectionId, parcel: Parcel) {
+        match passage {
+            Passage::Queued { at, inbound } => self.events.push(at, Event::Reached { inbound, connection, parcel }),
+            Passage::Straight { at, to } => self.events.push(at, Event::Arrived { to, connection, parcel }),
         }
     }
 
@@ -412,9 +419,9 @@ impl World {
             self.network.drop_link(connection);
             return to;
         }
-        let (at, inbound) = self.network.close(connection, from, self.now)?;
-        self.events.push(at, Event::Reached { inbound, connection, parcel: Parcel::Closed });
-        Some(inbound.to)
+        let passage = self.network.close(connection, from, self.now)?;
+        self.dispatch(passage, connection, Parcel::Closed);
+        Some(passage.to())
     }
 
     fn serve(&mut self, index: usize, connection: ConnectionId, block: Block) -> Result<Option<Input>, Violation> {

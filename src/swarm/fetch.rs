@@ -1,7 +1,6 @@
 //! What we want: blocks asked for, taken, verified, and asked for again.
 
 use std::collections::VecDeque;
-use std::ops::Bound;
 
 use bytes::Bytes;
 
@@ -109,9 +108,8 @@ impl Swarm {
         if self.have.is_full() {
             return;
         }
-        let after = (Bound::Excluded(self.last_filled), Bound::Unbounded);
-        let rest = self.peers.range(after).chain(self.peers.range(..=self.last_filled));
-        let connections: Vec<_> = rest.filter(|(_, peer)| peer.useful > 0).map(|(connection, _)| *connection).collect();
+        let all = self.peers.iter_after(self.last_filled);
+        let connections: Vec<_> = all.filter(|(_, peer)| peer.useful > 0).map(|(connection, _)| *connection).collect();
         for connection in connections {
             if !self.download.is_ready() {
                 break;

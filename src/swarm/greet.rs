@@ -61,7 +61,7 @@ impl Swarm {
             self.disconnect(now, connection, PeerFault::NotAllowed);
         } else if knocking >= self.config.greetings_max {
             self.disconnect(now, connection, PeerFault::Full);
-        } else if self.peers.len() + self.greetings.len() > self.config.connections_max {
+        } else if self.peers.len() + self.greetings.len() + self.dialer.dialing() > self.config.connections_max {
             match self.useless(now) {
                 Some(useless) => self.disconnect(now, useless, PeerFault::Useless),
                 None if self.may_outrank(address) => {}

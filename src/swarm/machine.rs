@@ -14,7 +14,8 @@ use super::dialer::Dialer;
 use super::io::Announcement;
 use super::locality::Locality;
 use super::meter::Meter;
-use super::peer::{Gate, Greeting, Peer, PeerSummary};
+use super::peer::{Gate, Greeting, PeerSummary};
+use super::peers::Peers;
 use super::picker::Picker;
 use super::pieces::Pieces;
 use super::slumber::Slumber;
@@ -43,7 +44,7 @@ pub struct Swarm {
     pub(super) info_hash: InfoHash,
     pub(super) have: Bitfield,
     pub(super) greetings: BTreeMap<ConnectionId, Greeting>,
-    pub(super) peers: BTreeMap<ConnectionId, Peer>,
+    pub(super) peers: Peers,
     pub(super) picker: Picker,
     pub(super) pieces: Pieces,
     pub(super) spread: Spread,
@@ -136,7 +137,7 @@ impl Swarm {
             picker,
             origin,
             greetings: BTreeMap::new(),
-            peers: BTreeMap::new(),
+            peers: Peers::default(),
             unwritten: 0,
             last_block: Instant::ZERO,
             usual_wait: Duration::ZERO,

@@ -22,6 +22,7 @@ mod locality;
 mod machine;
 mod meter;
 mod peer;
+mod peers;
 mod picker;
 mod pieces;
 mod priority;
