@@ -11,9 +11,10 @@ use std::io::{self, Write};
 use std::rc::Rc;
 use std::time::Duration;
 
-use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use ratatui::layout::Rect;
+use ratatui::{Terminal, TerminalOptions, Viewport};
 use rookery::console::{ColorDepth, Glyphs, Theme, view};
-use rookery::driver::terminal::Paper;
 use stage::Screen;
 
 /// A terminal that only counts.
@@ -34,7 +35,9 @@ impl Write for Counter {
 /// Bytes of each second, with ten frames in it.
 fn bytes(screen: &mut Screen, theme: &Theme, seconds: u32, mut second: impl FnMut(&mut Screen)) -> Vec<usize> {
     let counter = Counter::default();
-    let mut terminal = Terminal::new(Paper::new(counter.clone(), || Ok((200, 60)))).unwrap();
+    let viewport = Viewport::Fixed(Rect::new(0, 0, 200, 60));
+    let options = TerminalOptions { viewport };
+    let mut terminal = Terminal::with_options(CrosstermBackend::new(counter.clone()), options).unwrap();
     terminal.draw(|frame| view(&screen.model, theme, frame)).unwrap();
     let mut all = Vec::new();
     for _ in 0..seconds {

@@ -25,7 +25,7 @@ const LAYERS: &[(&str, &str, &str)] = &[
     (
         "driver",
         "base metainfo wire announce control inventory tracker swarm rollout console payload release journal",
-        "bytes tokio russh hyper hyper_util http_body_util ratatui sha1 sha2 rustix fastrand jiff serde_json \
+        "bytes tokio russh hyper hyper_util http_body_util crossterm ratatui sha1 sha2 rustix fastrand jiff serde_json \
          flate2 lexopt tracing signal_hook socket2 bt_bencode",
     ),
     ("sim", "base metainfo wire announce control inventory tracker swarm rollout console", "bytes fastrand toml"),
@@ -41,7 +41,7 @@ const LAYERS: &[(&str, &str, &str)] = &[
 ];
 
 /// Crates that belong to some layers only; all others may be used by all.
-const PLACED: &str = "bt_bencode bytes clap clap_complete clap_mangen fastrand flate2 http_body_util hyper \
+const PLACED: &str = "bt_bencode bytes clap clap_complete clap_mangen crossterm fastrand flate2 http_body_util hyper \
                       hyper_util jiff lexopt ratatui regex_lite rpassword russh rustix serde_json sha1 sha2 signal_hook socket2 tar \
                       tokio toml tracing tracing_appender tracing_subscriber zstd";
 

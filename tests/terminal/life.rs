@@ -147,6 +147,17 @@ fn when_the_run_is_over_a_lost_terminal_ends_the_program_and_nothing_spins() {
 }
 
 #[test]
+fn keys_that_come_all_at_once_are_all_taken() {
+    let mut session = Session::demo(&["--hosts", "4", "--no-faults"]);
+    session.wait_for("fetching");
+    // More than is read at once.
+    session.press(&["j".repeat(3000).as_str(), "?"].concat());
+    session.wait_for("retry every failed");
+    session.signal("TERM");
+    assert_eq!(session.end(), 143);
+}
+
+#[test]
 fn a_hangup_lets_the_run_end_without_its_terminal() {
     let mut session = Session::demo(&["--hosts", "4", "--no-faults"]);
     session.wait_for("fetching");

@@ -1,23 +1,25 @@
-//! Keys and pastes, read by a thread of their own, which also sees the end of the terminal: it waits for the terminal and
-//! for nothing else, so a terminal that goes away wakes it once and is never asked again.
+//! Keys, pastes and clicks, read by a thread of their own, which also sees the end of the terminal.
+//!
+//! crossterm reads and understands them, but is asked only while there is something to read: it would try again for ever on
+//! a terminal that is gone, and could not be told to leave the terminal to another program.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use crossterm::event;
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
-use super::decode::{Decoder, MouseAct, Typed};
-use crate::console::{Key, KeyCode, Msg, Signal};
+use super::keys::message;
+use crate::console::{Msg, Signal};
 
-/// An escape that is followed by nothing for this long is the key of that name.
-const ESCAPE_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
-
-/// Bytes read at once.
-const READ_MAX: usize = 1024;
+/// How long crossterm looks for one more event. It keeps what it has read and not told, so it is asked until it finds
+/// nothing; asked for no time at all it does not even look there.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Longest wait for the thread to let go of the terminal; it has nothing else to do.
 const LET_GO_MAX: Duration = Duration::from_secs(1);
@@ -86,51 +88,37 @@ struct Ears {
 enum Heard {
     Keys,
     Pause,
-    Nothing,
     Gone,
     Dropped,
 }
 
 impl Ears {
     fn read(&self, to: &SyncSender<Msg>) -> End {
-        let mut decoder = Decoder::default();
-        let mut buffer = [0; READ_MAX];
         loop {
-            let typed = match self.wait(&decoder) {
+            match self.wait() {
                 Heard::Gone => return End::Gone,
                 Heard::Dropped => return End::Unheard,
-                Heard::Nothing => decoder.settle(),
+                Heard::Keys => {
+                    if let ControlFlow::Break(end) = take(to) {
+                        return end;
+                    }
+                }
                 Heard::Pause => {
                     let _ = self.pausing.try_send(());
                     if self.resumed.recv().is_err() {
                         return End::Unheard;
                     }
-                    continue;
-                }
-                Heard::Keys => match rustix::io::read(io::stdin(), &mut buffer) {
-                    Ok(0) => return End::Gone,
-                    Ok(length) => decoder.feed(&buffer[..length]),
-                    Err(Errno::INTR | Errno::AGAIN) => continue,
-                    Err(_) => return End::Gone,
-                },
-            };
-            for message in typed.into_iter().map(message) {
-                if to.send(message).is_err() {
-                    return End::Unheard;
                 }
             }
         }
     }
 
-    fn wait(&self, decoder: &Decoder) -> Heard {
+    fn wait(&self) -> Heard {
         let stdin = io::stdin();
         let mut fds = [PollFd::new(&stdin, PollFlags::IN), PollFd::new(&self.woken, PollFlags::IN)];
-        loop {
-            match poll(&mut fds, decoder.is_undecided().then_some(&ESCAPE_WAIT)) {
-                Ok(0) => return Heard::Nothing,
-                Ok(_) => break,
-                Err(Errno::INTR | Errno::AGAIN) => {}
-                Err(_) => return Heard::Gone,
+        while let Err(error) = poll(&mut fds, None) {
+            if error != Errno::INTR && error != Errno::AGAIN {
+                return Heard::Gone;
             }
         }
         let (terminal, woken) = (fds[0].revents(), fds[1].revents());
@@ -147,13 +135,21 @@ impl Ears {
     }
 }
 
-fn message(typed: Typed) -> Msg {
-    match typed {
-        Typed::Key(key) => Msg::Key(key),
-        Typed::Paste(text) => Msg::Paste(text),
-        Typed::Mouse(MouseAct::WheelUp, ..) => Msg::Key(Key::plain(KeyCode::Up)),
-        Typed::Mouse(MouseAct::WheelDown, ..) => Msg::Key(Key::plain(KeyCode::Down)),
-        Typed::Mouse(MouseAct::Press, column, row) => Msg::Click { column, row },
+/// Passes on everything that has been typed. Of a terminal that goes away meanwhile crossterm has an error to tell, or
+/// nothing, and the next look at the terminal says why.
+fn take(to: &SyncSender<Msg>) -> ControlFlow<End> {
+    loop {
+        match event::poll(LOOK) {
+            Ok(true) => {}
+            Ok(false) => return ControlFlow::Continue(()),
+            Err(_) => return ControlFlow::Break(End::Gone),
+        }
+        let Ok(event) = event::read() else { return ControlFlow::Break(End::Gone) };
+        if let Some(message) = message(event)
+            && to.send(message).is_err()
+        {
+            return ControlFlow::Break(End::Unheard);
+        }
     }
 }
 

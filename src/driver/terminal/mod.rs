@@ -1,13 +1,13 @@
 //! The operator's terminal: taken, drawn on from a thread of its own, and given back on every way out.
 //!
-//! Frames are made into bytes here and written by [`screen`], so that a slow or stopped terminal never stops the run.
-//! What is drawn and what a key means is the console's business.
+//! crossterm speaks to it and understands its keys. What is said is made whole in memory and written by [`screen`], so that
+//! a slow or stopped terminal never stops the run. What is drawn and what a key means is the console's business.
 
-mod decode;
 mod input;
+mod keys;
 mod mode;
-mod paper;
 mod screen;
+mod transcript;
 
 use std::io::{self, Write};
 use std::panic;
@@ -16,22 +16,15 @@ use std::sync::{Mutex, Once, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
+use crossterm::event::DisableMouseCapture;
+use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
+use ratatui::{TerminalOptions, Viewport};
 
-pub use decode::{Decoder, MouseAct, Typed};
 pub use input::{Listener, hush, listen};
-pub use paper::Paper;
+pub use mode::Mouse;
 use screen::Delivery;
 pub use screen::{FrameBuffer, Screen};
-
-/// What the console wants of a terminal: a title to give back, the alternate screen, bracketed paste, no cursor.
-const ENTER: &str = "\x1b[22;0t\x1b[?1049h\x1b[?2004h\x1b[?25l\x1b[2J";
-
-/// The same again for a terminal that may have lost it; the title is not kept twice.
-const ENTER_AGAIN: &str = "\x1b[?1049h\x1b[?2004h\x1b[?25l\x1b[2J";
-
-/// All of it given back. The end of a synchronized update comes first: a frame may have been cut off.
-const LEAVE: &str = "\x1b[?2026l\x1b[0m\x1b[?2004l\x1b[?1049l\x1b[23;0t\x1b[?25h";
 
 /// Whether the terminal is ours now: it is given back exactly once.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -45,38 +38,11 @@ static LAST_WORDS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 /// Panics of other threads that are told at the end.
 const LAST_WORDS_MAX: usize = 8;
 
-/// Whose the mouse is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mouse {
-    /// The terminal's own: it selects text.
-    Left,
-    /// The console's.
-    Taken,
-}
-
-impl Mouse {
-    const fn enter(self) -> &'static str {
-        match self {
-            Self::Left => "",
-            Self::Taken => "\x1b[?1000h\x1b[?1006h",
-        }
-    }
-
-    const fn leave(self) -> &'static str {
-        match self {
-            Self::Left => "",
-            Self::Taken => MOUSE_OFF,
-        }
-    }
-}
-
-/// Said on every way out, whoever had it.
-const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
-
 /// The terminal while it is ours. Dropping it gives it back.
 #[derive(Debug)]
 pub struct Terminal {
-    inner: ratatui::Terminal<Paper<FrameBuffer>>,
+    inner: ratatui::Terminal<CrosstermBackend<FrameBuffer>>,
+    frame: FrameBuffer,
     screen: Screen,
     mouse: Mouse,
     /// What stays on the terminal when it is given back.
@@ -90,13 +56,17 @@ impl Terminal {
     /// Whatever the terminal answers; it is given back in that case.
     pub fn take() -> io::Result<Self> {
         install_panic_hook();
+        // The theme decides on colours; with NO_COLOR crossterm would leave reverse and bold out with them.
+        crossterm::style::force_color_output(true);
         mode::raw()?;
         *OWNER.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread::current().id());
         TAKEN.store(true, Ordering::SeqCst);
         let taken = Screen::start().and_then(|screen| {
-            screen.send(ENTER.as_bytes().to_vec());
-            let inner = ratatui::Terminal::new(Paper::new(screen.buffer(), size))?;
-            Ok(Self { inner, screen, mouse: Mouse::Left, kept: String::new() })
+            screen.send(mode::enter().into_bytes());
+            let frame = screen.buffer();
+            let options = TerminalOptions { viewport: Viewport::Fixed(area()?) };
+            let inner = ratatui::Terminal::with_options(CrosstermBackend::new(frame.clone()), options)?;
+            Ok(Self { inner, frame, screen, mouse: Mouse::Left, kept: String::new() })
         });
         if taken.is_err() {
             give_back();
@@ -107,7 +77,7 @@ impl Terminal {
     /// Has the terminal report clicks and the wheel, or not.
     pub fn mouse(&mut self, mouse: Mouse) {
         self.mouse = mouse;
-        self.say(mouse.enter());
+        self.say(&mouse.enter());
     }
 
     /// Whether a frame may be drawn: the one before has reached the terminal.
@@ -125,7 +95,16 @@ impl Terminal {
     /// # Errors
     /// When the terminal's size cannot be asked.
     pub fn draw(&mut self, render: impl FnOnce(&mut ratatui::Frame<'_>)) -> io::Result<()> {
-        self.inner.draw(render).map(|_| ())
+        self.fit()?;
+        self.inner.draw(render)?;
+        self.frame.send();
+        Ok(())
+    }
+
+    /// Follows the terminal's size.
+    fn fit(&mut self) -> io::Result<()> {
+        let area = area()?;
+        if self.inner.get_frame().area() == area { Ok(()) } else { self.inner.resize(area) }
     }
 
     /// Takes the terminal again, which another program or a stop may have changed, and forgets what is on it: the next
@@ -135,10 +114,9 @@ impl Terminal {
     /// When the terminal's size cannot be asked.
     pub fn redraw(&mut self) -> io::Result<()> {
         mode::raw()?;
-        self.say(&[ENTER_AGAIN, self.mouse.enter()].concat());
+        self.say(&[mode::enter_again(), self.mouse.enter()].concat());
         // Not `clear`: that asks the terminal where its cursor is, and the answer goes to who reads the keys.
-        let (columns, rows) = size()?;
-        self.inner.resize(Rect::new(0, 0, columns, rows))
+        self.inner.resize(area()?)
     }
 
     /// Leaves the terminal to another program, as it was before it was ours.
@@ -146,7 +124,7 @@ impl Terminal {
     /// # Errors
     /// When the terminal is gone.
     pub fn lend(&mut self) -> io::Result<()> {
-        self.screen.finish([self.mouse.leave(), LEAVE].concat().into_bytes());
+        self.screen.finish([self.mouse.leave(), mode::leave()].concat().into_bytes());
         mode::restore()
     }
 
@@ -156,9 +134,8 @@ impl Terminal {
     /// When the terminal is gone.
     pub fn take_back(&mut self) -> io::Result<()> {
         mode::raw()?;
-        self.say(&[ENTER, self.mouse.enter()].concat());
-        let (columns, rows) = size()?;
-        self.inner.resize(Rect::new(0, 0, columns, rows))
+        self.say(&[mode::enter(), self.mouse.enter()].concat());
+        self.inner.resize(area()?)
     }
 
     /// How long the last frame took to reach the terminal.
@@ -171,7 +148,7 @@ impl Terminal {
         self.screen.send(sequence.as_bytes().to_vec());
     }
 
-    /// Sets the title. Control characters are left out.
+    /// Sets the title, and not the icon's name, as crossterm's command would. Control characters are left out.
     pub fn title(&mut self, title: &str) {
         let title: String = title.chars().filter(|c| !c.is_control()).take(120).collect();
         self.say(&format!("\x1b]2;{title}\x07"));
@@ -182,7 +159,9 @@ impl Terminal {
     /// # Errors
     /// When the terminal's size cannot be asked.
     pub fn keep(&mut self, render: impl FnOnce(&mut ratatui::Frame<'_>)) -> io::Result<()> {
-        self.kept = paper::transcript(self.inner.draw(render)?.buffer);
+        self.fit()?;
+        self.kept = transcript::transcript(self.inner.draw(render)?.buffer);
+        self.frame.send();
         Ok(())
     }
 }
@@ -192,7 +171,7 @@ impl Drop for Terminal {
         if !TAKEN.swap(false, Ordering::SeqCst) {
             return;
         }
-        let delivery = self.screen.finish([self.mouse.leave(), LEAVE, &self.kept].concat().into_bytes());
+        let delivery = self.screen.finish([self.mouse.leave(), mode::leave(), self.kept.clone()].concat().into_bytes());
         let _ = mode::restore();
         match delivery {
             // Whatever is said from now on would wait for ever.
@@ -210,6 +189,11 @@ pub fn size() -> io::Result<(u16, u16)> {
     mode::size()
 }
 
+fn area() -> io::Result<Rect> {
+    let (columns, rows) = size()?;
+    Ok(Rect::new(0, 0, columns, rows))
+}
+
 /// Gives the terminal back, if it is ours. Errors are left alone: there is nobody to tell.
 pub fn give_back() {
     if !TAKEN.swap(false, Ordering::SeqCst) {
@@ -217,7 +201,8 @@ pub fn give_back() {
     }
     screen::close();
     let mut out = io::stdout();
-    let _ = out.write_all([MOUSE_OFF, LEAVE].concat().as_bytes()).and_then(|()| out.flush());
+    let _ =
+        out.write_all([mode::ansi(DisableMouseCapture), mode::leave()].concat().as_bytes()).and_then(|()| out.flush());
     let _ = mode::restore();
     tell_last_words();
 }

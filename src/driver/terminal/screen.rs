@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
+use super::mode;
+
 /// Writes waiting at most; a frame is not drawn while one waits, so these are a frame, a title and a bell.
 const WAITING_MAX: usize = 8;
 
@@ -49,11 +51,21 @@ pub(super) fn close() {
     }
 }
 
-/// What a frame is drawn into. Flushing it sends it to the terminal as one synchronized update.
+/// What a frame is drawn into.
 #[derive(Debug, Clone)]
 pub struct FrameBuffer {
     bytes: Arc<Mutex<Vec<u8>>>,
     lane: Lane,
+}
+
+impl FrameBuffer {
+    /// Sends the frame to the terminal, as one synchronized update.
+    pub(super) fn send(&self) {
+        let frame = std::mem::take(&mut *self.bytes.lock().unwrap_or_else(PoisonError::into_inner));
+        if !frame.is_empty() {
+            self.lane.send(mode::synchronized(&frame));
+        }
+    }
 }
 
 impl Write for FrameBuffer {
@@ -62,11 +74,8 @@ impl Write for FrameBuffer {
         Ok(bytes.len())
     }
 
+    /// Nothing: a frame is flushed for its cells, its cursor and its end, and is sent whole.
     fn flush(&mut self) -> io::Result<()> {
-        let bytes = std::mem::take(&mut *self.bytes.lock().unwrap_or_else(PoisonError::into_inner));
-        if !bytes.is_empty() {
-            self.lane.send([b"\x1b[?2026h", &bytes[..], b"\x1b[?2026l"].concat());
-        }
         Ok(())
     }
 }
