@@ -34,6 +34,8 @@ struct Bench {
     asked: u32,
     /// When blocks passed.
     passed: Vec<u64>,
+    /// How often somebody says something of no account.
+    chatter: Option<Duration>,
 }
 
 impl Bench {
@@ -47,8 +49,8 @@ impl Bench {
         let config = Config { max_upload, max_download, ..Config::default() };
         let swarm = Swarm::new(config, 1, layout, PeerId::new([1; 20]), INFO_HASH, have);
         let links = (0..peers).map(|_| VecDeque::new()).collect();
-        let mut bench =
-            Self { way, swarm, layout, now: Instant::ZERO, peers, link, links, asked: 0, passed: Vec::new() };
+        let (now, asked, passed, chatter) = (Instant::ZERO, 0, Vec::new(), None);
+        let mut bench = Self { way, swarm, layout, now, peers, link, links, asked, passed, chatter };
         for peer in 0..peers {
             let (address, connection) = (([10, 0, 0, peer as u8], 6881).into(), ConnectionId(peer));
             let handshake = Handshake::new(INFO_HASH, PeerId::new([peer as u8 + 2; 20]));
@@ -74,8 +76,12 @@ impl Bench {
                 self.ask();
             }
             let arrival = self.links.iter().filter_map(|link| link.front()).map(|(at, _)| *at).min();
-            let next = [self.swarm.deadline(), arrival, Some(end)].into_iter().flatten().min();
+            let chatter = self.chatter.map(|after| self.now + after);
+            let next = [self.swarm.deadline(), arrival, chatter, Some(end)].into_iter().flatten().min();
             self.now = self.now.max(next.expect("there is an end"));
+            if chatter.is_some_and(|at| at <= self.now) {
+                self.tell(Input::Received { connection: ConnectionId(0), message: Message::KeepAlive });
+            }
             for peer in 0..self.peers as usize {
                 while self.links[peer].front().is_some_and(|(at, _)| *at <= self.now) {
                     let Some((_, block)) = self.links[peer].pop_front() else { break };
@@ -188,6 +194,18 @@ fn a_cap_holds_over_any_second() {
                 bench.run(12);
                 bench.assert_held(cap, (1, 12));
             }
+        }
+    }
+}
+
+#[test]
+fn what_waits_for_a_cap_goes_on_although_something_else_is_heard_first() {
+    for way in [Way::Up, Way::Down] {
+        for chatter in [Duration::from_millis(1), Duration::from_millis(5)] {
+            let mut bench = Bench::new(way, 1_000_000, 7, FAST);
+            bench.chatter = Some(chatter);
+            bench.run(6);
+            bench.assert_held(1_000_000, (1, 6));
         }
     }
 }

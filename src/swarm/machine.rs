@@ -158,8 +158,7 @@ impl Swarm {
     /// Time may jump: a host that slept goes on as if it had not.
     pub fn handle_input(&mut self, now: Instant, input: Input) {
         let now = self.slumber.wake(now, self.next_tick, self.config.oversleep_max);
-        self.upload.refill(now);
-        self.download.refill(now);
+        self.refill(now);
         match input {
             Input::Elapsed => self.elapsed(now),
             Input::Discovered(addresses) => {
@@ -188,6 +187,20 @@ impl Swarm {
                 self.announce(now);
             }
             Input::Limits { upload, download } => self.limit(now, upload, download),
+        }
+    }
+
+    /// Lets the caps' buckets fill. What waited for that goes on at once: whoever hears something meanwhile is told of no
+    /// deadline any more.
+    fn refill(&mut self, now: Instant) {
+        let (upload, download) = (self.upload.is_ready(), self.download.is_ready());
+        self.upload.refill(now);
+        self.download.refill(now);
+        if !upload && self.upload.is_ready() {
+            self.serve(now);
+        }
+        if !download && self.download.is_ready() {
+            self.fill_all(now);
         }
     }
 
