@@ -78,13 +78,15 @@ pub(super) fn refusal(model: &Model, verb: Verb) -> Option<String> {
 
 /// Why nothing can be done to the run now, whatever it is.
 fn closed(model: &Model) -> Option<Decision> {
+    let failed = model.rollout.hosts().iter().any(|host| host.state.failure().is_some());
+    let again = if failed { "; run again with `--limit @failed`" } else { "" };
     let why = match (model.setup.access, model.rollout.stage()) {
-        (Access::Watcher, _) => "read-only: this console watches and changes nothing",
-        (Access::Operator, Stage::Finishing { .. }) => "the run is being cleaned up; run again with `--limit @failed`",
-        (Access::Operator, Stage::Ended(_)) => "the run is over; run again with `--limit @failed`",
+        (Access::Watcher, _) => "read-only: this console watches and changes nothing".to_owned(),
+        (Access::Operator, Stage::Finishing { .. }) => format!("the run is being cleaned up{again}"),
+        (Access::Operator, Stage::Ended(_)) => format!("the run is over{again}"),
         (Access::Operator, Stage::Preparing { .. } | Stage::Distributing | Stage::Settled) => return None,
     };
-    Some(Decision::Refuse(why.to_owned()))
+    Some(Decision::Refuse(why))
 }
 
 /// What an act comes to now.

@@ -140,7 +140,7 @@ impl Page<'_> {
         lines
     }
 
-    /// A hexadecimal digit a piece, how many have it; whether this host has it is told by the style. Where there are too
+    /// A hexadecimal digit a piece, how many in the swarm have it (hosts that left it do not count); whether this host has it is told by the style. Where there are too
     /// many pieces, a digit stands for several: the fewest copies among them.
     fn pieces<'l>(&self, width: usize) -> Vec<Line<'l>> {
         let Some(pieces) = self.host.pieces.as_ref().filter(|pieces| pieces.capacity() > 0) else { return Vec::new() };
@@ -149,7 +149,7 @@ impl Page<'_> {
         let tens = (width.saturating_sub(margin) / (TEN + 1)).max(1);
         let per_mark = total.div_ceil(tens * TEN * MAP_ROWS).max(1);
         let what = match per_mark {
-            1 => "a digit a piece: how many have it (F: 15 or more)".to_owned(),
+            1 => "a digit a piece: copies in the swarm (F: 15+)".to_owned(),
             more => format!("a digit: the fewest copies of {more} pieces"),
         };
         let muted = self.theme.scope(Scope::Muted);
