@@ -129,7 +129,7 @@ fn state(found: &mut Findings, path: &Path) {
 fn keys(found: &mut Findings, site: &Site) -> Result<(), super::exit::Ending> {
     let runtime = Runtime::new().or_unexpected("start the event loop")?;
     let mut silent = |_: &Path, _: u32| None;
-    let asked = Credentials::load(site.agent.clone(), &[], site.home.as_deref(), &mut silent);
+    let asked = Credentials::load(site.agent.clone(), &[], &[], site.home.as_deref(), &mut silent);
     let credentials = runtime.block_on(asked);
     match &site.agent {
         Some(socket) => {

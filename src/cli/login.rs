@@ -14,6 +14,9 @@ pub(super) fn command(inventory: &Inventory, host: &Host) -> Vec<OsString> {
     for identity in &host.identity {
         option("-i", identity.clone());
     }
+    for certificate in &host.certificate {
+        option("-o", format!("CertificateFile={certificate}"));
+    }
     if !host.known_hosts.is_empty() {
         option("-o", format!("UserKnownHostsFile={}", host.known_hosts.join(" ")));
     }

@@ -16,6 +16,7 @@ use crate::base::Layout;
 use crate::driver::bootstrap::AgentImage;
 use crate::driver::fleet::{Fleet, Limits, PushSource, Setup, Surroundings, Targets};
 use crate::driver::ssh::{Credentials, Deadlines, Dialer, Passphrase};
+use crate::inventory::Host;
 use crate::rollout::Input;
 
 /// A fleet, ready to be told what to do, and what it will say.
@@ -36,10 +37,12 @@ impl Reach {
         let surroundings = Surroundings::of_process();
         let made = Targets::new(&draft.inventory.hosts, &surroundings, &image).or_exit(Exit::Invalid)?;
         made.warnings.iter().for_each(|warning| tell(format_args!("rookery: {warning}")));
-        let needed = needed_identities(draft, &surroundings);
+        let identities = needed_files(draft, &surroundings, |host| &host.identity);
+        let certificates = needed_files(draft, &surroundings, |host| &host.certificate);
         let mut prompt = ask;
-        let credentials =
-            runtime.block_on(Credentials::load(site.agent.clone(), &needed, site.home.as_deref(), &mut prompt));
+        let loading =
+            Credentials::load(site.agent.clone(), &identities, &certificates, site.home.as_deref(), &mut prompt);
+        let credentials = runtime.block_on(loading);
         credentials.problems().iter().for_each(|problem| tell(format_args!("rookery: key not used: {problem}")));
         if credentials.is_empty() {
             let why = "no key to log in with: name one in `identity` of the inventory, or load one into ssh-agent";
@@ -62,14 +65,15 @@ impl Reach {
     }
 }
 
-/// The key files of the hosts of this run and of their jump hosts, and no others: a passphrase is asked for what is used.
-fn needed_identities(draft: &Draft, surroundings: &Surroundings) -> Vec<PathBuf> {
+/// The files that `of` names for the hosts of this run and for their jump hosts, and no others: a passphrase is asked for
+/// what is used.
+fn needed_files(draft: &Draft, surroundings: &Surroundings, of: fn(&Host) -> &Vec<String>) -> Vec<PathBuf> {
     let hosts: Vec<_> = draft.selected.iter().chain(draft.helpers.iter().map(|host| host.id)).collect();
     let jumps = hosts.iter().flat_map(|id| &draft.host(*id).jump);
     let jumps = jumps.filter_map(|jump| draft.inventory.find(jump.rsplit('@').next().unwrap_or(jump)));
     let all: BTreeSet<_> = hosts.iter().copied().chain(jumps).collect();
     let mut paths: Vec<PathBuf> = Vec::new();
-    for path in all.into_iter().flat_map(|id| &draft.host(id).identity).map(|path| surroundings.path(path)) {
+    for path in all.into_iter().flat_map(|id| of(draft.host(id))).map(|path| surroundings.path(path)) {
         if !paths.contains(&path) {
             paths.push(path);
         }

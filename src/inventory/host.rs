@@ -53,6 +53,8 @@ pub struct Host {
     pub user: Option<String>,
     /// Private keys to try, in order; a leading `~/` is kept.
     pub identity: Vec<String>,
+    /// Certificates for any of the keys, beside those that lie next to a key; a leading `~/` is kept.
+    pub certificate: Vec<String>,
     /// What to do with an unknown host key.
     pub strict_host_key: HostKeyPolicy,
     /// Where its key is looked up; a leading `~/` is kept.
@@ -90,6 +92,7 @@ impl Host {
             port: 22,
             user: None,
             identity: Vec::new(),
+            certificate: Vec::new(),
             strict_host_key: HostKeyPolicy::default(),
             known_hosts: ["~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts"].map(str::to_owned).to_vec(),
             connect_timeout: Duration::from_secs(10),

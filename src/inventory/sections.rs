@@ -27,10 +27,11 @@ pub const KNOWN_KEYS: [(&str, &[&str]); 6] = [
 ];
 
 /// What defaults, groups and hosts may all say.
-const SETTING_KEYS: [&str; 13] = [
+const SETTING_KEYS: [&str; 14] = [
     "user",
     "port",
     "identity",
+    "certificate",
     "strict_host_key",
     "known_hosts",
     "connect_timeout",
@@ -239,6 +240,7 @@ fn setting(reader: &mut Reader<'_>, settings: &mut Settings, entry: &Entry<'_>) 
         "user" => settings.user = reader.parsed(value, "`\"deploy\"`", parse_user),
         "port" => settings.port = reader.integer(value, 1, "`22`"),
         "identity" => settings.identity = paths(reader, value, "`[\"~/.ssh/id_ed25519\"]`"),
+        "certificate" => settings.certificate = paths(reader, value, "`[\"~/.ssh/id_ed25519-cert.pub\"]`"),
         "strict_host_key" => settings.strict_host_key = reader.parsed(value, "`\"yes\"`", parse_policy),
         "known_hosts" => settings.known_hosts = paths(reader, value, "`[\"~/.ssh/known_hosts\"]`"),
         "connect_timeout" => settings.connect_timeout = reader.parsed(value, "`\"10s\"`", parse_timeout),

@@ -15,6 +15,7 @@ pub(super) struct Settings {
     pub(super) user: Option<Spanned<String>>,
     pub(super) port: Option<Spanned<u16>>,
     pub(super) identity: Option<Spanned<Vec<String>>>,
+    pub(super) certificate: Option<Spanned<Vec<String>>>,
     pub(super) strict_host_key: Option<Spanned<HostKeyPolicy>>,
     pub(super) known_hosts: Option<Spanned<Vec<String>>>,
     pub(super) connect_timeout: Option<Spanned<Duration>>,
@@ -43,6 +44,7 @@ impl Settings {
         set_some(&mut host.user, self.user.as_ref());
         set(&mut host.port, self.port.as_ref());
         set(&mut host.identity, self.identity.as_ref());
+        set(&mut host.certificate, self.certificate.as_ref());
         set(&mut host.strict_host_key, self.strict_host_key.as_ref());
         set(&mut host.known_hosts, self.known_hosts.as_ref());
         set(&mut host.connect_timeout, self.connect_timeout.as_ref());
@@ -66,6 +68,7 @@ impl Settings {
             ("user", shown(self.user.as_ref())),
             ("port", shown(self.port.as_ref())),
             ("identity", shown(self.identity.as_ref())),
+            ("certificate", shown(self.certificate.as_ref())),
             ("strict_host_key", shown(self.strict_host_key.as_ref())),
             ("known_hosts", shown(self.known_hosts.as_ref())),
             ("connect_timeout", shown(self.connect_timeout.as_ref())),

@@ -99,6 +99,14 @@ pub enum Failure {
         /// `file:line`.
         revoked_at: String,
     },
+    /// An authority for the host signed a certificate that does not hold.
+    #[error("host certificate refused: {why}; {authority} would trust its authority")]
+    HostCertificate {
+        /// `file:line` of the `@cert-authority` line.
+        authority: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// No key was accepted.
     #[error("permission denied for {user}: {tried}")]
     Authentication {
@@ -207,6 +215,7 @@ impl Failure {
             | Self::HostKeyUnknown { .. }
             | Self::HostKeyChanged { .. }
             | Self::HostKeyRevoked { .. }
+            | Self::HostCertificate { .. }
             | Self::Authentication { .. }
             | Self::WorkDir { .. }
             | Self::Unsupported { .. }
@@ -224,6 +233,7 @@ impl Failure {
             Self::HostKeyUnknown { .. }
             | Self::HostKeyChanged { .. }
             | Self::HostKeyRevoked { .. }
+            | Self::HostCertificate { .. }
             | Self::Authentication { .. }
             | Self::Ssh { .. }
             | Self::ConnectionLost { .. }
@@ -258,6 +268,7 @@ impl Failure {
             Self::HostKeyUnknown { .. } => "host key unknown",
             Self::HostKeyChanged { .. } => "host key changed",
             Self::HostKeyRevoked { .. } => "host key revoked",
+            Self::HostCertificate { .. } => "host certificate",
             Self::Authentication { .. } => "permission denied",
             Self::Ssh { .. } => "ssh error",
             Self::ConnectionLost { .. } => "connection lost",
@@ -286,6 +297,9 @@ impl Failure {
             Self::HostKeyUnknown { .. } => "check the fingerprint, add the key to known_hosts, then retry",
             Self::HostKeyChanged { .. } => "find out why it changed; only then replace the known key and retry",
             Self::HostKeyRevoked { .. } => "do not connect: the key is compromised; give the host a new one",
+            Self::HostCertificate { .. } => {
+                "have the host's certificate renewed for this name, or add the host's own key to known_hosts"
+            }
             Self::Authentication { .. } => {
                 "check user and identity for this host, or load the key into ssh-agent, then retry"
             }

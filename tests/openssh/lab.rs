@@ -24,6 +24,8 @@ pub(crate) fn is_ci() -> bool {
 /// A fleet of sshds. Dropping it ends them.
 pub(crate) struct Lab {
     folder: tempfile::TempDir,
+    /// The ssh-agent of `rookery`, when it has one.
+    pub(crate) agent: Option<PathBuf>,
     pub(crate) hosts: Vec<LabHost>,
 }
 
@@ -67,7 +69,7 @@ impl Lab {
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
         fs::create_dir_all("/run/sshd").ok();
         keygen(&folder.path().join("id"));
-        let mut lab = Self { folder, hosts: Vec::new() };
+        let mut lab = Self { folder, agent: None, hosts: Vec::new() };
         for number in 2..2 + count {
             let host = lab.start_host(number);
             lab.hosts.push(host);
@@ -120,6 +122,26 @@ impl Lab {
         wait_for_banner(&self.hosts[index]);
     }
 
+    /// Puts `lines` in front of a host's configuration, where sshd hears them first, and starts it again.
+    pub(crate) fn configure(&mut self, index: usize, lines: &str) {
+        let config = self.hosts[index].folder.join("sshd_config");
+        let before = fs::read_to_string(&config).expect("the lab wrote it");
+        fs::write(&config, format!("{lines}\n{before}")).expect("it takes files");
+        self.reload(index);
+    }
+
+    /// Writes the file of known host keys.
+    pub(crate) fn know(&self, lines: &str) {
+        fs::write(self.path("known_hosts"), lines).expect("it takes files");
+    }
+
+    /// Replaces a part of the inventory.
+    pub(crate) fn edit_inventory(&self, from: &str, to: &str) {
+        let text = fs::read_to_string(self.path("inventory.toml")).expect("the lab wrote it");
+        assert!(text.contains(from), "the inventory has {from}");
+        fs::write(self.path("inventory.toml"), text.replace(from, to)).expect("it takes files");
+    }
+
     fn start_host(&self, number: u8) -> LabHost {
         let name = format!("127.0.0.{number}");
         let folder = self.path(&format!("h{number}"));
@@ -148,6 +170,9 @@ impl Lab {
             .env("USER", user())
             .env("ROOKERY_INVENTORY", self.path("inventory.toml"))
             .stdin(Stdio::null());
+        if let Some(agent) = &self.agent {
+            command.env("SSH_AUTH_SOCK", agent);
+        }
         command
     }
 
@@ -331,7 +356,7 @@ pub(crate) fn processes_below(folder: &Path) -> Vec<u32> {
         .collect()
 }
 
-fn user() -> String {
+pub(crate) fn user() -> String {
     let id = Command::new("id").arg("-un").output().expect("id is everywhere");
     String::from_utf8_lossy(&id.stdout).trim().to_owned()
 }
@@ -347,7 +372,7 @@ fn sshd(folder: &Path) -> Child {
         .expect("sshd is installed: apt-get install openssh-server (.ci/run does)")
 }
 
-fn keygen(path: &Path) {
+pub(crate) fn keygen(path: &Path) {
     let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(path).status();
     assert!(made.expect("ssh-keygen is installed: apt-get install openssh-client").success());
 }

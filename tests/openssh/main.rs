@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "these tests run in real time")]
 #![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 
+mod access;
 mod lab;
 
 use std::fs;

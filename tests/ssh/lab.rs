@@ -70,7 +70,7 @@ impl Lab {
         let image = Arc::new(AgentImage::from_bytes(agent.as_bytes()));
         let surroundings = Surroundings { home: None, user: "demo".to_owned() };
         let Targets { targets, identities, .. } = Targets::new(&hosts, &surroundings, &image).unwrap();
-        let credentials = Credentials::load(None, &identities, None, &mut |_, _| None).await;
+        let credentials = Credentials::load(None, &identities, &[], None, &mut |_, _| None).await;
         let work_dir = self.path("local").display().to_string();
         Run::new(targets, credentials, image, work_dir, payload)
     }

@@ -139,12 +139,14 @@ impl Maker<'_> {
                 self.identities.push(identity.clone());
             }
         }
+        let certificates = host.certificate.iter().map(|path| self.surroundings.path(path)).collect();
         Ok(Hop {
             name: host.name.clone(),
             address: host.address.clone(),
             port: host.port,
             user: host.user.clone().unwrap_or_else(|| self.surroundings.user.clone()),
             identities,
+            certificates,
             policy: host.strict_host_key,
             known_hosts,
             connect_timeout: host.connect_timeout,

@@ -5,18 +5,15 @@ use std::path::{Path, PathBuf};
 
 use super::HostKey;
 use super::line::{Line, Marker, Parsed, parse};
-use super::name::host_name;
+use super::name::{host_name, wildcard};
 
 /// What is known about a key that a host presents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// It is the host's.
     Known,
-    /// Nothing is known about the host, or only that an authority (`file:line`) would vouch for it.
-    Unknown {
-        /// `file:line` of an `@cert-authority` line for the host, which is not supported.
-        authority: Option<String>,
-    },
+    /// Nothing is known about the host, or only that an authority would vouch for it.
+    Unknown,
     /// The host is known by other keys.
     Changed {
         /// `file:line` of the first of them, of the same type if there is one.
@@ -27,6 +24,17 @@ pub enum Verdict {
         /// `file:line`.
         revoked_at: String,
     },
+}
+
+/// What is known about the authority that signed a host's certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patron<'a> {
+    /// It may sign for this host, and did: `file:line` of its `@cert-authority` line.
+    Vouches(&'a str),
+    /// It may sign for this host, but the certificate is for others: `file:line`.
+    ForOthers(&'a str),
+    /// No `@cert-authority` line of this host has its key.
+    Stranger,
 }
 
 /// Every known key, from one or more files.
@@ -59,9 +67,6 @@ impl Index {
 
     /// Adds one line.
     fn insert(&mut self, line: Line) {
-        if line.marker == Marker::Authority {
-            self.warnings.push(format!("{} is a host certificate authority: these are not supported yet", line.at));
-        }
         let id = self.lines.len();
         match line.names.plain() {
             Some(names) => {
@@ -89,20 +94,24 @@ impl Index {
             if keys.known.is_empty() {
                 keys.known = found.known;
             }
-            keys.authority = keys.authority.or(found.authority);
+            keys.vouch(name, found.authorities);
         }
-        if port != 22 && keys.known.is_empty() {
+        if port != 22 {
+            let is_known = !keys.known.is_empty();
             for name in names {
                 let found = self.lookup(&host_name(name, 22));
+                keys.vouch(name, found.authorities);
                 keys.revoked.extend(found.revoked);
-                keys.without_port.extend(found.known);
+                if !is_known {
+                    keys.without_port.extend(found.known);
+                }
             }
         }
         keys
     }
 
-    fn lookup(&self, name: &str) -> HostKeys {
-        let mut keys = HostKeys::default();
+    fn lookup(&self, name: &str) -> Found {
+        let mut keys = Found::default();
         let direct = self.by_name.get(name).into_iter().flatten();
         let scanned = self.scanned.iter().filter(|id| self.lines[**id].names.matches(name));
         let mut ids: Vec<usize> = direct.chain(scanned).copied().collect();
@@ -111,11 +120,28 @@ impl Index {
             match line.marker {
                 Marker::Host => keys.known.push((line.key.clone(), line.at.clone())),
                 Marker::Revoked => keys.revoked.push((line.key.clone(), line.at.clone())),
-                Marker::Authority => keys.authority = keys.authority.or_else(|| Some(line.at.clone())),
+                Marker::Authority => keys.authorities.push((line.key.clone(), line.at.clone())),
             }
         }
         keys
     }
+}
+
+/// The lines of one name.
+#[derive(Debug, Default)]
+struct Found {
+    known: Vec<(HostKey, String)>,
+    revoked: Vec<(HostKey, String)>,
+    authorities: Vec<(HostKey, String)>,
+}
+
+/// An authority that may sign for a host under one of its names.
+#[derive(Debug, Clone)]
+struct Authority {
+    key: HostKey,
+    at: String,
+    /// The name, without its port, in lower case.
+    name: String,
 }
 
 /// What is known about one host, each key with its `file:line`.
@@ -125,10 +151,39 @@ pub struct HostKeys {
     /// Keys of the same names without a port: they vouch for a host, but do not speak against it.
     without_port: Vec<(HostKey, String)>,
     revoked: Vec<(HostKey, String)>,
-    authority: Option<String>,
+    authorities: Vec<Authority>,
 }
 
 impl HostKeys {
+    fn vouch(&mut self, name: &str, authorities: Vec<(HostKey, String)>) {
+        let name = name.to_ascii_lowercase();
+        self.authorities.extend(authorities.into_iter().map(|(key, at)| Authority { key, at, name: name.clone() }));
+    }
+
+    /// `file:line` of the first authority that may sign for the host: a reason to ask the host for a certificate.
+    pub fn authority(&self) -> Option<&str> {
+        self.authorities.first().map(|authority| authority.at.as_str())
+    }
+
+    /// What to think of a certificate that `signer` signed for `principals`; as for OpenSSH, principals may be patterns, and
+    /// none at all means every host.
+    pub fn patron(&self, signer: &HostKey, principals: &[String]) -> Patron<'_> {
+        let may_sign = || self.authorities.iter().filter(|authority| authority.key == *signer);
+        let is_meant = |authority: &&Authority| {
+            principals.is_empty() || principals.iter().any(|name| wildcard(&name.to_ascii_lowercase(), &authority.name))
+        };
+        match (may_sign().find(is_meant), may_sign().next()) {
+            (Some(authority), _) => Patron::Vouches(&authority.at),
+            (None, Some(authority)) => Patron::ForOthers(&authority.at),
+            (None, None) => Patron::Stranger,
+        }
+    }
+
+    /// `file:line` of the line that revokes `key`.
+    pub fn revoked(&self, key: &HostKey) -> Option<&str> {
+        place(&self.revoked, key)
+    }
+
     /// Whether `key` is one of the host's.
     pub(super) fn has(&self, key: &HostKey) -> bool {
         self.known.iter().any(|(known, _)| known == key)
@@ -147,17 +202,21 @@ impl HostKeys {
 
     /// What to think of `key`.
     pub fn check(&self, key: &HostKey) -> Verdict {
-        let place = |keys: &[(HostKey, String)]| keys.iter().find(|(known, _)| known == key).map(|(_, at)| at.clone());
-        if let Some(revoked_at) = place(&self.revoked) {
-            return Verdict::Revoked { revoked_at };
+        if let Some(revoked_at) = self.revoked(key) {
+            return Verdict::Revoked { revoked_at: revoked_at.to_owned() };
         }
-        if place(&self.known).or_else(|| place(&self.without_port)).is_some() {
+        if place(&self.known, key).or_else(|| place(&self.without_port, key)).is_some() {
             return Verdict::Known;
         }
         let same_type = self.known.iter().find(|(known, _)| known.algorithm() == key.algorithm());
         match same_type.or_else(|| self.known.first()) {
             Some((_, known_at)) => Verdict::Changed { known_at: known_at.clone() },
-            None => Verdict::Unknown { authority: self.authority.clone() },
+            None => Verdict::Unknown,
         }
     }
+}
+
+/// Where `key` stands among `keys`.
+fn place<'a>(keys: &'a [(HostKey, String)], key: &HostKey) -> Option<&'a str> {
+    keys.iter().find(|(known, _)| known == key).map(|(_, at)| at.as_str())
 }

@@ -90,7 +90,7 @@ pub(super) fn host_name(host: &str, port: u16) -> String {
 }
 
 /// `*` is any run of characters, `?` any one.
-fn wildcard(pattern: &str, name: &str) -> bool {
+pub(super) fn wildcard(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
     let (mut p, mut n, mut star) = (0, 0, None);
     while n < name.len() {

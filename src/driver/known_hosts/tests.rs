@@ -30,9 +30,9 @@ fn plain_names_lists_and_ports_match() {
     for (host, port) in [("a", 22), ("b.dc1", 22), ("B.DC1", 22), ("c", 2222)] {
         assert_eq!(check(&text, host, port, ED), Verdict::Known, "{host}");
     }
-    assert_eq!(check(&text, "c", 22, ED), Verdict::Unknown { authority: None });
+    assert_eq!(check(&text, "c", 22, ED), Verdict::Unknown);
     assert_eq!(check(&text, "a", 2222, ED), Verdict::Known, "a key without port vouches for any");
-    assert_eq!(check(&text, "a", 2222, ED2), Verdict::Unknown { authority: None }, "but speaks against none");
+    assert_eq!(check(&text, "a", 2222, ED2), Verdict::Unknown, "but speaks against none");
 }
 
 #[test]
@@ -44,18 +44,33 @@ fn a_revoked_key_is_refused_even_when_a_later_line_has_it() {
 }
 
 #[test]
-fn an_authority_is_named_and_not_trusted() {
-    let text = format!("@cert-authority *.dc1 ssh-ed25519 {ED}\n");
-    let authority = Some("known_hosts:1".to_owned());
-    assert_eq!(check(&text, "a.dc1", 22, ED), Verdict::Unknown { authority });
-    assert_eq!(index(&text).warnings().len(), 1);
+fn an_authority_vouches_for_the_names_of_its_line_and_of_the_certificate() {
+    let text = format!("@cert-authority *.dc1,[b.dc2]:2222 ssh-ed25519 {ED}\n");
+    let index = index(&text);
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let at = "known_hosts:1";
+    for (host, port, principals, patron) in [
+        ("a.dc1", 22, names(&["b", "A.dc1"]), Patron::Vouches(at)),
+        ("a.dc1", 2222, names(&["a.dc1"]), Patron::Vouches(at)),
+        ("b.dc2", 2222, names(&["b.dc2"]), Patron::Vouches(at)),
+        ("a.dc1", 22, names(&["*.dc1"]), Patron::Vouches(at)),
+        ("a.dc1", 22, names(&[]), Patron::Vouches(at)),
+        ("a.dc1", 22, names(&["b.dc1"]), Patron::ForOthers(at)),
+        ("b.dc2", 22, names(&["b.dc2"]), Patron::Stranger),
+    ] {
+        let keys = index.of_host(&[host], port);
+        assert_eq!(keys.patron(&key(ED), &principals), patron, "{host} {principals:?}");
+        assert_eq!(keys.patron(&key(ED2), &principals), Patron::Stranger, "{host}");
+        assert_eq!(keys.check(&key(ED)), Verdict::Unknown, "an authority's key is no host's");
+    }
+    assert!(index.warnings().is_empty());
 }
 
 #[test]
 fn wildcards_and_negation_match() {
     let text = format!("*.dc1,!b.dc1 ssh-ed25519 {ED}\n");
     assert_eq!(check(&text, "a.dc1", 22, ED), Verdict::Known);
-    assert_eq!(check(&text, "b.dc1", 22, ED), Verdict::Unknown { authority: None });
+    assert_eq!(check(&text, "b.dc1", 22, ED), Verdict::Unknown);
 }
 
 #[test]
@@ -110,7 +125,7 @@ fn what_ssh_keygen_hashes_is_found() {
     assert_eq!(known.of_host(&["Web1.dc1"], 22).unwrap().check(&key(ED)), Verdict::Known);
     assert_eq!(known.of_host(&["web2"], 2222).unwrap().check(&key(ED2)), Verdict::Known);
     assert!(matches!(known.of_host(&["web2"], 2222).unwrap().check(&key(ED)), Verdict::Changed { .. }));
-    assert_eq!(known.of_host(&["web3"], 22).unwrap().check(&key(ED)), Verdict::Unknown { authority: None });
+    assert_eq!(known.of_host(&["web3"], 22).unwrap().check(&key(ED)), Verdict::Unknown);
 }
 
 #[test]

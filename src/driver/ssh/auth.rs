@@ -3,11 +3,15 @@
 use russh::MethodKind;
 use russh::client::{AuthResult, Handle};
 use russh::keys::agent::AgentIdentity;
-use russh::keys::{Algorithm, HashAlg, PrivateKeyWithHashAlg};
+use russh::keys::agent::client::AgentClient;
+use russh::keys::{HashAlg, PrivateKeyWithHashAlg};
+use tokio::net::UnixStream;
 
 use super::Hop;
 use super::gate::{Gate, Reports, describe};
-use super::keys::{Credentials, Identity};
+use super::identity::Identity;
+use super::keys::Credentials;
+use super::signer::{Pen, agent_of};
 use crate::rollout::Failure;
 
 /// Keys offered on one connection; OpenSSH's `MaxAuthTries` is 6.
@@ -20,14 +24,14 @@ pub(super) async fn authenticate(
     credentials: &Credentials,
     reports: &Reports,
 ) -> Result<String, Failure> {
-    let identities = credentials.for_host(&hop.identities).await;
+    let identities = credentials.for_host(&hop.identities, &hop.certificates).await;
     let mut tried = Vec::new();
     let mut rsa_hash = None;
     for identity in identities.iter().take(TRIES_MAX) {
-        if is_rsa(identity) && rsa_hash.is_none() {
+        if identity.is_rsa() && rsa_hash.is_none() {
             rsa_hash = Some(handle.best_supported_rsa_hash().await.map_err(|error| broken(reports, &error))?);
         }
-        let hash = is_rsa(identity).then(|| rsa_hash.flatten().flatten().or(Some(HashAlg::Sha512))).flatten();
+        let hash = identity.is_rsa().then(|| rsa_hash.flatten().flatten().or(Some(HashAlg::Sha512))).flatten();
         match offer(handle, hop, identity, hash, credentials).await {
             Ok(AuthResult::Success) => return Ok(identity.label()),
             Ok(AuthResult::Failure { remaining_methods, partial_success }) => {
@@ -67,39 +71,42 @@ async fn offer(
     credentials: &Credentials,
 ) -> Result<AuthResult, Refusal> {
     let user = hop.user.as_str();
-    match identity {
+    let signed = match identity {
         Identity::File(_, key) => {
             let key = PrivateKeyWithHashAlg::new(key.clone(), hash);
-            handle.authenticate_publickey(user, key).await.map_err(Refusal::Ssh)
+            return handle.authenticate_publickey(user, key).await.map_err(Refusal::Ssh);
+        }
+        Identity::Certified(held, signer) => {
+            let pen = match signer.as_ref() {
+                Identity::File(_, key) => Pen::File(key.clone()),
+                Identity::Agent(key) => Pen::Agent(bound(handle, credentials).await?, key.clone()),
+                Identity::Certified(..) => return Err(Refusal::Signer("a certificate does not sign".to_owned())),
+            };
+            handle.authenticate_certificate_with(user, held.certificate.clone(), hash, &mut agent_of(pen)).await
         }
         Identity::Agent(held) => {
-            let mut signer = credentials.signer().await.map_err(|error| Refusal::Signer(error.to_string()))?;
-            if let Some(binding) = handle.agent_session_binding() {
-                // Agents older than OpenSSH 8.9 do not know it; keys that need it then refuse to sign.
-                signer.bind_session(binding, false).await.ok();
-            }
-            let result = match held.as_ref() {
+            let mut signer = bound(handle, credentials).await?;
+            match held.as_ref() {
                 AgentIdentity::PublicKey { key, .. } => {
                     handle.authenticate_publickey_with(user, key.clone(), hash, &mut signer).await
                 }
                 AgentIdentity::Certificate { certificate, .. } => {
                     handle.authenticate_certificate_with(user, certificate.clone(), hash, &mut signer).await
                 }
-            };
-            result.map_err(|error| Refusal::Signer(error.to_string()))
+            }
         }
-    }
+    };
+    signed.map_err(|error| Refusal::Signer(error.to_string()))
 }
 
-fn is_rsa(identity: &Identity) -> bool {
-    let algorithm = match identity {
-        Identity::File(_, key) => key.algorithm(),
-        Identity::Agent(held) => match held.as_ref() {
-            AgentIdentity::PublicKey { key, .. } => key.algorithm(),
-            AgentIdentity::Certificate { certificate, .. } => certificate.public_key().algorithm(),
-        },
-    };
-    matches!(algorithm, Algorithm::Rsa { .. })
+/// The ssh-agent, told which host it will sign for: keys may be constrained to hosts.
+async fn bound(handle: &Handle<Gate>, credentials: &Credentials) -> Result<AgentClient<UnixStream>, Refusal> {
+    let mut signer = credentials.signer().await.map_err(|error| Refusal::Signer(error.to_string()))?;
+    if let Some(binding) = handle.agent_session_binding() {
+        // Agents older than OpenSSH 8.9 do not know it; keys that need it then refuse to sign.
+        signer.bind_session(binding, false).await.ok();
+    }
+    Ok(signer)
 }
 
 fn no_key(credentials: &Credentials) -> String {

@@ -172,6 +172,8 @@ impl Dialer {
             nodelay: true,
             preferred: Preferred {
                 key: Cow::Owned(host_key_order(&keys.algorithms())),
+                // Asked for only where an authority could vouch for one.
+                host_key_certificates: Cow::Owned(keys.authority().map_or_else(Vec::new, |_| host_key_order(&[]))),
                 cipher: Cow::Borrowed(CIPHERS),
                 compression: Cow::Borrowed(&[compression::NONE]),
                 ..Preferred::DEFAULT

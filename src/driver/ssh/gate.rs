@@ -4,11 +4,12 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use russh::client::{DisconnectReason, Handler, Session};
-use russh::keys::{PublicKeyBase64, PublicKeyOrCertificate};
+use russh::keys::{Certificate, PublicKey, PublicKeyBase64, PublicKeyOrCertificate};
 
 use super::Hop;
+use super::certificate;
 use crate::driver::channel::printable;
-use crate::driver::known_hosts::{HostKey, HostKeys, Verdict};
+use crate::driver::known_hosts::{HostKey, HostKeys, Patron, Verdict};
 use crate::inventory::HostKeyPolicy;
 use crate::rollout::Failure;
 
@@ -71,16 +72,40 @@ impl Gate {
             Verdict::Known => Ok(()),
             Verdict::Revoked { revoked_at } => Err(Failure::HostKeyRevoked { fingerprint, revoked_at }),
             Verdict::Changed { known_at } => Err(Failure::HostKeyChanged { algorithm, fingerprint, known_at }),
-            Verdict::Unknown { authority } => {
-                if let Some(at) = authority {
-                    self.reports.note(format!("{at}: host certificates are not supported; add the host's own key"));
-                }
-                match self.hop.policy {
-                    HostKeyPolicy::Yes => Err(Failure::HostKeyUnknown { algorithm, fingerprint }),
-                    HostKeyPolicy::AcceptNew => self.accept(key),
-                }
+            Verdict::Unknown => match self.hop.policy {
+                HostKeyPolicy::Yes => Err(Failure::HostKeyUnknown { algorithm, fingerprint }),
+                HostKeyPolicy::AcceptNew => self.accept(key),
+            },
+        }
+    }
+
+    /// Judges a certificate; one that does not hold is as good as the key in it, if that one is known.
+    fn judge_certificate(&self, presented: &Certificate, key: &HostKey) -> Result<(), Failure> {
+        let Some(signer) = blob(&PublicKey::from(presented.signature_key().clone())) else { return Err(unreadable()) };
+        for (key, whose) in [(&signer, "its authority's key"), (key, "its key")] {
+            if let Some(at) = self.keys.revoked(key) {
+                let revoked_at = format!("{at} ({whose})");
+                return Err(Failure::HostKeyRevoked { fingerprint: key.fingerprint(), revoked_at });
             }
         }
+        let principals = presented.valid_principals();
+        let (authority, wrong) = match self.keys.patron(&signer, principals) {
+            Patron::Stranger => {
+                self.reports.note(format!("nobody here trusts {}, which signed its certificate", signer.fingerprint()));
+                return self.judge(key);
+            }
+            Patron::ForOthers(at) => (at, Some(format!("it is for {}", certificate::list(principals)))),
+            Patron::Vouches(at) => (at, certificate::fault_of_host(presented)),
+        };
+        let Some(why) = wrong else {
+            self.reports.note(format!("host certificate `{}`, trusted by {authority}", printable(presented.key_id())));
+            return Ok(());
+        };
+        if self.keys.check(key) == Verdict::Known {
+            self.reports.note(format!("host certificate refused ({why}); its key is known"));
+            return Ok(());
+        }
+        Err(Failure::HostCertificate { authority: authority.to_owned(), why })
     }
 
     fn accept(&self, key: &HostKey) -> Result<(), Failure> {
@@ -97,9 +122,10 @@ impl Handler for Gate {
     type Error = russh::Error;
 
     async fn check_server_key(&mut self, presented: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {
-        let judged = match HostKey::new(presented.public_key().public_key_bytes()) {
-            Some(key) => self.judge(&key),
-            None => Err(Failure::Ssh { why: "the host presents a key that cannot be read".to_owned() }),
+        let judged = match (blob(&presented.public_key()), presented.certificate()) {
+            (Some(key), Some(certificate)) => self.judge_certificate(certificate, &key),
+            (Some(key), None) => self.judge(&key),
+            (None, _) => Err(unreadable()),
         };
         let known = judged.is_ok();
         self.reports.with(|report| report.refused = judged.err());
@@ -127,6 +153,14 @@ impl Handler for Gate {
             DisconnectReason::Error(error) => Err(error),
         }
     }
+}
+
+fn blob(key: &PublicKey) -> Option<HostKey> {
+    HostKey::new(key.public_key_bytes())
+}
+
+fn unreadable() -> Failure {
+    Failure::Ssh { why: "the host presents a key that cannot be read".to_owned() }
 }
 
 /// russh's errors in an operator's words.

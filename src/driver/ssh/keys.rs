@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
-use russh::keys::{Error as KeyError, PrivateKey, PublicKey, decode_secret_key};
+use russh::keys::{Certificate, Error as KeyError, PrivateKey, PublicKey, decode_secret_key};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use crate::driver::channel::printable;
+use super::certificate::fault_of_user;
+use super::identity::{Identity, UserCertificate};
 
 /// For the ssh-agent to answer.
 pub(super) const AGENT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -38,38 +38,6 @@ impl std::fmt::Debug for Passphrase {
 /// Asks for the passphrase of a key file, for the given time (from 1); `None` gives the key up.
 pub type PassphrasePrompt<'a> = dyn FnMut(&Path, u32) -> Option<Passphrase> + Send + 'a;
 
-/// One way to prove who we are.
-#[derive(Debug, Clone)]
-pub(super) enum Identity {
-    /// The ssh-agent signs.
-    Agent(Box<AgentIdentity>),
-    /// We sign.
-    File(PathBuf, Arc<PrivateKey>),
-}
-
-impl Identity {
-    /// How it is called in messages.
-    pub(super) fn label(&self) -> String {
-        match self {
-            Self::Agent(identity) => match identity.as_ref() {
-                AgentIdentity::PublicKey { comment, .. } => format!("agent key `{}`", printable(comment)),
-                AgentIdentity::Certificate { comment, .. } => format!("agent certificate `{}`", printable(comment)),
-            },
-            Self::File(path, _) => path.display().to_string(),
-        }
-    }
-
-    fn same_key(&self, key: &PublicKey) -> bool {
-        match self {
-            Self::Agent(identity) => match identity.as_ref() {
-                AgentIdentity::PublicKey { key: held, .. } => held.key_data() == key.key_data(),
-                AgentIdentity::Certificate { .. } => false,
-            },
-            Self::File(_, held) => held.public_key().key_data() == key.key_data(),
-        }
-    }
-}
-
 /// Every key that may be tried, ready for use.
 #[derive(Debug, Default)]
 pub struct Credentials {
@@ -77,6 +45,7 @@ pub struct Credentials {
     /// A host refused: the operator may load another key into the agent before the next try.
     stale: AtomicBool,
     files: BTreeMap<PathBuf, Identity>,
+    certificates: BTreeMap<PathBuf, Arc<UserCertificate>>,
     usual: Vec<PathBuf>,
     socket: Option<PathBuf>,
     problems: Vec<String>,
@@ -84,10 +53,12 @@ pub struct Credentials {
 
 impl Credentials {
     /// Asks the ssh-agent (`socket`, of `SSH_AUTH_SOCK`) for its keys, and reads the key files `identities` and those
-    /// with the usual names in `home`. A passphrase is asked for once per key, and only for keys that the agent has not.
+    /// with the usual names in `home`, each with the certificate beside it (`…-cert.pub`), and the `certificates` for keys
+    /// of either. A passphrase is asked for once per key, and only for keys that the agent has not.
     pub async fn load(
         socket: Option<PathBuf>,
         identities: &[PathBuf],
+        certificates: &[PathBuf],
         home: Option<&Path>,
         prompt: &mut PassphrasePrompt<'_>,
     ) -> Self {
@@ -106,6 +77,9 @@ impl Credentials {
             let others = !all.is_empty();
             all.read(&path, if others { &mut silent } else { &mut *prompt });
             all.usual.push(path);
+        }
+        for path in certificates {
+            all.read_certificate(path);
         }
         all
     }
@@ -156,20 +130,43 @@ impl Credentials {
         match self.open(path, prompt) {
             Ok(identity) => {
                 self.files.insert(path.to_owned(), identity);
+                let beside = beside(path);
+                if beside.exists() {
+                    self.read_certificate(&beside);
+                }
+            }
+            Err(why) => self.problems.push(format!("{}: {why}", path.display())),
+        }
+    }
+
+    fn read_certificate(&mut self, path: &Path) {
+        if self.certificates.contains_key(path) {
+            return;
+        }
+        let read = read_key_file(path).and_then(|text| {
+            let certificate = Certificate::from_openssh(text.trim()).map_err(|error| error.to_string())?;
+            // One that is not valid yet, or no more, is not kept either: a run does not take that long.
+            let fault = fault_of_user(&certificate).map(|fault| format!("is not used: {fault}"));
+            fault.map_or(Ok(certificate), Err)
+        });
+        match read {
+            Ok(certificate) => {
+                let held = UserCertificate { path: path.to_owned(), certificate };
+                self.certificates.insert(path.to_owned(), Arc::new(held));
             }
             Err(why) => self.problems.push(format!("{}: {why}", path.display())),
         }
     }
 
     fn open(&self, path: &Path, prompt: &mut PassphrasePrompt<'_>) -> Result<Identity, String> {
-        let length = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-        if length > FILE_LENGTH_MAX {
-            return Err("is too large for a private key".to_owned());
-        }
-        let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+        let text = read_key_file(path)?;
         let public = public_half(path, &text);
-        if let Some(held) = public.and_then(|key| self.held().into_iter().find(|held| held.same_key(&key))) {
+        let signs = |held: &Identity, key: &PublicKey| held.certificate().is_none() && held.has_key(key);
+        if let Some(held) = public.and_then(|key| self.held().into_iter().find(|held| signs(held, &key))) {
             return Ok(held);
+        }
+        if PublicKey::from_openssh(text.trim()).is_ok() {
+            return Err("is a public key, and the ssh-agent does not have it".to_owned());
         }
         let mut tries = 0;
         let mut decoded = decode_secret_key(&text, None);
@@ -185,27 +182,34 @@ impl Credentials {
         }
     }
 
-    /// What to try for a host with these key files, in order: its files (the agent signs for those it holds), the
-    /// agent's other keys, the usual names.
-    pub(super) async fn for_host(&self, identities: &[PathBuf]) -> Vec<Identity> {
+    /// What to try for a host with these key files and certificates, in order: its files (the agent signs for those it
+    /// holds), the agent's other keys, the usual names; in front of each key the certificates for it.
+    pub(super) async fn for_host(&self, identities: &[PathBuf], certificates: &[PathBuf]) -> Vec<Identity> {
         if self.stale.swap(false, Ordering::Relaxed) {
             // An agent that is gone leaves what it said last.
             self.ask_agent().await.ok();
         }
         let held = self.held();
-        let named = identities.iter().filter_map(|path| self.files.get(path));
-        let usual = self.usual.iter().filter_map(|path| self.files.get(path));
+        let of_file = |path: &PathBuf| Some((self.files.get(path)?.clone(), Some(beside(path))));
+        let named = identities.iter().filter_map(of_file);
+        let usual = self.usual.iter().filter_map(of_file);
+        let all = named.chain(held.iter().map(|held| (held.clone(), None))).chain(usual);
         let mut ordered: Vec<Identity> = Vec::new();
-        for identity in named.chain(&held).chain(usual) {
-            let key = match identity {
-                Identity::File(_, key) => Some(key.public_key().clone()),
-                Identity::Agent(held) => match held.as_ref() {
-                    AgentIdentity::PublicKey { key, .. } => Some(key.clone()),
-                    AgentIdentity::Certificate { .. } => None,
-                },
+        for (identity, beside) in all {
+            let paths = beside.iter().chain(certificates);
+            let of_files = paths.filter_map(|path| self.certificates.get(path));
+            let of_files = of_files.filter(|held| identity.has_key(&held.certificate.public_key().clone().into()));
+            let of_files = of_files.map(|held| Identity::Certified(held.clone(), Box::new(identity.clone())));
+            let of_agent =
+                held.iter().filter(|held| held.certificate().is_some() && held.has_key(&identity.public_key()));
+            let certified: Vec<Identity> = match identity.certificate() {
+                Some(_) => Vec::new(),
+                None => of_files.chain(of_agent.cloned()).collect(),
             };
-            if !key.is_some_and(|key| ordered.iter().any(|earlier| earlier.same_key(&key))) {
-                ordered.push(identity.clone());
+            for offer in certified.into_iter().chain([identity]) {
+                if !ordered.iter().any(|earlier| earlier.is_same(&offer)) {
+                    ordered.push(offer);
+                }
             }
         }
         ordered
@@ -224,8 +228,27 @@ async fn connect_agent(socket: &Path) -> Result<AgentClient<UnixStream>, KeyErro
     AgentClient::connect_uds(socket).await
 }
 
-/// The public key of a private key that may be locked: OpenSSH's format shows it, others have a `.pub` beside them.
+fn read_key_file(path: &Path) -> Result<String, String> {
+    let length = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if length > FILE_LENGTH_MAX {
+        return Err("is too large for a key".to_owned());
+    }
+    std::fs::read_to_string(path).map_err(|error| error.to_string())
+}
+
+/// Where ssh-keygen puts the certificate for a key.
+fn beside(key: &Path) -> PathBuf {
+    let mut name = key.as_os_str().to_owned();
+    name.push("-cert.pub");
+    PathBuf::from(name)
+}
+
+/// The public key of a private key that may be locked: OpenSSH's format shows it, others have a `.pub` beside them. A
+/// public key stands for itself.
 fn public_half(path: &Path, text: &str) -> Option<PublicKey> {
+    if let Ok(key) = PublicKey::from_openssh(text.trim()) {
+        return Some(key);
+    }
     if let Ok(key) = PrivateKey::from_openssh(text) {
         return Some(key.public_key().clone());
     }
@@ -267,10 +290,10 @@ mod tests {
             Some(Passphrase(if time == 1 { "wrong" } else { "secret" }.to_owned()))
         };
         let named = [locked.clone(), open.clone(), locked.clone()];
-        let all = Credentials::load(None, &named, None, &mut prompt).await;
+        let all = Credentials::load(None, &named, &[], None, &mut prompt).await;
         assert_eq!(asked, [(locked.clone(), 1), (locked.clone(), 2)]);
         assert!(all.problems().is_empty(), "{:?}", all.problems());
-        let order = all.for_host(&[open.clone(), locked.clone()]).await;
+        let order = all.for_host(&[open.clone(), locked.clone()], &[]).await;
         assert_eq!(labels(&order), [open.display().to_string(), locked.display().to_string()]);
     }
 
@@ -281,7 +304,7 @@ mod tests {
         keygen(&locked, "secret");
         std::fs::write(&noise, "no key at all").unwrap();
         let missing = home.path().join("missing");
-        let all = Credentials::load(None, &[locked, noise, missing], None, &mut |_, _| None).await;
+        let all = Credentials::load(None, &[locked, noise, missing], &[], None, &mut |_, _| None).await;
         assert!(all.is_empty());
         assert_eq!(all.problems().len(), 3, "{:?}", all.problems());
         assert!(all.problems()[0].contains("is locked by a passphrase"));
@@ -296,8 +319,8 @@ mod tests {
         let named = home.path().join("named");
         keygen(&named, "");
         let mut prompt = |_: &Path, _: u32| -> Option<Passphrase> { panic!("nobody asked for that key") };
-        let all = Credentials::load(None, std::slice::from_ref(&named), Some(home.path()), &mut prompt).await;
-        let order = labels(&all.for_host(std::slice::from_ref(&named)).await);
+        let all = Credentials::load(None, std::slice::from_ref(&named), &[], Some(home.path()), &mut prompt).await;
+        let order = labels(&all.for_host(std::slice::from_ref(&named), &[]).await);
         assert_eq!(order, [named, home.path().join(".ssh/id_ed25519")].map(|path| path.display().to_string()));
     }
 
@@ -311,17 +334,17 @@ mod tests {
         while !socket.exists() {
             ready.tick().await;
         }
-        let all = Credentials::load(Some(socket.clone()), &[], None, &mut |_, _| None).await;
+        let all = Credentials::load(Some(socket.clone()), &[], &[], None, &mut |_, _| None).await;
         assert!(all.is_empty() && all.problems().is_empty(), "{:?}", all.problems());
         let added = Command::new("ssh-add").arg("-q").arg(&locked).env("SSH_AUTH_SOCK", &socket).status().unwrap();
         assert!(added.success());
-        assert!(all.for_host(&[]).await.is_empty(), "it is not asked without a reason");
+        assert!(all.for_host(&[], &[]).await.is_empty(), "it is not asked without a reason");
         all.doubt();
-        assert!(matches!(all.for_host(&[]).await.as_slice(), [Identity::Agent(_)]));
+        assert!(matches!(all.for_host(&[], &[]).await.as_slice(), [Identity::Agent(_)]));
         let change = Command::new("ssh-keygen").args(["-q", "-p", "-N", "secret", "-f"]).arg(&locked).status().unwrap();
         assert!(change.success());
-        let all = Credentials::load(Some(socket), std::slice::from_ref(&locked), None, &mut |_, _| None).await;
-        assert!(matches!(all.for_host(&[locked]).await.as_slice(), [Identity::Agent(_)]));
+        let all = Credentials::load(Some(socket), std::slice::from_ref(&locked), &[], None, &mut |_, _| None).await;
+        assert!(matches!(all.for_host(&[locked], &[]).await.as_slice(), [Identity::Agent(_)]));
         agent.kill().unwrap();
         agent.wait().unwrap();
     }

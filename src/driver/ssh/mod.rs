@@ -8,12 +8,15 @@
 
 mod auth;
 mod bastions;
+mod certificate;
 mod dial;
 mod exec;
 mod gate;
+mod identity;
 mod keys;
 mod route;
 mod session;
+mod signer;
 mod stream;
 
 pub(super) use dial::within;

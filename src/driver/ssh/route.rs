@@ -20,6 +20,8 @@ pub struct Hop {
     pub user: String,
     /// Private key files to try first, resolved.
     pub identities: Vec<PathBuf>,
+    /// Certificates for any of the keys, resolved.
+    pub certificates: Vec<PathBuf>,
     /// What to do with an unknown key.
     pub policy: HostKeyPolicy,
     /// Where its key is looked up.
