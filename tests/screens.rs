@@ -109,6 +109,24 @@ fn a_host_under_way_shows_its_pieces_and_peers() {
 }
 
 #[test]
+fn the_log_of_a_host_tells_all_that_was_heard_of_it() {
+    every_size("log", small, "n r r L");
+}
+
+#[test]
+fn what_was_copied_can_be_selected_by_hand() {
+    every_size("copied", large, "3 Y");
+}
+
+#[test]
+fn a_grouped_fleet_keeps_one_host_a_cell_where_it_can() {
+    let mut screen = large().at(80, 24);
+    screen.press("b b l");
+    assert!(!screen.text().contains("1 cell ="), "{}", screen.text());
+    insta::assert_snapshot!("grid_by_shelf_80x24", screen.picture());
+}
+
+#[test]
 fn the_help_is_the_table_of_keys() {
     every_size("help", small, "?");
 }

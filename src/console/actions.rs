@@ -210,7 +210,7 @@ pub(super) fn count(hosts: usize) -> String {
 pub(super) const fn has_hosts(view: View) -> bool {
     match view {
         View::Grid | View::Table => true,
-        View::Failures | View::Events | View::Host => false,
+        View::Failures | View::Events | View::Host | View::Log => false,
     }
 }
 

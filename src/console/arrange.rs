@@ -77,6 +77,11 @@ impl Arrangement {
         &self.groups
     }
 
+    /// The group that this position of the map is in.
+    pub(super) fn group_at(&self, position: usize) -> Option<usize> {
+        self.groups.partition_point(|group| group.first <= position).checked_sub(1)
+    }
+
     /// The indices of the hosts, in the order of the map.
     pub(super) fn order(&self) -> &[usize] {
         &self.order

@@ -146,6 +146,9 @@ fn with(model: &Model, name: &str, takes: Takes, told: &str) -> Result<Command, 
         Takes::Hosts => {
             let inverse = if name == "exclude" { "!" } else { "" };
             let filter = Filter::parse(&format!("{inverse}{told}"));
+            if let Some(why) = filter.fault() {
+                return Err(format!("`{told}` cannot be read: {why}"));
+            }
             let hosts = hosts(model, &filter);
             if hosts.is_empty() {
                 return Err(format!("no host is meant by `{told}`"));

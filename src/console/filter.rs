@@ -2,11 +2,11 @@
 //!
 //! Words are all required, alternatives are joined by commas, `!` turns a word round:
 //! `failed,unreachable !web* rack=r7`. A word is a state, `marked`, `label=value` (with `*`), `@group`,
-//! `cause=host-key-changed`, a host pattern (`web[001-010].dc1`, `*.dc2`), or a part of a name.
+//! `cause=host-key-changed`, a host pattern (`web[001-010].dc1`, `*.dc2`), `~regex`, or a part of a name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::inventory::{Host, HostId, HostPattern};
+use crate::inventory::{Host, HostId, HostPattern, NameRegex};
 use crate::rollout::{HostRecord, StateName};
 
 /// The labels of hosts: their tags, and `group` for each group they are in.
@@ -57,6 +57,9 @@ enum Term {
     Label(String, String),
     Names(BTreeSet<String>),
     Glob(String),
+    Regex(NameRegex),
+    /// `~` and what is no expression, or is not finished: why. It means no host.
+    Broken(String),
     Part(String),
 }
 
@@ -93,8 +96,24 @@ impl Filter {
         self.words.is_empty()
     }
 
+    /// What is wrong with its first expression that is none; such a filter means no host, not even turned round.
+    pub(super) fn fault(&self) -> Option<&str> {
+        self.words.iter().flat_map(|word| &word.any).find_map(|(_, term)| match term {
+            Term::Broken(why) => Some(why.as_str()),
+            Term::State(_)
+            | Term::Marked
+            | Term::Cause(_)
+            | Term::Label(..)
+            | Term::Names(_)
+            | Term::Glob(_)
+            | Term::Regex(_)
+            | Term::Part(_) => None,
+        })
+    }
+
     pub(super) fn matches(&self, subject: &Subject<'_>) -> bool {
-        self.words.iter().all(|word| word.any.iter().any(|(_, term)| term.matches(subject)) != word.inverse)
+        self.fault().is_none()
+            && self.words.iter().all(|word| word.any.iter().any(|(_, term)| term.matches(subject)) != word.inverse)
     }
 
     /// Whether an event is meant: its host, or a part of its own line.
@@ -119,21 +138,32 @@ impl Term {
             Self::Label(label, value) => subject.labels.iter().any(|(key, own)| key == label && glob(value, own)),
             Self::Names(names) => names.contains(subject.name),
             Self::Glob(pattern) => glob(pattern, subject.name),
+            Self::Regex(regex) => regex.is_match(subject.name),
+            Self::Broken(_) => false,
             Self::Part(part) => subject.name.contains(part.as_str()),
         }
     }
 }
 
-/// Splits at commas that are not in brackets.
+/// Splits at commas that are not in brackets; those of an expression are `[]`, `{}` and `()`.
 fn alternatives(word: &str) -> Vec<&str> {
-    let mut depth = 0_usize;
+    let (mut depth, mut is_regex, mut before) = (0_usize, false, ',');
     word.split(|c: char| {
+        if depth == 0 && before == ',' {
+            is_regex = c == '~';
+        }
+        let is_escaped = is_regex && before == '\\';
         match c {
+            _ if is_escaped => {}
             '[' => depth += 1,
             ']' => depth = depth.saturating_sub(1),
+            '{' | '(' if is_regex => depth += 1,
+            '}' | ')' if is_regex => depth = depth.saturating_sub(1),
             _ => {}
         }
-        c == ',' && depth == 0
+        // A backslash that is escaped escapes nothing.
+        before = if is_escaped { ' ' } else { c };
+        c == ',' && depth == 0 && !is_escaped
     })
     .collect()
 }
@@ -148,6 +178,9 @@ fn term(text: &str) -> Term {
     }
     if text == "marked" {
         return Term::Marked;
+    }
+    if let Some(regex) = text.strip_prefix('~') {
+        return NameRegex::new(regex).map_or_else(Term::Broken, Term::Regex);
     }
     if let Some((label, value)) = text.split_once('=') {
         return match (label, StateName::ALL.into_iter().find(|state| state.as_str() == value)) {
@@ -227,6 +260,13 @@ mod tests {
             ("*7", true),
             ("web00?", true),
             ("eb0", true),
+            ("~^web0+7$", true),
+            ("!~^web", false),
+            (r"~^web\d{1,3}$", true),
+            (r"~^web(001|007)$,done", true),
+            (r"~7\,,done", false),
+            ("~web[", false),
+            ("!~web[", false),
             ("db", false),
             ("marked", false),
             ("!", true),

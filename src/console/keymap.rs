@@ -133,7 +133,7 @@ pub struct Keymap {
 
 type Row = (Verb, &'static str, Section, &'static [&'static str], &'static str);
 
-const TABLE: [Row; 47] = [
+const TABLE: [Row; 48] = [
     (Verb::Act(Act::Retry), "retry", Section::Act, &["r"], "retry the host, or the marked hosts, at once"),
     (
         Verb::Act(Act::RetryAll),
@@ -161,8 +161,8 @@ const TABLE: [Row; 47] = [
     (Verb::PreviousFailed, "previous-failed", Section::Move, &["N"], "previous failed host"),
     (Verb::Move(Motion::Up), "up", Section::Move, &["k", "up"], "up"),
     (Verb::Move(Motion::Down), "down", Section::Move, &["j", "down"], "down"),
-    (Verb::Move(Motion::Left), "left", Section::Move, &["h", "left"], "left"),
-    (Verb::Move(Motion::Right), "right", Section::Move, &["l", "right"], "right"),
+    (Verb::Move(Motion::Left), "left", Section::Move, &["h", "left"], "left; on a host's page, the one before"),
+    (Verb::Move(Motion::Right), "right", Section::Move, &["l", "right"], "right; on a host's page, the next host"),
     (Verb::Move(Motion::HalfUp), "half-up", Section::Move, &["ctrl-u", "pgup"], "half a page up"),
     (Verb::Move(Motion::HalfDown), "half-down", Section::Move, &["ctrl-d", "pgdn"], "half a page down"),
     (Verb::Move(Motion::Top), "top", Section::Move, &["g g", "home"], "first"),
@@ -176,6 +176,13 @@ const TABLE: [Row; 47] = [
     (Verb::Show(View::Failures), "show-failures", Section::Look, &["3"], "failures, by cause"),
     (Verb::Show(View::Events), "show-events", Section::Look, &["4"], "events"),
     (Verb::Show(View::Host), "show-host", Section::Look, &["5"], "the host under the cursor"),
+    (
+        Verb::Show(View::Log),
+        "log",
+        Section::Look,
+        &["l", "L", "6"],
+        "the log of the host; on the map, where l moves, it is L",
+    ),
     (Verb::Density, "density", Section::Look, &["T"], "level of detail of the grid"),
     (Verb::Group, "group", Section::Look, &["b"], "group the grid by the next label: group, zone, rack, ..."),
     (Verb::Sort, "sort", Section::Look, &["s"], "sort the table by the next column"),
@@ -226,6 +233,14 @@ impl Keymap {
         self.find(verb).and_then(|binding| binding.keys.first()).map_or_else(String::new, |keys| spell(keys))
     }
 
+    /// The keys of a verb that mean it in this view.
+    pub(super) fn key_in(&self, verb: Verb, view: View) -> String {
+        let keys = self.find(verb).map_or(&[][..], |binding| binding.keys.as_slice());
+        keys.iter()
+            .find(|keys| self.lookup(keys, view) == Found::Verb(verb))
+            .map_or_else(String::new, |keys| spell(keys))
+    }
+
     /// The table as a page of the documentation.
     pub fn markdown(&self) -> String {
         let mut page = String::from(
@@ -246,10 +261,11 @@ impl Keymap {
     }
 
     /// What the keys pressed so far mean, the newest last.
-    pub(super) fn lookup(&self, pressed: &[Key]) -> Found {
+    pub(super) fn lookup(&self, pressed: &[Key], view: View) -> Found {
         let sequences =
             || self.bindings.iter().flat_map(|binding| binding.keys.iter().map(move |keys| (keys, binding)));
-        if let Some((_, binding)) = sequences().find(|(keys, _)| keys.as_slice() == pressed) {
+        let meant = || sequences().filter(|(keys, _)| keys.as_slice() == pressed).map(|(_, binding)| binding);
+        if let Some(binding) = meant().find(|binding| !gives_way(binding.verb, view)).or_else(|| meant().next()) {
             Found::Verb(binding.verb)
         } else if sequences().any(|(keys, _)| keys.starts_with(pressed)) {
             Found::Prefix
@@ -261,6 +277,26 @@ impl Keymap {
     fn find(&self, verb: Verb) -> Option<&Binding> {
         self.bindings.iter().find(|binding| binding.verb == verb)
     }
+}
+
+/// Whether two verbs may have one key. Fingers know `l` for two things: as in vi it moves right, as in other consoles it
+/// opens the log. To move right there must be something on the right, which is on the map; everywhere else it is the log.
+pub(super) const fn share(one: Verb, other: Verb) -> bool {
+    (is_sideways(one) && is_log(other)) || (is_log(one) && is_sideways(other))
+}
+
+/// Whether a verb leaves a key that it shares to the other one in this view.
+const fn gives_way(verb: Verb, view: View) -> bool {
+    let on_map = matches!(view, View::Grid);
+    (is_log(verb) && on_map) || (is_sideways(verb) && !on_map)
+}
+
+const fn is_sideways(verb: Verb) -> bool {
+    matches!(verb, Verb::Move(Motion::Left | Motion::Right))
+}
+
+const fn is_log(verb: Verb) -> bool {
+    matches!(verb, Verb::Show(View::Log))
 }
 
 fn sequence(text: &str) -> Result<Vec<Key>, KeyError> {
@@ -279,9 +315,11 @@ mod tests {
     #[test]
     fn every_key_means_one_thing() {
         let map = Keymap::default();
-        let all: Vec<_> = map.bindings().iter().flat_map(|binding| &binding.keys).collect();
-        for keys in &all {
-            let clashes = all.iter().filter(|other| other.starts_with(keys)).count();
+        let sequences =
+            |binding: &Binding| binding.keys.iter().map(|keys| (keys.clone(), binding.verb)).collect::<Vec<_>>();
+        let all: Vec<_> = map.bindings().iter().flat_map(sequences).collect();
+        for (keys, verb) in &all {
+            let clashes = all.iter().filter(|(other, its)| other.starts_with(keys) && !share(*verb, *its)).count();
             assert_eq!(clashes, 1, "{} is also the beginning of something else", spell(keys));
         }
         let mut verbs: Vec<_> = map.bindings().iter().map(|binding| binding.verb).collect();
@@ -293,9 +331,22 @@ mod tests {
     #[test]
     fn sequences_wait_for_their_second_key() {
         let map = Keymap::default();
-        assert_eq!(map.lookup(&[Key::char('g')]), Found::Prefix);
-        assert_eq!(map.lookup(&[Key::char('g'), Key::char('g')]), Found::Verb(Verb::Move(Motion::Top)));
-        assert_eq!(map.lookup(&[Key::char('g'), Key::char('x')]), Found::Nothing);
+        assert_eq!(map.lookup(&[Key::char('g')], View::Grid), Found::Prefix);
+        assert_eq!(map.lookup(&[Key::char('g'), Key::char('g')], View::Grid), Found::Verb(Verb::Move(Motion::Top)));
+        assert_eq!(map.lookup(&[Key::char('g'), Key::char('x')], View::Grid), Found::Nothing);
+    }
+
+    #[test]
+    fn a_key_of_two_meanings_moves_on_the_map_and_opens_the_log_elsewhere() {
+        let map = Keymap::default();
+        let (right, log) = (Verb::Move(Motion::Right), Verb::Show(View::Log));
+        for view in View::ALL {
+            let expected = if view == View::Grid { right } else { log };
+            assert_eq!(map.lookup(&[Key::char('l')], view), Found::Verb(expected), "{view:?}");
+            assert_eq!(map.lookup(&[Key::char('L')], view), Found::Verb(log), "{view:?}");
+        }
+        assert_eq!((map.key_in(log, View::Grid), map.key_in(log, View::Host)), ("L".to_owned(), "l".to_owned()));
+        assert_eq!(map.key_in(right, View::Host), "right");
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod model;
 mod motion;
 mod order;
 mod outside;
+mod popup;
 mod prompt;
 mod settings;
 mod theme;

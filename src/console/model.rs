@@ -10,6 +10,7 @@ use super::filter::{Filter, Labels, Subject};
 use super::grace::Grace;
 use super::io::{Key, LastScreen, Progress};
 use super::keymap::Keymap;
+use super::popup::Popup;
 use super::prompt::{Histories, Prompt};
 use super::view::Names;
 use crate::base::Instant;
@@ -29,11 +30,13 @@ pub enum View {
     Events,
     /// One host.
     Host,
+    /// What was heard of that host, and from it.
+    Log,
 }
 
 impl View {
     /// Every view, in the order of its key.
-    pub const ALL: [Self; 5] = [Self::Grid, Self::Table, Self::Failures, Self::Events, Self::Host];
+    pub const ALL: [Self; 6] = [Self::Grid, Self::Table, Self::Failures, Self::Events, Self::Host, Self::Log];
 
     /// Its name on the screen.
     pub const fn title(self) -> &'static str {
@@ -43,6 +46,7 @@ impl View {
             Self::Failures => "failures",
             Self::Events => "events",
             Self::Host => "host",
+            Self::Log => "log",
         }
     }
 }
@@ -213,6 +217,8 @@ pub struct Model {
     pub(super) view: View,
     /// Where `esc` goes from a host.
     pub(super) back: View,
+    /// Where `esc` goes from a log.
+    pub(super) log_back: View,
     pub(super) cursor: Option<HostId>,
     pub(super) marks: BTreeSet<HostId>,
     /// The marks before each change of them, the newest last.
@@ -233,6 +239,7 @@ pub struct Model {
     pub(super) parting: Vec<String>,
     pub(super) names: Names,
     pub(super) dialog: Option<Dialog>,
+    pub(super) popup: Option<Popup>,
     /// The first line of the help, while it is shown.
     pub(super) help: Option<usize>,
     /// What is looked for in the help, in small letters.
@@ -273,6 +280,7 @@ impl Model {
             now: Instant::ZERO,
             view: View::Grid,
             back: View::Grid,
+            log_back: View::Grid,
             cursor,
             marks: BTreeSet::new(),
             past: Vec::new(),
@@ -285,6 +293,7 @@ impl Model {
             reversed: false,
             density: None,
             dialog: None,
+            popup: None,
             help: None,
             sought: String::new(),
             scroll: 0,
@@ -410,7 +419,7 @@ impl Model {
         match self.view {
             View::Grid | View::Table | View::Events => chosen.extend(&self.marks),
             View::Failures => return self.of_cause(),
-            View::Host => {}
+            View::Host | View::Log => {}
         }
         if chosen.is_empty() && self.view != View::Events {
             chosen.extend(self.cursor);

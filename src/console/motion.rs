@@ -19,7 +19,11 @@ pub(super) fn travel(model: &mut Model, motion: Motion) {
         View::Grid => across(model, motion),
         View::Table => along(model, motion),
         View::Failures => causes(model, motion),
-        View::Events => {
+        View::Log if matches!(motion, Motion::Left | Motion::Right) => {
+            model.scroll = 0;
+            step(model, if motion == Motion::Left { -1 } else { 1 });
+        }
+        View::Events | View::Log => {
             // The newest is at the bottom: up is away from it.
             let turned = match motion {
                 Motion::Up => Motion::Down,
@@ -72,7 +76,7 @@ pub(super) fn click(model: &mut Model, (column, row): (u16, u16)) {
     let clicked = match model.view {
         View::Grid => on_map(model, body, (column, row)),
         View::Table => in_table(model, body, row),
-        View::Failures | View::Events | View::Host => None,
+        View::Failures | View::Events | View::Host | View::Log => None,
     };
     model.cursor = clicked.or(model.cursor);
 }

@@ -11,7 +11,7 @@ pub(super) fn hosts(model: &Model) -> Vec<HostId> {
     let hosts = model.shown().hosts();
     let mut shown: Vec<&HostRecord> = match model.view {
         View::Table => hosts.iter().collect(),
-        View::Grid | View::Failures | View::Events | View::Host => {
+        View::Grid | View::Failures | View::Events | View::Host | View::Log => {
             model.map.order().iter().filter_map(|index| hosts.get(*index)).collect()
         }
     };

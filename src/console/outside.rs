@@ -3,6 +3,7 @@
 use super::actions::count;
 use super::io::{Effect, Progress};
 use super::model::{Model, Urgency};
+use super::popup::Popup;
 use crate::rollout::{HostState, Stage, StateName};
 
 /// Hosts whose names are copied at once: what every terminal's clipboard takes.
@@ -95,14 +96,12 @@ pub(super) fn copy(model: &mut Model, what: Copied, effects: &mut Vec<Effect>) {
             })
         })
         .collect();
-    match lines.as_slice() {
-        [] => model.say(Urgency::Warning, "there is no host here to copy"),
-        [line] => model.say(Urgency::Info, format!("copied: {line}")),
-        [line, ..] => model.say(Urgency::Info, format!("copied {}: {line} ...", count(lines.len()))),
+    if lines.is_empty() {
+        return model.say(Urgency::Warning, "there is no host here to copy");
     }
-    if !lines.is_empty() {
-        effects.push(Effect::Copy(lines.join("\n")));
-    }
+    effects.push(Effect::Copy(lines.join("\n")));
+    let title = format!("copied {}, where the terminal takes it; else select it here ", count(lines.len()));
+    model.popup = Some(Popup { title, lines });
 }
 
 /// Logs in to the host under the cursor.

@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::io::Key;
-use super::keymap::{Keymap, spell};
+use super::keymap::{Keymap, share, spell};
 use super::theme::ColorChoice;
 use crate::inventory::{Diagnostic, Diagnostics, Severity, did_you_mean};
 
@@ -132,7 +132,10 @@ impl Reader<'_> {
                 given.iter().any(|at| at.keys == other && at.action == name && at.span.start > span.start)
             };
             let meets = |other: &[Key]| other.starts_with(keys) || keys.starts_with(other);
-            let clash = keymap.bindings().iter().find_map(|binding| {
+            let verb = keymap.bindings().iter().find(|binding| binding.name == *action).map(|binding| binding.verb);
+            let mut rivals =
+                keymap.bindings().iter().filter(|binding| !verb.is_some_and(|verb| share(verb, binding.verb)));
+            let clash = rivals.find_map(|binding| {
                 let is_other = |other: &&Vec<Key>| binding.name != *action || *other != keys;
                 let mut others = binding.keys.iter().filter(is_other);
                 let found = others.find(|other| meets(other) && !later(other, binding.name))?;
@@ -220,6 +223,7 @@ mod tests {
     use std::fmt::Write as _;
 
     use super::super::keymap::{Act, Found, Verb};
+    use super::super::model::View;
     use super::*;
 
     fn mistakes(text: &str) -> Vec<String> {
@@ -232,7 +236,7 @@ mod tests {
         let text = "theme = \"nord\"\nfps = 4\n[keys]\nretry = [\"x\", \"f5\"]\nabort = [\"r\"]\ntop = [\"t t\"]\ntheme = []\n";
         let settings = Settings::parse("config.toml", text).expect("it is right");
         let verb = |text: &str| {
-            settings.keymap.lookup(&text.split(' ').map(|key| key.parse().expect(key)).collect::<Vec<_>>())
+            settings.keymap.lookup(&text.split(' ').map(|key| key.parse().expect(key)).collect::<Vec<_>>(), View::Grid)
         };
         assert_eq!(verb("f5"), Found::Verb(Verb::Act(Act::Retry)));
         assert_eq!(verb("r"), Found::Verb(Verb::Act(Act::Abort)));

@@ -12,6 +12,7 @@ use super::io::{Effect, Key, LastScreen, Leave, Msg, Signal};
 use super::keymap::{Found, Verb};
 use super::model::{Density, Frozen, Model, Urgency, View, is_failure};
 use super::outside::{self, Copied, ring};
+use super::popup::Popup;
 use super::prompt::{self, Purpose};
 use super::{grace, marks, motion, order};
 use crate::base::Instant;
@@ -110,6 +111,9 @@ fn paste(model: &mut Model, text: &str) {
 }
 
 fn press(model: &mut Model, key: Key, effects: &mut Vec<Effect>) {
+    if model.popup.take().is_some() && Popup::takes(key) {
+        return;
+    }
     if model.dialog.is_some() {
         answer(model, key, effects);
     } else if model.prompt.is_some() {
@@ -118,7 +122,7 @@ fn press(model: &mut Model, key: Key, effects: &mut Vec<Effect>) {
         }
     } else {
         model.pending.push(key);
-        match model.setup.keymap.lookup(&model.pending) {
+        match model.setup.keymap.lookup(&model.pending, model.view) {
             Found::Prefix => {}
             Found::Verb(verb) => {
                 model.pending.clear();
@@ -319,6 +323,9 @@ fn show(model: &mut Model, view: View) {
         if view == View::Host {
             model.back = model.view;
         }
+        if view == View::Log {
+            model.log_back = model.view;
+        }
         model.view = view;
     }
     if view == View::Table {
@@ -349,7 +356,7 @@ fn open(model: &mut Model) {
                 model.say(Urgency::Info, format!("{hosts}: {} (esc shows all again)", group.cause));
             }
         }
-        View::Events | View::Host => {}
+        View::Events | View::Host | View::Log => {}
     }
 }
 
@@ -361,8 +368,12 @@ fn back(model: &mut Model) {
     } else if model.anchor.is_some() {
         model.anchor = None;
     } else if model.view == View::Host {
-        let to = if model.back == View::Host { View::Grid } else { model.back };
+        let to = if matches!(model.back, View::Host | View::Log) { View::Grid } else { model.back };
         show(model, to);
+    } else if model.view == View::Log {
+        let (to, before) = (model.log_back, model.back);
+        show(model, to);
+        model.back = before;
     } else if !model.filter.is_empty() {
         model.filter = Filter::default();
     } else if !model.marks.is_empty() {

@@ -8,11 +8,9 @@
 
 use std::ops::Range;
 
-use regex_lite::Regex;
-
 use super::host_name::parse_host_name;
 use super::select_fault::SelectFault;
-use super::{HostPattern, PatternError};
+use super::{HostPattern, NameRegex, PatternError};
 
 /// A selector, understood but not yet looked up.
 #[derive(Debug, Clone)]
@@ -53,7 +51,7 @@ pub(super) enum TermKind {
     /// `*.dc1`.
     Glob(HostPattern),
     /// `~regex`.
-    Regex(Regex),
+    Regex(NameRegex),
     /// `rack=r1`.
     Tag { key: String, value: String },
     /// `10%`.
@@ -201,10 +199,7 @@ impl Reader<'_> {
 fn parse_word(word: &str) -> Result<TermKind, Fault> {
     let whole = 0..word.len();
     if let Some(regex) = word.strip_prefix('~') {
-        return match Regex::new(regex) {
-            Ok(regex) => Ok(TermKind::Regex(regex)),
-            Err(error) => Err((whole, SelectFault::Regex(error.to_string()))),
-        };
+        return NameRegex::new(regex).map(TermKind::Regex).map_err(|why| (whole, SelectFault::Regex(why)));
     }
     if let Some(name) = word.strip_prefix('@') {
         let named = Ok(TermKind::At(name.to_owned()));

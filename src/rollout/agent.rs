@@ -3,7 +3,7 @@
 use super::lifecycle::Reached;
 use super::machine::Rollout;
 use super::session::{Link, Purpose, Slot};
-use super::{BootStep, Failure, HostFacts, HostRecord, HostState, Notice, StateName};
+use super::{BootStep, Failure, HostFacts, HostRecord, HostState, Notice, Said, StateName};
 use crate::base::{Bitfield, ByteCount, ByteRate, Instant, PieceIndex};
 use crate::control::{AgentFailure, Order, PROTOCOL, PeerSummary, Progress, Status};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -352,12 +352,13 @@ impl Rollout {
 
     /// Keeps a line of what the host said.
     pub(super) fn remember(&mut self, slot: Slot, mut line: String) {
+        let at = self.now;
         let transcript = &mut self.records[slot.0].transcript;
         if transcript.len() >= HostRecord::TRANSCRIPT_MAX {
             transcript.pop_front();
         }
         line.truncate(line.floor_char_boundary(LINE_MAX));
-        transcript.push_back(line);
+        transcript.push_back(Said { at, line });
     }
 
     /// Whether the attempt moves the place's own state.

@@ -229,6 +229,15 @@ pub struct Transition {
     pub reason: Option<String>,
 }
 
+/// A line of the agent's stderr, or of the SSH exchange.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// When it was heard.
+    pub at: Instant,
+    /// The line.
+    pub line: String,
+}
+
 /// The attempt under way, or the last one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Attempt {
@@ -266,7 +275,7 @@ pub struct HostRecord {
     /// State changes, oldest first; at most [`HostRecord::HISTORY_MAX`].
     pub history: VecDeque<Transition>,
     /// Last lines of the agent's stderr and of the SSH exchange; at most [`HostRecord::TRANSCRIPT_MAX`].
-    pub transcript: VecDeque<String>,
+    pub transcript: VecDeque<Said>,
 }
 
 impl HostRecord {

@@ -28,7 +28,7 @@ mod stations;
 
 pub use counts::Counts;
 pub use failure::{Failure, Phase};
-pub use host::{Attempt, HostRecord, HostState, Stall, StateName, Transition};
+pub use host::{Attempt, HostRecord, HostState, Said, Stall, StateName, Transition};
 pub use io::{Action, BootStep, Caps, HostFacts, Input, Notice, Outcome, Output, Summary};
 pub use machine::Rollout;
 pub use plan::{Choice, Config, Finish, Payload, Plan, PlannedHost, Source};

@@ -18,7 +18,7 @@ pub(super) const GRACE: Duration = Duration::from_secs(5);
 
 /// Keys that mean something, and some that mean nothing.
 fn key() -> impl Strategy<Value = Key> {
-    let characters = "hjklgGnNbz12345/:!*vrRaApPfFsStTwq?+-= yYx0w.[]=,";
+    let characters = "hjklLgGnNbz123456/:!*vrRaApPfFsStTwq?+-= yYx0w.[]=,~";
     let plain = proptest::sample::select(characters.chars().map(Key::char).collect::<Vec<_>>());
     let control = proptest::sample::select(['c', 'd', 'u', 'l', 'w', 'z'].map(Key::ctrl).to_vec());
     let named = proptest::sample::select(

@@ -66,9 +66,14 @@ fn what_is_copied_is_shown_too() {
         text.unwrap_or_else(|| panic!("nothing was copied:\n{}", screen.text()))
     };
     assert_eq!(copied(&screen), "web-0000.dc1.example.net");
-    assert!(screen.text().contains("copied: web-0000"), "{}", screen.text());
+    assert!(screen.text().contains("copied 1 host"), "{}", screen.text());
+    assert!(screen.text().lines().any(|line| line.trim_end() == "web-0000.dc1.example.net"), "the text stands alone");
     screen.press("* y");
+    assert!(screen.text().contains("copied "), "a key closes the text, and does what it does");
     assert_eq!(copied(&screen).lines().count(), screen.model.marks().len(), "every marked host, a line each");
+    let marked = screen.model.marks().len();
+    screen.press("esc");
+    assert!(!screen.text().contains("copied ") && screen.model.marks().len() == marked, "esc only closes it");
     screen.press("esc n Y");
     let reason = copied(&screen);
     assert!(reason.starts_with("web-") && reason.contains(": ") && reason.contains("; "), "{reason}");

@@ -128,6 +128,9 @@ impl Script {
             let mut host = Host::new(&name(id));
             host.groups = vec!["web".to_owned()];
             host.tags.insert("rack".to_owned(), format!("r{}", id % 8));
+            if self.hosts > 100 {
+                host.tags.insert("shelf".to_owned(), format!("s{}", id / 20));
+            }
             labels.describe(HostId(id), &host);
         }
         let operator = "alice@jump1".to_owned();

@@ -264,7 +264,7 @@ fn what_is_told_outside_of_the_screen_is_told() {
     let mut session = Session::with(&environment, &["--hosts", "8"]);
     session.wait_for("SETTLED");
     session.press("y");
-    session.wait_for("copied: ");
+    session.wait_for("copied 1 host");
     assert!(session.count("\x1b]52;c;") == 1 && session.count("\x1b]9;4;1;") > 0 && session.count("\x1b]9;4;2;") > 0);
     assert!(session.count("\x1b]2;demo-1 ") > 0 && session.count("failed\x07") > 0);
     session.press("Q");

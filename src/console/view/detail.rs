@@ -1,6 +1,7 @@
 //! One host: what it is doing, why, its pieces and peers, its history, and its last words.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -140,17 +141,20 @@ impl Page<'_> {
         lines
     }
 
-    /// A hexadecimal digit a piece, how many in the swarm have it (hosts that left it do not count); whether this host has it is told by the style. Where there are too
-    /// many pieces, a digit stands for several: the fewest copies among them.
+    /// A hexadecimal digit a piece, how many of its peers have it, as far as this console knows them; whether this host has
+    /// it is told by the style. While its peers are not told, the digits are of the whole swarm. Where there are too many
+    /// pieces, a digit stands for several: the fewest copies among them.
     fn pieces<'l>(&self, width: usize) -> Vec<Line<'l>> {
         let Some(pieces) = self.host.pieces.as_ref().filter(|pieces| pieces.capacity() > 0) else { return Vec::new() };
         let total = pieces.capacity() as usize;
         let margin = total.to_string().len() + 3;
         let tens = (width.saturating_sub(margin) / (TEN + 1)).max(1);
         let per_mark = total.div_ceil(tens * TEN * MAP_ROWS).max(1);
+        let known = self.known_peers();
+        let whose = if known.is_empty() { "in the swarm".to_owned() } else { format!("in its {} peers", known.len()) };
         let what = match per_mark {
-            1 => "a digit a piece: copies in the swarm (F: 15+)".to_owned(),
-            more => format!("a digit: the fewest copies of {more} pieces"),
+            1 => format!("a digit a piece: copies {whose} (F: 15+)"),
+            more => format!("a digit: the fewest copies {whose} of {more} pieces"),
         };
         let muted = self.theme.scope(Scope::Muted);
         let mut lines = vec![Line::from(vec![
@@ -160,7 +164,8 @@ impl Page<'_> {
             Span::styled(" ", muted),
             Span::styled("misses", self.theme.scope(Scope::Warning)),
         ])];
-        let marks: Vec<_> = (0..total).step_by(per_mark).map(|first| self.mark(pieces, first, per_mark)).collect();
+        let marks: Vec<_> =
+            (0..total).step_by(per_mark).map(|first| self.mark(&known, pieces, first, per_mark)).collect();
         for (row, marks) in marks.chunks(tens * TEN).enumerate() {
             let first = row * tens * TEN * per_mark;
             let mut spans = vec![Span::styled(format!("{first:>width$} ", width = margin - 1), muted)];
@@ -177,13 +182,29 @@ impl Page<'_> {
     }
 
     /// The mark of the pieces from `first` on, and its style: all are there, or some are missing.
-    fn mark(&self, pieces: &Bitfield, first: usize, per_mark: usize) -> (char, Scope) {
+    fn mark(&self, known: &[&Bitfield], pieces: &Bitfield, first: usize, per_mark: usize) -> (char, Scope) {
         let last = (first + per_mark).min(pieces.capacity() as usize);
         let range = || (first..last).map(|piece| PieceIndex(piece as u32));
-        let copies = range().map(|piece| self.rollout.availability(piece)).min().unwrap_or_default().min(15);
+        let copies = |piece| match known {
+            [] => self.rollout.availability(piece),
+            known => known.iter().filter(|pieces| pieces.contains(piece)).count() as u32,
+        };
+        let copies = range().map(copies).min().unwrap_or_default().min(15);
         let digit = char::from_digit(copies, 16).map_or('0', |digit| digit.to_ascii_uppercase());
         let all = range().all(|piece| pieces.contains(piece));
         (digit, if all { Scope::Bar } else { Scope::Warning })
+    }
+
+    /// The hosts of the fleet by where they listen.
+    fn listeners(&self) -> BTreeMap<SocketAddr, &HostRecord> {
+        self.rollout.hosts().iter().filter_map(|host| host.listening.map(|address| (address, host))).collect()
+    }
+
+    /// The pieces of those of its peers that this console knows.
+    fn known_peers(&self) -> Vec<&Bitfield> {
+        let hosts = self.listeners();
+        let known = self.host.peers.iter().filter_map(|peer| hosts.get(&peer.address));
+        known.filter_map(|host| host.pieces.as_ref()).collect()
     }
 
     fn peers<'l>(&self) -> Vec<Line<'l>> {
@@ -195,10 +216,10 @@ impl Page<'_> {
             format!("  {:<24} {:>6} {:>11} {:>11}  {}", "host", "pieces", "in", "out", "client"),
             self.theme.scope(Scope::Muted),
         ));
-        let listens = |host: &HostRecord| host.listening.map(|address| (address, self.rollout.name(host.id)));
-        let names: BTreeMap<_, _> = self.rollout.hosts().iter().filter_map(listens).collect();
+        let hosts = self.listeners();
         for peer in &self.host.peers {
-            let known = names.get(&peer.address).map(|name| self.model.names.short(name).to_owned());
+            let known =
+                hosts.get(&peer.address).map(|host| self.model.names.short(self.rollout.name(host.id)).to_owned());
             let name = text::fit(self.theme, &known.unwrap_or_else(|| peer.address.to_string()), 24);
             let choked = if peer.unchoking { "" } else { ", chokes it" };
             lines.push(Line::styled(
@@ -245,7 +266,7 @@ impl Page<'_> {
         let style = self.theme.scope(Scope::Text);
         let mut lines = vec![self.heading("Last words (agent and SSH)")];
         for said in &self.host.transcript {
-            let wrapped = wrap(&text::plain(self.theme, said), width.saturating_sub(6).max(1));
+            let wrapped = wrap(&text::plain(self.theme, &said.line), width.saturating_sub(6).max(1));
             for (at, part) in wrapped.into_iter().enumerate() {
                 let indent = if at == 0 { "  " } else { "    " };
                 lines.push(Line::styled(format!("{indent}{part}"), style));

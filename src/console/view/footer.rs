@@ -56,8 +56,10 @@ fn typed(model: &Model, prompt: &Prompt, theme: &Theme, frame: &mut Frame<'_>, r
         vec![Span::styled(sign, theme.scope(Scope::Key)), Span::styled(shown.clone(), theme.scope(Scope::Prompt))];
     match prompt.purpose {
         Purpose::Filter => {
-            let hits = model.shown().hosts().iter().filter(|host| model.passes(host)).count();
-            spans.push(Span::styled(format!("   {}", count(hits)), theme.scope(Scope::Muted)));
+            let hits = || count(model.shown().hosts().iter().filter(|host| model.passes(host)).count());
+            let fault = model.filter.fault().map(|why| (text::plain(theme, why), Scope::Warning));
+            let (words, scope) = fault.unwrap_or_else(|| (hits(), Scope::Muted));
+            spans.push(Span::styled(format!("   {words}"), theme.scope(scope)));
         }
         Purpose::Command => {
             let takes = command::takes(&prompt.text).map(|takes| format!(" {takes}"));
@@ -167,7 +169,8 @@ fn choices<'a>(model: &Model, theme: &Theme, parts: &Parts) -> Fields<'a> {
                 );
             }
             if let Some(label) = model.map.label() {
-                fields.text(5, format!("by {label}"), muted);
+                let text = if grid.is_nameless() { own_group(model, label) } else { format!("by {label}") };
+                fields.text(5, text, muted);
             }
             if grid.height() > grid.rows {
                 let at = model.cursor.and_then(|c| model.shown().hosts().iter().position(|host| host.id == c));
@@ -175,7 +178,7 @@ fn choices<'a>(model: &Model, theme: &Theme, parts: &Parts) -> Fields<'a> {
                 fields.text(6, format!("page {page} of {}", grid.height().div_ceil(grid.rows)), muted);
             }
         }
-        View::Failures | View::Events | View::Host => {}
+        View::Failures | View::Events | View::Host | View::Log => {}
     }
     let pending: Vec<_> = model.pending.clone();
     if !pending.is_empty() {
@@ -185,6 +188,16 @@ fn choices<'a>(model: &Model, theme: &Theme, parts: &Parts) -> Fields<'a> {
         fields.text(9, "", muted);
     }
     fields
+}
+
+/// The group that the cursor is in, where the map has no room for names.
+fn own_group(model: &Model, label: &str) -> String {
+    let at = model.cursor.and_then(|cursor| model.shown().hosts().iter().position(|host| host.id == cursor));
+    let group = at.and_then(|at| model.map.group_at(model.map.position(at)));
+    group.map_or_else(String::new, |group| {
+        let group = &model.map.groups()[group];
+        format!("{label} {} ({})", group.name, count(group.len))
+    })
 }
 
 /// The keys that matter on this screen, the most needed first.
@@ -218,6 +231,7 @@ fn hints<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
             (4, Verb::Mark, "mark"),
             (3, Verb::Act(Act::Abort), "abort"),
             (3, Verb::Act(Act::Pause), "pause"),
+            (2, Verb::Show(View::Log), "log"),
             (1, Verb::Density, "detail"),
         ],
         View::Table => &[
@@ -236,8 +250,15 @@ fn hints<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
         View::Host => &[
             (6, Verb::Back, "back"),
             (5, Verb::Move(Motion::Down), "scroll"),
+            (5, Verb::Show(View::Log), "log"),
             (4, Verb::Move(Motion::Right), "next host"),
             (3, Verb::Act(Act::Abort), "abort"),
+        ],
+        View::Log => &[
+            (6, Verb::Back, "back"),
+            (5, Verb::Move(Motion::Top), "oldest"),
+            (5, Verb::Move(Motion::Bottom), "newest"),
+            (4, Verb::Move(Motion::Right), "next host"),
         ],
     };
     let last: &[(u8, Verb, &str)] = &[(2, Verb::NextView, "view"), (9, Verb::Help, "help"), (8, Verb::Quit, "quit")];
@@ -246,7 +267,8 @@ fn hints<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
         let lead = if fields.is_empty() { " " } else { "" };
         // What cannot be done now stays, and is dim: `?` says why.
         let scope = if refusal(model, *verb).is_some() { Scope::Muted } else { Scope::Key };
-        let key = Span::styled(format!("{lead}{}", key(model, *verb)), theme.scope(scope));
+        let key = model.setup.keymap.key_in(*verb, model.view);
+        let key = Span::styled(format!("{lead}{key}"), theme.scope(scope));
         fields.push(*rank, vec![key, Span::styled(format!(" {what}"), theme.scope(Scope::Muted))]);
     }
     fields

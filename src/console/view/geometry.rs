@@ -39,7 +39,8 @@ impl Parts {
     }
 }
 
-/// How the fleet lies in the grid: groups are blocks, side by side where they are small, each on rows of its own.
+/// How the fleet lies in the grid: groups are blocks, side by side where they are small, each on rows of its own; where
+/// that takes too many rows, they run on in the lines as words do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::console) struct Grid<'a> {
     pub(in crate::console) density: Density,
@@ -61,7 +62,20 @@ pub(in crate::console) struct Grid<'a> {
     tops: Vec<usize>,
     /// Blocks side by side.
     blocks: usize,
+    lie: Lie,
     groups: &'a [Group],
+}
+
+/// How groups lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::console) enum Lie {
+    /// Each on rows of its own, with its name in front.
+    Blocks,
+    /// One behind the other, with so many cells between them for a mark.
+    Flow {
+        /// 1, or 0 where there is no room for marks.
+        mark: usize,
+    },
 }
 
 /// Where a host is on the map. Ordered as the cursor goes.
@@ -106,7 +120,7 @@ impl<'a> Grid<'a> {
         let holds = |grid: &Self| grid.height() <= grid.rows;
         let tile = |name| cut.blocks(Density::Tile, if name > 0 { name + 9 } else { 7 }, name, 1);
         match chosen {
-            None => [cut.card(name), tile(name), tile(0), cut.cell(name)]
+            None => [cut.card(name), tile(name), tile(0), cut.cell(name), cut.flow(1), cut.flow(0)]
                 .into_iter()
                 .find(holds)
                 .unwrap_or_else(|| cut.aggregate()),
@@ -114,7 +128,10 @@ impl<'a> Grid<'a> {
             Some(Density::Tile) => {
                 Some(tile(0)).filter(|bare| holds(bare) && !holds(&tile(name))).unwrap_or_else(|| tile(name))
             }
-            Some(Density::Cell) => cut.cell(name),
+            Some(Density::Cell) => {
+                let all = [cut.cell(name), cut.flow(1), cut.flow(0)];
+                all.into_iter().find(holds).unwrap_or_else(|| cut.cell(name))
+            }
             Some(Density::Aggregate) => cut.aggregate(),
         }
     }
@@ -128,9 +145,30 @@ impl<'a> Grid<'a> {
 
     /// Where a cell of a group is.
     pub(in crate::console) fn spot(&self, group: usize, cell: usize) -> Spot {
+        if let Lie::Flow { mark } = self.lie {
+            let at = self.flows_from(group, mark) + cell;
+            return Spot { group, cell, row: at / self.columns, x: (at % self.columns) as u16 };
+        }
         let row = self.tops[group / self.blocks] + cell / self.columns;
         let block = (group % self.blocks) as u16 * self.block_width;
         Spot { group, cell, row, x: block + self.label + (cell % self.columns) as u16 * self.cell_width }
+    }
+
+    /// The cell of the map at which a group begins that runs on.
+    fn flows_from(&self, group: usize, mark: usize) -> usize {
+        self.groups.get(group).map_or(0, |group| group.first) + group * mark
+    }
+
+    /// Where the mark in front of a group is, if there is one: row and column.
+    pub(in crate::console) fn mark(&self, group: usize) -> Option<(usize, u16)> {
+        let Lie::Flow { mark: mark @ 1.. } = self.lie else { return None };
+        let at = self.flows_from(group, mark).checked_sub(mark)?;
+        Some((at / self.columns, (at % self.columns) as u16))
+    }
+
+    /// Whether groups have no names on the map.
+    pub(in crate::console) fn is_nameless(&self) -> bool {
+        matches!(self.lie, Lie::Flow { .. })
     }
 
     /// Where the name of a group's first row is.
@@ -151,6 +189,11 @@ impl<'a> Grid<'a> {
 
     /// The groups that have a row between these two.
     pub(in crate::console) fn groups_between(&self, first: usize, last: usize) -> std::ops::Range<usize> {
+        if let Lie::Flow { mark } = self.lie {
+            let begins = |group: usize| self.flows_from(group, mark) / self.columns;
+            let from = (0..self.groups.len()).rev().find(|group| begins(*group) < first).unwrap_or(0);
+            return from..(from..self.groups.len()).find(|group| begins(*group) >= last).unwrap_or(self.groups.len());
+        }
         let from = self.tops.partition_point(|top| *top <= first).saturating_sub(1);
         let to = self.tops.partition_point(|top| *top < last);
         (from * self.blocks).min(self.groups.len())..(to * self.blocks).min(self.groups.len())
@@ -175,7 +218,32 @@ impl<'a> Cut<'a> {
         }
         let block_width = label + columns as u16 * cell_width + GAP;
         let (rows, groups) = (self.rows, self.groups);
-        Grid { density, cell_width, label, name, per_cell, rows, columns, block_width, tops, blocks, groups }
+        let lie = Lie::Blocks;
+        Grid { density, cell_width, label, name, per_cell, rows, columns, block_width, tops, blocks, lie, groups }
+    }
+
+    /// A glyph a host, and one group behind the other: no cell is lost at the end of a group.
+    fn flow(&self, mark: usize) -> Grid<'a> {
+        let hosts: usize = self.groups.iter().map(|group| group.len).sum();
+        let cells = hosts + self.groups.len().saturating_sub(1) * mark;
+        let columns = usize::from(self.width);
+        let tops = vec![0, cells.div_ceil(columns)];
+        let (rows, blocks, lie) = (self.rows, self.groups.len().max(1), Lie::Flow { mark });
+        let (density, cell_width, label, name, per_cell, block_width) = (Density::Cell, 1, 0, 0, 1, self.width);
+        Grid {
+            density,
+            cell_width,
+            label,
+            name,
+            per_cell,
+            rows,
+            columns,
+            block_width,
+            tops,
+            blocks,
+            lie,
+            groups: self.groups,
+        }
     }
 
     /// As many blocks side by side as take the fewest rows.
@@ -316,12 +384,39 @@ mod tests {
 
     #[test]
     fn small_groups_lie_side_by_side_and_large_ones_below_each_other() {
-        let racks = groups(&[20; 70]);
+        let racks = groups(&[20; 50]);
         let grid = Grid::fit(body(80, 24), &racks, 8, Some(Density::Cell));
-        assert_eq!((grid.blocks, grid.height()), (3, 24), "70 racks of 20");
+        assert_eq!((grid.blocks, grid.height()), (3, 17), "50 racks of 20");
         let halls = groups(&[70; 18]);
         let grid = Grid::fit(body(80, 24), &halls, 8, None);
         assert_eq!((grid.density, grid.blocks, grid.height()), (Density::Cell, 1, 18));
+    }
+
+    #[test]
+    fn groups_that_take_too_many_rows_run_on_so_that_a_cell_is_one_host() {
+        for (sizes, mark) in [(vec![20; 70], 0), (vec![40; 35], 1), (vec![100; 14], 1), (vec![35; 40], 1)] {
+            let racks = groups(&sizes);
+            let grid = Grid::fit(body(80, 24), &racks, 8, None);
+            assert_eq!(
+                (grid.density, grid.per_cell, grid.lie),
+                (Density::Cell, 1, Lie::Flow { mark }),
+                "{}",
+                sizes.len()
+            );
+            assert!(grid.height() <= grid.rows);
+            let marks: std::collections::BTreeSet<_> = (0..racks.len()).filter_map(|group| grid.mark(group)).collect();
+            assert_eq!(marks.len(), if mark == 1 { racks.len() - 1 } else { 0 });
+            let hosts = (0..1400).map(|position| grid.place(position)).map(|spot| (spot.row, spot.x));
+            assert!(hosts.into_iter().all(|place| !marks.contains(&place)), "no host lies under a mark");
+            for (first, last) in [(0, 1), (3, 4), (0, 18), (17, 18)] {
+                let shown = grid.groups_between(first, last);
+                for (group, rack) in racks.iter().enumerate() {
+                    let rows = grid.spot(group, 0).row..=grid.spot(group, rack.len - 1).row;
+                    let is_there = *rows.start() < last && *rows.end() >= first;
+                    assert!(!is_there || shown.contains(&group), "group {group} of rows {rows:?} in {first}..{last}");
+                }
+            }
+        }
     }
 
     #[test]

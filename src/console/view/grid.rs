@@ -3,7 +3,7 @@
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
 use super::geometry::Grid;
@@ -44,9 +44,10 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
     let grid = Grid::of(model, area);
     let lit = Lit::of(model);
     let cursor = model.cursor.and_then(|cursor| model.shown().hosts().iter().position(|host| host.id == cursor));
+    let own = cursor.and_then(|cursor| model.map.group_at(model.map.position(cursor)));
     let top = grid.first_row(model.map.position(cursor.unwrap_or(0)));
     for at in grid.groups_between(top, top + grid.rows) {
-        block(model, theme, frame, area, &Page { grid: &grid, lit: &lit, top }, at);
+        block(model, theme, frame, area, &Page { grid: &grid, lit: &lit, top, own }, at);
     }
 }
 
@@ -56,6 +57,8 @@ struct Page<'a> {
     lit: &'a Lit,
     /// The first row.
     top: usize,
+    /// The group of the cursor.
+    own: Option<usize>,
 }
 
 /// The cells of one group that are on the page, and what their rows are called.
@@ -63,6 +66,8 @@ fn block(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect, page: 
     let (grid, group) = (page.grid, &model.map.groups()[at]);
     let hosts = model.shown().hosts();
     let (mut bad, mut members) = (false, Vec::with_capacity(grid.per_cell));
+    // Where groups have no names, the one the cursor is in is underlined.
+    let own = grid.is_nameless() && page.own == Some(at);
     let order = &model.map.order()[group.first..group.first + group.len];
     for (cell, indices) in order.chunks(grid.per_cell).enumerate() {
         let spot = grid.spot(at, cell);
@@ -84,16 +89,26 @@ fn block(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect, page: 
         let Some(worst) = worst(model, &members) else { continue };
         let under = members.iter().any(|host| Some(host.id) == model.cursor);
         let lit = members.iter().any(|host| page.lit.contains(host.id));
-        self::cell(model, theme, frame.buffer_mut(), place, &Cell { grid, worst, under, lit });
+        self::cell(model, theme, frame.buffer_mut(), place, &Cell { grid, worst, under, lit, own });
         if under {
             frame.set_cursor_position(Position { x: place.x, y: place.y });
         }
     }
+    mark(theme, frame.buffer_mut(), area, page, (at, bad));
     let Some(row) = grid.spot(at, 0).row.checked_sub(page.top).filter(|row| *row < grid.rows) else { return };
     if grid.label > 0 && !group.name.is_empty() {
         let style = theme.scope(if bad { Scope::Bad } else { Scope::Muted });
         let name = fit(theme, &group.name, usize::from(grid.label - 1));
         frame.buffer_mut().set_string(area.x + grid.block(at), area.y + row as u16, name, style);
+    }
+}
+
+/// The mark in front of a group that runs on behind another.
+fn mark(theme: &Theme, buffer: &mut Buffer, area: Rect, page: &Page<'_>, (group, bad): (usize, bool)) {
+    let Some((row, x)) = page.grid.mark(group) else { return };
+    if let Some(row) = row.checked_sub(page.top).filter(|row| *row < page.grid.rows) {
+        let style = theme.scope(if bad { Scope::Bad } else { Scope::Rule });
+        buffer.set_string(area.x + x, area.y + row as u16, theme.pick("│", "|"), style);
     }
 }
 
@@ -103,6 +118,8 @@ struct Cell<'a> {
     worst: &'a HostRecord,
     under: bool,
     lit: bool,
+    /// In the group of the cursor, whose name is nowhere near.
+    own: bool,
 }
 
 /// The host that stands for a cell: the worst that passes the filter; of those alike, the least complete.
@@ -254,6 +271,7 @@ const fn sign(cell: &Cell<'_>) -> &'static str {
 }
 
 fn dressed(theme: &Theme, style: Style, cell: &Cell<'_>) -> Style {
+    let style = if cell.own { style.add_modifier(Modifier::UNDERLINED) } else { style };
     let style = if cell.lit { style.patch(theme.scope(Scope::Mark)) } else { style };
     if cell.under { theme.selected(style) } else { style }
 }

@@ -12,6 +12,8 @@ mod geometry;
 mod grid;
 mod header;
 mod help;
+mod log;
+mod popup;
 mod reason;
 mod small;
 mod table;
@@ -47,11 +49,15 @@ pub fn view(model: &Model, theme: &Theme, frame: &mut Frame<'_>) {
             (None, View::Failures) => failures::draw(model, theme, frame, parts.body),
             (None, View::Events) => events::draw(model, theme, frame, parts.body),
             (None, View::Host) => detail::draw(model, theme, frame, parts.body),
+            (None, View::Log) => log::draw(model, theme, frame, parts.body),
         }
         if parts.focus.height > 0 {
             focus::draw(model, theme, frame, parts.focus);
         }
         footer::draw(model, theme, frame, &parts);
+    }
+    if let Some(popup) = &model.popup {
+        popup::draw(popup, theme, frame, area);
     }
     if let Some(question) = &model.dialog {
         dialog::draw(model, question, theme, frame, area);
