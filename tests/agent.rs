@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rookery::base::{ByteCount, ByteRate, InfoHash, Sha256Digest};
 use rookery::control::{
-    AgentFailure, Codec, DataSource, Order, PROTOCOL, PackOrder, PayloadFacts, PayloadFormat, PortRange, ServeOrder,
-    ServeRole, Status, encode,
+    AgentFailure, Codec, DataSource, Order, Owner, PROTOCOL, PackOrder, PayloadFacts, PayloadFormat, PortRange,
+    ServeOrder, ServeRole, Status, encode,
 };
 use rookery::metainfo::{Info, Metainfo};
 use rookery::payload::{Format, PackOptions, content_digest, pack};
@@ -84,6 +84,7 @@ impl Source {
             payload: self.facts.clone(),
             role,
             tag: "v1".parse().unwrap(),
+            owner: Owner::default(),
             deliver: true,
             bind: ip.parse().unwrap(),
             ports: PortRange { first: 0, last: 0 },
@@ -441,6 +442,7 @@ fn a_seeder_packs_what_lies_on_its_host() {
         exclude: Vec::new(),
         compress: "auto".to_owned(),
         piece_length: Some(PIECE_LENGTH),
+        mode: None,
     }));
     let (facts, torrent) = seeder.wait_for(|status| match status {
         Status::Packed { payload, torrent } => Some((payload.clone(), torrent.clone())),

@@ -96,6 +96,8 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "SIZE", value_parser = piece_length, help_heading = "Payload")]
     pub(super) piece_length: Option<u32>,
     #[command(flatten)]
+    pub(super) access: AccessArgs,
+    #[command(flatten)]
     pub(super) pace: PaceArgs,
     #[command(flatten)]
     pub(super) show: ShowArgs,
@@ -110,6 +112,17 @@ pub(super) struct FleetArgs {
     /// Only these hosts: `web,db`, `@web & @dc1`, `web[001-010].dc1`, `rack=r1`, `10%`, `@failed`.
     #[arg(long, value_name = "SELECTOR")]
     pub(super) limit: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Access")]
+pub(super) struct AccessArgs {
+    /// Ask for the password of sudo, for hosts with `become = true` [default: when a host wants one].
+    #[arg(long, short = 'K', conflicts_with = "become_password_file")]
+    pub(super) ask_become_pass: bool,
+    /// The password of sudo is the first line of this file, which nobody else may read.
+    #[arg(long, value_name = "FILE", env = "ROOKERY_BECOME_PASSWORD_FILE", hide_env_values = true)]
+    pub(super) become_password_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

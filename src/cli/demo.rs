@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use tokio::runtime::Runtime;
 
-use super::args::{CompressArg, DemoArgs, FleetArgs, PaceArgs, RunArgs};
+use super::args::{AccessArgs, CompressArg, DemoArgs, FleetArgs, PaceArgs, RunArgs};
 use super::exit::{Ended, Or};
 use super::interrupt::Interrupt;
 use super::out::{count, tell};
@@ -43,6 +43,7 @@ fn arguments(args: &DemoArgs, fleet: &DemoFleet) -> RunArgs {
         compress: CompressArg::Auto,
         piece_length: None,
         pace: PaceArgs { max_upload: None, max_download: None, fanout: None, retries: 0 },
+        access: AccessArgs { ask_become_pass: false, become_password_file: None },
         dry_run: false,
         yes: true,
         show: show.clone(),

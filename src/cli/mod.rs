@@ -29,6 +29,7 @@ mod report;
 mod run;
 mod runs;
 mod settings;
+mod sudo;
 mod theme;
 mod torrent;
 

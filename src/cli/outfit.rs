@@ -8,10 +8,12 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::Receiver;
 
+use super::args::AccessArgs;
 use super::exit::{Ending, Exit, Or};
 use super::out::tell;
 use super::plan::Draft;
 use super::run::Site;
+use super::sudo;
 use crate::base::Layout;
 use crate::driver::bootstrap::AgentImage;
 use crate::driver::fleet::{Fleet, Limits, PushSource, Setup, Surroundings, Targets};
@@ -25,14 +27,14 @@ pub(super) type Outfit = (Fleet, Receiver<Input>);
 /// Ways to the hosts, and the keys that open them.
 pub(super) struct Reach {
     made: Targets,
-    credentials: Credentials,
+    dialer: Dialer,
     image: Arc<AgentImage>,
     runtime: Handle,
 }
 
 impl Reach {
-    /// Reads keys and known hosts, and asks for passphrases.
-    pub(super) fn new(draft: &Draft, site: &Site, runtime: &Handle) -> Result<Self, Ending> {
+    /// Reads keys and known hosts, and asks for passphrases and passwords.
+    pub(super) fn new(draft: &Draft, access: &AccessArgs, site: &Site, runtime: &Handle) -> Result<Self, Ending> {
         let image = Arc::new(AgentImage::carried());
         let surroundings = Surroundings::of_process();
         let made = Targets::new(&draft.inventory.hosts, &surroundings, &image).or_exit(Exit::Invalid)?;
@@ -48,14 +50,18 @@ impl Reach {
             let why = "no key to log in with: name one in `identity` of the inventory, or load one into ssh-agent";
             return Err(Ending::new(Exit::Invalid, why));
         }
-        Ok(Self { made, credentials, image, runtime: runtime.clone() })
+        let dialer = Dialer::new(credentials, Deadlines::default());
+        let hosts = draft.selected.iter().chain(draft.helpers.iter().map(|host| host.id));
+        let routes: Vec<_> = hosts.map(|id| &made.targets[id.as_usize()].route).collect();
+        let dialer = sudo::arm(access, &routes, dialer, runtime)?;
+        Ok(Self { made, dialer, image, runtime: runtime.clone() })
     }
 
     /// Makes the fleet. `payload` is what may have to be pushed.
     pub(super) fn fleet(self, payload: Option<(&Path, Layout)>, work_dir: &Path) -> Outfit {
         let setup = Setup {
             targets: self.made.targets,
-            dialer: Dialer::new(self.credentials, Deadlines::default()),
+            dialer: self.dialer,
             image: self.image,
             work_dir: work_dir.display().to_string(),
             payload: payload.map(|(path, layout)| PushSource { path: path.to_owned(), layout }),

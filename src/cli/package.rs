@@ -39,13 +39,20 @@ pub(super) fn base_name(path: &Path) -> String {
 }
 
 /// Packages `source` into `out` (a file is its own payload), until a signal comes.
-pub(super) fn package(source: &Path, out: &Path, args: &RunArgs, interrupt: &Interrupt) -> Result<Package, Ending> {
+pub(super) fn package(
+    source: &Path,
+    out: &Path,
+    args: &RunArgs,
+    mode: Option<u32>,
+    interrupt: &Interrupt,
+) -> Result<Package, Ending> {
     let compress = match args.compress {
         CompressArg::Auto => Compress::Auto,
         CompressArg::None => Compress::None,
         CompressArg::Zstd => Compress::Zstd,
     };
-    let options = PackOptions { exclude: args.exclude_path.clone(), compress, piece_length: args.piece_length };
+    let exclude = args.exclude_path.clone();
+    let options = PackOptions { exclude, compress, piece_length: args.piece_length, mode };
     let teller = Teller::new(args.show.quiet || args.show.json);
     let packed = pack(source, out, &options, &|progress| teller.tell(progress), interrupt.flag());
     teller.clear();

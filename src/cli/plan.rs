@@ -9,7 +9,7 @@ use super::exit::{Ending, Exit};
 use super::fleet_file;
 use super::package::base_name;
 use crate::base::ZoneError;
-use crate::control::{PackOrder, PortRange, RunId};
+use crate::control::{Owner, PackOrder, PortRange, RunId};
 use crate::inventory::{Host, HostId, HostSet, Inventory, Place};
 use crate::rollout::{Caps, Choice, Config, Finish, Payload, Plan, PlannedHost, Source};
 
@@ -30,6 +30,8 @@ pub(super) struct Draft {
     pub(super) origin: Origin,
     pub(super) seeder: Place,
     pub(super) tracker: Place,
+    /// The mode of what is in the release: the same on all hosts, because it is part of what they verify.
+    pub(super) mode: Option<u32>,
     /// Seeder and tracker hosts that get no release.
     pub(super) helpers: Vec<PlannedHost>,
     hosts: Vec<PlannedHost>,
@@ -52,7 +54,8 @@ impl Draft {
         let planned = |id| planned(args, &inventory, id);
         let hosts = selected.iter().map(planned).collect::<Result<Vec<_>, _>>()?;
         let helpers = helpers([seeder, tracker], &selected).into_iter().map(planned).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { inventory, selected, origin, seeder, tracker, helpers, hosts })
+        let mode = mode(&inventory, &selected)?;
+        Ok(Self { inventory, selected, origin, seeder, tracker, mode, helpers, hosts })
     }
 
     /// The host of an id.
@@ -78,7 +81,7 @@ impl Draft {
         let local = payload.as_ref().map(|(_, path)| path.display().to_string());
         let source = match (payload, &self.origin) {
             (Some((payload, _)), _) => Source::Packed(payload),
-            (None, Origin::There(_, path)) => Source::OnSeeder(pack_order(args, path)),
+            (None, Origin::There(_, path)) => Source::OnSeeder(pack_order(args, path, self.mode)),
             (None, Origin::Here(path)) => {
                 return Err(Ending::new(Exit::Unexpected, format!("{} is not packaged yet", path.display())));
             }
@@ -118,6 +121,19 @@ impl Draft {
     }
 }
 
+fn mode(inventory: &Inventory, selected: &HostSet) -> Result<Option<u32>, Ending> {
+    let mut modes = selected.iter().map(|id| &inventory.hosts[id.as_usize()]).map(|host| (host.mode, &host.name));
+    let Some((mode, first)) = modes.next() else { return Ok(None) };
+    let Some((other, name)) = modes.find(|(other, _)| *other != mode) else { return Ok(mode) };
+    let shown = |mode: Option<u32>| mode.map_or_else(|| "none".to_owned(), |mode| format!("{mode:04o}"));
+    let why = format!(
+        "the hosts of one run have one `mode`: {first} has {}, {name} has {}; choose those with the same by --limit",
+        shown(mode),
+        shown(other)
+    );
+    Err(Ending::new(Exit::Invalid, why))
+}
+
 fn helpers(roles: [Place; 2], selected: &HostSet) -> BTreeSet<HostId> {
     let host = |place| match place {
         Place::Console => None,
@@ -126,12 +142,13 @@ fn helpers(roles: [Place; 2], selected: &HostSet) -> BTreeSet<HostId> {
     roles.into_iter().filter_map(host).filter(|id| !selected.contains(*id)).collect()
 }
 
-fn pack_order(args: &RunArgs, path: &str) -> PackOrder {
+fn pack_order(args: &RunArgs, path: &str, mode: Option<u32>) -> PackOrder {
     PackOrder {
         source: path.to_owned(),
         exclude: args.exclude_path.clone(),
         compress: format!("{:?}", args.compress).to_lowercase(),
         piece_length: args.piece_length,
+        mode,
     }
 }
 
@@ -161,7 +178,8 @@ fn planned(args: &RunArgs, inventory: &Inventory, id: HostId) -> Result<PlannedH
         .transpose()
         .map_err(|error: ZoneError| Ending::new(Exit::Invalid, format!("the zone of {}: {error}", host.name)))?;
     let swarm_address = host.swarm_address.or_else(|| host.address.parse().ok());
-    Ok(PlannedHost { id, name: host.name.clone(), destination, swarm_address, zone, caps })
+    let owner = Owner { user: host.owner.clone(), group: host.group.clone() };
+    Ok(PlannedHost { id, name: host.name.clone(), destination, swarm_address, zone, caps, owner })
 }
 
 /// The rollout's limits, from the options.

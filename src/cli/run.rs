@@ -77,7 +77,7 @@ pub(super) fn run(args: &RunArgs, site: &Site) -> Ended {
     let shown = Shown::of(&args.show, settings)?;
     go_ahead(args, &draft)?;
     let runtime = Runtime::new().or_unexpected("start the event loop")?;
-    let reach = Reach::new(&draft, site, runtime.handle())?;
+    let reach = Reach::new(&draft, &args.access, site, runtime.handle())?;
     let interrupt = Interrupt::listen()?;
     let mut folder = RunFolder::create(&site.state)?;
     let package = packaged(args, &draft, &folder, &interrupt)?;
@@ -115,7 +115,7 @@ fn packaged(
     interrupt: &Interrupt,
 ) -> Result<Option<Package>, Ending> {
     match &draft.origin {
-        Origin::Here(source) => package(source, &folder.payload(), args, interrupt).map(Some),
+        Origin::Here(source) => package(source, &folder.payload(), args, draft.mode, interrupt).map(Some),
         Origin::There(..) => Ok(None),
     }
 }

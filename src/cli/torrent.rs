@@ -40,7 +40,7 @@ fn hash(path: &Path, output: &Path, length: Option<u32>) -> Result<(Content, Lay
         let folder = hash_folder(path, length, &cancel).or_unexpected("hash the folder")?;
         return Ok((Content::Multi(folder.files), folder.layout, folder.pieces));
     }
-    let options = PackOptions { exclude: Vec::new(), compress: Compress::None, piece_length: length };
+    let options = PackOptions { exclude: Vec::new(), compress: Compress::None, piece_length: length, mode: None };
     let packed = pack(path, output, &options, &|_| (), &cancel).or_unexpected("hash the file")?;
     Ok((Content::Single, packed.layout, packed.pieces))
 }

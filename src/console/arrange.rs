@@ -154,7 +154,15 @@ mod tests {
             }
             labels.describe(HostId(id), &host);
             let (id, destination) = (HostId(id), String::new());
-            PlannedHost { id, name, destination, swarm_address: None, zone: None, caps: Caps::default() }
+            PlannedHost {
+                id,
+                name,
+                destination,
+                swarm_address: None,
+                zone: None,
+                caps: Caps::default(),
+                owner: crate::control::Owner::default(),
+            }
         };
         let hosts = (0..).zip(racks.iter().copied()).map(planned).collect();
         (labels, hosts)

@@ -89,6 +89,9 @@ pub struct ServeOrder {
     pub role: ServeRole,
     /// The release's name in the folder of [`Order::Hello`].
     pub tag: Tag,
+    /// Whom the release is given to.
+    #[serde(default)]
+    pub owner: Owner,
     /// Whether the release is wanted on this host (a seeder outside the selection only seeds).
     pub deliver: bool,
     /// The address to listen on and to dial from; any, if it is unspecified or the host does not have it.
@@ -108,6 +111,15 @@ pub struct ServeOrder {
     pub max_upload: ByteRate,
     /// Download cap; 0 is none.
     pub max_download: ByteRate,
+}
+
+/// Whom a release is given to, each by name or number; `None`: it stays whose it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Owner {
+    /// The user.
+    pub user: Option<String>,
+    /// The group.
+    pub group: Option<String>,
 }
 
 /// Inclusive range of TCP ports.
@@ -152,6 +164,9 @@ pub struct PackOrder {
     pub compress: String,
     /// Piece length in bytes; chosen from the size when absent.
     pub piece_length: Option<u32>,
+    /// The `rwx` bits of everything; as in the source when absent.
+    #[serde(default)]
+    pub mode: Option<u32>,
 }
 
 /// What a payload is, beyond its torrent.

@@ -12,6 +12,9 @@ pub(super) const LINES_MAX: usize = 64;
 /// Longest line of stderr that is kept, in bytes.
 const LINE_LENGTH_MAX: usize = 1000;
 
+/// What a question of ours begins with; it ends with a colon instead of a line's end.
+pub(super) const PROMPT: &str = "@rookery-sudo-";
+
 /// Bytes of stdout that wait to be taken before the sender is slowed down.
 pub(super) const OUTPUT_MAX: usize = 256 << 10;
 
@@ -83,6 +86,11 @@ impl Lines {
             if part.ends_with(b"\n") {
                 self.flush(&mut each);
             }
+        }
+        // Who is asked has to hear the question before its line ends. A login shell may have said something before it.
+        let asked = self.partial.ends_with(b":").then(|| String::from_utf8_lossy(&self.partial).contains(PROMPT));
+        if asked == Some(true) {
+            self.flush(&mut each);
         }
     }
 

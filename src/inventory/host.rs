@@ -67,6 +67,14 @@ pub struct Host {
     pub to: Option<String>,
     /// The folder for agent, partial data and logs on it; a leading `~/` is kept.
     pub work_dir: String,
+    /// Whether commands on it run as root, through sudo.
+    pub sudo: bool,
+    /// The user its releases are given to; a name or a number.
+    pub owner: Option<String>,
+    /// The group its releases are given to; a name or a number.
+    pub group: Option<String>,
+    /// The `rwx` bits of what is in its releases; execution only of directories and of what could be executed already.
+    pub mode: Option<u32>,
     /// Its own upload cap, instead of the swarm's.
     pub max_upload: Option<ByteRate>,
     /// Its own download cap, instead of the swarm's.
@@ -99,6 +107,10 @@ impl Host {
             jump: Vec::new(),
             to: None,
             work_dir: "~/.cache/rookery".to_owned(),
+            sudo: false,
+            owner: None,
+            group: None,
+            mode: None,
             max_upload: None,
             max_download: None,
             swarm_address: None,

@@ -102,6 +102,14 @@ impl<'a> Reader<'a> {
         }
     }
 
+    pub(super) fn boolean(&mut self, value: &Spanned<DeValue<'_>>, example: &str) -> Option<Spanned<bool>> {
+        let boolean = value.get_ref().as_bool();
+        if boolean.is_none() {
+            self.wrong_type(value, "a boolean", example);
+        }
+        boolean.map(|boolean| Spanned::new(value.span(), boolean))
+    }
+
     pub(super) fn integer(&mut self, value: &Spanned<DeValue<'_>>, least: u16, example: &str) -> Option<Spanned<u16>> {
         let Some(integer) = value.get_ref().as_integer() else {
             self.wrong_type(value, "an integer", example);

@@ -27,7 +27,7 @@ pub const KNOWN_KEYS: [(&str, &[&str]); 6] = [
 ];
 
 /// What defaults, groups and hosts may all say.
-const SETTING_KEYS: [&str; 14] = [
+const SETTING_KEYS: [&str; 18] = [
     "user",
     "port",
     "identity",
@@ -38,6 +38,10 @@ const SETTING_KEYS: [&str; 14] = [
     "jump",
     "to",
     "work_dir",
+    "become",
+    "owner",
+    "group",
+    "mode",
     "max_upload",
     "max_download",
     "agent",
@@ -247,6 +251,10 @@ fn setting(reader: &mut Reader<'_>, settings: &mut Settings, entry: &Entry<'_>) 
         "jump" => settings.jump = Some(jumps(reader, value)),
         "to" => settings.to = reader.parsed(value, "`\"/srv/releases\"`", parse_remote_folder),
         "work_dir" => settings.work_dir = reader.parsed(value, "`\"~/.cache/rookery\"`", parse_remote_folder),
+        "become" => settings.sudo = reader.boolean(value, "`true`"),
+        "owner" => settings.owner = reader.parsed(value, "`\"www-data\"`", parse_user),
+        "group" => settings.group = reader.parsed(value, "`\"www-data\"`", parse_user),
+        "mode" => settings.mode = reader.parsed(value, "`\"0750\"`", parse_mode),
         "max_upload" => settings.max_upload = rate(reader, value),
         "max_download" => settings.max_download = rate(reader, value),
         "agent" => settings.agent = reader.parsed(value, "`\"agents/rookery-agent-aarch64\"`", parse_path),
@@ -401,6 +409,12 @@ fn parse_remote_folder(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err(format!("`{text}` is not a folder on a host; begin it with `/` or `~/`, with no `..` in it"))
+}
+
+fn parse_mode(text: &str) -> Result<u32, String> {
+    let digits = (3..=4).contains(&text.len()) && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
+    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| digits && *mode <= 0o777 && mode & 0o400 != 0);
+    mode.ok_or_else(|| format!("`{text}` is no mode that its owner can read; write `0750`"))
 }
 
 fn parse_path(text: &str) -> Result<String, &'static str> {

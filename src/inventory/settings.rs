@@ -22,6 +22,10 @@ pub(super) struct Settings {
     pub(super) jump: Option<Spanned<Vec<String>>>,
     pub(super) to: Option<Spanned<String>>,
     pub(super) work_dir: Option<Spanned<String>>,
+    pub(super) sudo: Option<Spanned<bool>>,
+    pub(super) owner: Option<Spanned<String>>,
+    pub(super) group: Option<Spanned<String>>,
+    pub(super) mode: Option<Spanned<u32>>,
     pub(super) max_upload: Option<Spanned<ByteRate>>,
     pub(super) max_download: Option<Spanned<ByteRate>>,
     pub(super) agent: Option<Spanned<String>>,
@@ -51,6 +55,10 @@ impl Settings {
         set(&mut host.jump, self.jump.as_ref());
         set_some(&mut host.to, self.to.as_ref());
         set(&mut host.work_dir, self.work_dir.as_ref());
+        set(&mut host.sudo, self.sudo.as_ref());
+        set_some(&mut host.owner, self.owner.as_ref());
+        set_some(&mut host.group, self.group.as_ref());
+        set_some(&mut host.mode, self.mode.as_ref());
         set_some(&mut host.max_upload, self.max_upload.as_ref());
         set_some(&mut host.max_download, self.max_download.as_ref());
         set_some(&mut host.agent, self.agent.as_ref());
@@ -75,6 +83,10 @@ impl Settings {
             ("jump", shown(self.jump.as_ref())),
             ("to", shown(self.to.as_ref())),
             ("work_dir", shown(self.work_dir.as_ref())),
+            ("become", shown(self.sudo.as_ref())),
+            ("owner", shown(self.owner.as_ref())),
+            ("group", shown(self.group.as_ref())),
+            ("mode", shown(self.mode.as_ref())),
             ("max_upload", shown(self.max_upload.as_ref())),
             ("max_download", shown(self.max_download.as_ref())),
             ("agent", shown(self.agent.as_ref())),

@@ -10,11 +10,12 @@ use std::thread;
 use rustix::fs::FileType;
 
 use super::exclude::{Exclude, GlobError};
+use super::modes::Modes;
 use super::sample::Sample;
 use super::sink::Sink;
 use super::tree::{Digesting, TreeWriter, link_target};
 use super::walk::{Item, walk};
-use super::{FileError, Format, MODE_MASK, PIECE_LENGTH_MAX, ReadError, hash, link, piece_length_for, text};
+use super::{FileError, Format, PIECE_LENGTH_MAX, ReadError, hash, link, piece_length_for, text};
 use crate::base::{BLOCK_LENGTH, ByteCount, Layout, LayoutError, PieceIndex, Sha1Digest, Sha256Digest};
 
 /// Whether an archive is compressed.
@@ -38,6 +39,8 @@ pub struct PackOptions {
     pub compress: Compress,
     /// A piece length other than [`piece_length_for`] the payload: a power of two from 16 KiB to 16 MiB.
     pub piece_length: Option<u32>,
+    /// The `rwx` bits of everything; execution is for directories, and for what anybody could execute.
+    pub mode: Option<u32>,
 }
 
 /// What packing does at the moment.
@@ -213,7 +216,7 @@ impl Packing<'_> {
             content_sha256: sha256,
             unpacked_bytes: ByteCount(before.len()),
             unpacked_entries: 1,
-            mode: before.mode() & MODE_MASK,
+            mode: Modes::packed(self.options.mode).of_file(before.mode()),
         })
     }
 
@@ -248,7 +251,7 @@ impl Packing<'_> {
             content_sha256,
             unpacked_bytes: ByteCount(tally.bytes),
             unpacked_entries: tally.entries,
-            mode: metadata.mode() & MODE_MASK,
+            mode: Modes::packed(self.options.mode).of_directory(metadata.mode()),
         })
     }
 
@@ -286,7 +289,8 @@ impl Packing<'_> {
             done += bytes;
             self.tell(PackPhase::Archiving, done, scanned.bytes);
         };
-        let mut writer = TreeWriter::new(Digesting::new(sink), out, MODE_MASK, self.cancel, &mut read);
+        let mut writer =
+            TreeWriter::new(Digesting::new(sink), out, Modes::packed(self.options.mode), self.cancel, &mut read);
         walk(self.source, Some(exclude), self.cancel, &mut |item| {
             found.bytes += check(item)?;
             found.entries += 1;

@@ -9,6 +9,7 @@ use rustix::fs::{AtFlags, FileType, readlinkat, statat};
 use sha2::{Digest, Sha256};
 use tar::EntryType;
 
+use super::modes::Modes;
 use super::walk::{Item, same, walk};
 use super::{BUFFER_LENGTH, FileError, ReadError, archive, hash};
 use crate::base::Sha256Digest;
@@ -17,7 +18,7 @@ use crate::base::Sha256Digest;
 pub(super) struct TreeWriter<'a, W> {
     out: W,
     out_path: &'a Path,
-    mode_mask: u32,
+    modes: Modes,
     cancel: &'a AtomicBool,
     read: &'a mut dyn FnMut(u64),
     buffer: Vec<u8>,
@@ -28,18 +29,19 @@ impl<'a, W: Write> TreeWriter<'a, W> {
     pub(super) fn new(
         out: W,
         out_path: &'a Path,
-        mode_mask: u32,
+        modes: Modes,
         cancel: &'a AtomicBool,
         read: &'a mut dyn FnMut(u64),
     ) -> Self {
-        Self { out, out_path, mode_mask, cancel, read, buffer: vec![0; BUFFER_LENGTH] }
+        Self { out, out_path, modes, cancel, read, buffer: vec![0; BUFFER_LENGTH] }
     }
 
     /// Writes one item, with its content if it is a file.
     pub(super) fn append(&mut self, item: &Item<'_>) -> Result<(), ReadError> {
-        let mode = item.stat.st_mode & self.mode_mask;
+        let mode = self.modes.of_file(item.stat.st_mode);
         match item.kind() {
             FileType::Directory => {
+                let mode = self.modes.of_directory(item.stat.st_mode);
                 let name = if item.path.is_empty() { b"./".to_vec() } else { [item.path, b"/"].concat() };
                 self.put(&archive::header(EntryType::Directory, &name, mode, 0, b""))
             }
@@ -148,7 +150,7 @@ pub fn content_digest(path: &Path, cancel: &AtomicBool) -> Result<Sha256Digest, 
         return hash::sha256_file(path, cancel, &|_| {});
     }
     let mut ignore = |_| {};
-    let mut tree = TreeWriter::new(Digesting::new(io::sink()), path, 0o7777, cancel, &mut ignore);
+    let mut tree = TreeWriter::new(Digesting::new(io::sink()), path, Modes::Own(0o7777), cancel, &mut ignore);
     if metadata.is_dir() {
         walk(path, None, cancel, &mut |item| tree.append(item))?;
     } else {

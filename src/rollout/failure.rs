@@ -115,6 +115,12 @@ pub enum Failure {
         /// The keys that were tried, and what the server would take.
         tried: String,
     },
+    /// Commands may not be root's.
+    #[error("sudo: {why}")]
+    Sudo {
+        /// sudo's words.
+        why: String,
+    },
     /// SSH broke otherwise.
     #[error("ssh: {why}")]
     Ssh {
@@ -217,6 +223,7 @@ impl Failure {
             | Self::HostKeyRevoked { .. }
             | Self::HostCertificate { .. }
             | Self::Authentication { .. }
+            | Self::Sudo { .. }
             | Self::WorkDir { .. }
             | Self::Unsupported { .. }
             | Self::AgentStart { .. }
@@ -235,6 +242,7 @@ impl Failure {
             | Self::HostKeyRevoked { .. }
             | Self::HostCertificate { .. }
             | Self::Authentication { .. }
+            | Self::Sudo { .. }
             | Self::Ssh { .. }
             | Self::ConnectionLost { .. }
             | Self::WorkDir { .. }
@@ -270,6 +278,7 @@ impl Failure {
             Self::HostKeyRevoked { .. } => "host key revoked",
             Self::HostCertificate { .. } => "host certificate",
             Self::Authentication { .. } => "permission denied",
+            Self::Sudo { .. } => "sudo",
             Self::Ssh { .. } => "ssh error",
             Self::ConnectionLost { .. } => "connection lost",
             Self::Jump { .. } => "jump host",
@@ -303,6 +312,7 @@ impl Failure {
             Self::Authentication { .. } => {
                 "check user and identity for this host, or load the key into ssh-agent, then retry"
             }
+            Self::Sudo { .. } => "let this user use sudo there (NOPASSWD, or a password with -K), then retry",
             Self::Ssh { .. } => "look at the transcript; try `ssh` to the host by hand",
             Self::ConnectionLost { .. } => "retry: fetched pieces are kept",
             Self::Jump { .. } => "check the jump host, then retry",

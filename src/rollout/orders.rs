@@ -101,6 +101,7 @@ impl Rollout {
             payload: payload.facts,
             role: self.role(slot),
             tag,
+            owner: self.planned(slot).map(|host| host.owner.clone()).unwrap_or_default(),
             deliver: self.in_fleet(slot) && !self.sessions[slot.0].seeds_only,
             bind: self.bind(slot),
             ports: self.plan.ports,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::Caps;
 use crate::base::{InfoHash, Layout, Zone};
-use crate::control::{PackOrder, PayloadFacts, PortRange, RunId, Tag};
+use crate::control::{Owner, PackOrder, PayloadFacts, PortRange, RunId, Tag};
 use crate::inventory::{HostId, Place};
 
 /// A run, resolved: which hosts, who tracks and seeds, what is sent.
@@ -92,6 +92,8 @@ pub struct PlannedHost {
     pub zone: Option<Zone>,
     /// Its caps.
     pub caps: Caps,
+    /// Whom its releases are given to.
+    pub owner: Owner,
 }
 
 /// Where the payload comes from.

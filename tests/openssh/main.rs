@@ -4,7 +4,9 @@
 #![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 mod access;
+mod account;
 mod lab;
+mod root;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

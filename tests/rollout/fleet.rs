@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use rookery::base::{Bitfield, ByteCount, Instant, Layout, PieceIndex, Sha1Digest, Sha256Digest};
 use rookery::control::{
-    AgentFailure, DataSource, Order, PROTOCOL, PackOrder, PayloadFacts, PayloadFormat, PortRange, Progress, ServeOrder,
-    ServeRole, Status,
+    AgentFailure, DataSource, Order, Owner, PROTOCOL, PackOrder, PayloadFacts, PayloadFormat, PortRange, Progress,
+    ServeOrder, ServeRole, Status,
 };
 use rookery::inventory::{HostId, Place};
 use rookery::metainfo::{Info, Metainfo};
@@ -102,7 +102,8 @@ pub(crate) fn payload() -> Payload {
 }
 
 pub(crate) fn pack_order() -> PackOrder {
-    PackOrder { source: "/srv/build".to_owned(), exclude: Vec::new(), compress: "auto".to_owned(), piece_length: None }
+    let (source, compress) = ("/srv/build".to_owned(), "auto".to_owned());
+    PackOrder { source, exclude: Vec::new(), compress, piece_length: None, mode: None }
 }
 
 /// A plan of `hosts` hosts; host 0 seeds and tracks.
@@ -132,6 +133,7 @@ pub(crate) fn planned(id: u32) -> PlannedHost {
         swarm_address: None,
         zone: None,
         caps: Caps::default(),
+        owner: Owner::default(),
     }
 }
 

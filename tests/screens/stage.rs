@@ -13,7 +13,7 @@ use ratatui::style::Style;
 use rookery::base::{Bitfield, ByteCount, ByteRate, Instant, Layout, Sha1Digest, Sha256Digest};
 use rookery::console::{Access, ColorDepth, Effect, Glyphs, Key, Labels, Model, Msg, Setup, Theme, update, view};
 use rookery::control::{
-    Order, PROTOCOL, PayloadFacts, PayloadFormat, PeerSummary, PortRange, Progress, Status, TrackerHealth,
+    Order, Owner, PROTOCOL, PayloadFacts, PayloadFormat, PeerSummary, PortRange, Progress, Status, TrackerHealth,
 };
 use rookery::inventory::{Host, HostId, Place};
 use rookery::metainfo::{Info, Metainfo};
@@ -410,6 +410,7 @@ fn plan(hosts: u32) -> Plan {
         swarm_address: None,
         zone: None,
         caps: Caps::default(),
+        owner: Owner::default(),
     };
     Plan {
         run: "20260801-120000-ab12".parse().unwrap(),

@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::jobs::{Context, Report};
+use super::owner::ids;
 use crate::base::{Bitfield, ByteCount, InfoHash};
 use crate::control::{
-    AgentFailure, DataSource, PackOrder, PayloadFacts, PayloadFormat, RunId, ServeOrder, ServeRole, Tag,
+    AgentFailure, DataSource, Owner, PackOrder, PayloadFacts, PayloadFormat, RunId, ServeOrder, ServeRole, Tag,
 };
 use crate::driver::segment::Access;
 use crate::driver::storage::Storage;
 use crate::metainfo::{Content, Info, Metainfo};
-use crate::payload::{Compress, Format, PackOptions, Promise, pack, remove_tree, sha256_file, unpack};
+use crate::payload::{Compress, Format, PackOptions, Promise, give_tree, pack, remove_tree, sha256_file, unpack};
 use crate::release::{self, Claim, ReleaseError, ReleaseState, Workspace};
 
 /// What one entry of a release takes on a disk besides its bytes: the rest of its last block, and its inode.
@@ -77,7 +78,8 @@ pub(super) fn make(context: &Context, site: &Site, order: &PackOrder) -> Result<
         "zstd" => Compress::Zstd,
         other => return Err(AgentFailure::Protocol { why: format!("no compression `{other}`") }),
     };
-    let options = PackOptions { exclude: order.exclude.clone(), compress, piece_length: order.piece_length };
+    let (exclude, piece_length, mode) = (order.exclude.clone(), order.piece_length, order.mode);
+    let options = PackOptions { exclude, compress, piece_length, mode };
     let source = expand_home(&order.source);
     let out = site.workspace()?.packed(site.run.as_str())?;
     let progress = |progress: crate::payload::PackProgress| context.mention(Report::Packing(progress.done));
@@ -109,6 +111,9 @@ pub(super) fn prepare(context: &Context, site: &Site, order: &ServeOrder, info: 
     if already && order.role == ServeRole::Peer {
         return Ok(Report::Prepared(Prepared::Nothing));
     }
+    if order.deliver {
+        ids(&order.owner)?;
+    }
     let workspace = site.workspace()?;
     let (path, access) = match &order.role {
         ServeRole::Peer | ServeRole::Seeder(DataSource::Pushed) => (workspace.payload(info.info_hash()), Access::Write),
@@ -132,7 +137,7 @@ pub(super) fn prepare(context: &Context, site: &Site, order: &ServeOrder, info: 
 pub(super) fn deliver(
     context: &Context,
     site: &Site,
-    (tag, facts): (&Tag, &PayloadFacts),
+    (tag, facts, owner): (&Tag, &PayloadFacts, &Owner),
     storage: &Storage,
 ) -> Result<Report, AgentFailure> {
     storage.sync()?;
@@ -153,22 +158,26 @@ pub(super) fn deliver(
     };
     let unpacked = unpack(storage.path(), format, &staged, &promise, context.cancel());
     unpacked.map_err(|error| with_space(AgentFailure::from(error), &site.destination, facts))?;
-    let placed = place(context, site, tag, facts, &staged);
+    let placed = give(owner, &staged, facts, context)
+        .and_then(|()| Ok(release::place(&staged, &site.destination, tag.as_str())?));
     if placed.is_err() {
         // The first error is the one to tell; what is left is named at the end.
         let _ = remove_tree(&staged);
     }
-    placed.map(|()| Report::Delivered)
+    placed.map(|_| Report::Delivered)
 }
 
-fn place(context: &Context, site: &Site, tag: &Tag, facts: &PayloadFacts, staged: &Path) -> Result<(), AgentFailure> {
+/// Checks a staged release, and gives it to whom it is for.
+fn give(owner: &Owner, staged: &Path, facts: &PayloadFacts, context: &Context) -> Result<(), AgentFailure> {
     let found = release::digest(staged, context.cancel())?;
     if found != facts.content_sha256 {
         let expected = facts.content_sha256;
         return Err(AgentFailure::DigestMismatch { what: "release".to_owned(), found, expected });
     }
-    release::place(staged, &site.destination, tag.as_str())?;
-    Ok(())
+    match ids(owner)? {
+        (None, None) => Ok(()),
+        (user, group) => Ok(give_tree(staged, user, group)?),
+    }
 }
 
 /// Removes what a run left in the folder of releases, and these payloads; says what is still there. Where another host's

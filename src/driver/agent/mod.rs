@@ -10,6 +10,7 @@ mod delivery;
 mod folder;
 mod jobs;
 mod log;
+mod owner;
 mod progress;
 mod seat;
 mod serve;

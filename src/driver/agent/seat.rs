@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::announce::TrackerUrl;
 use crate::base::{Bitfield, PieceIndex};
-use crate::control::{AgentFailure, DataSource, PayloadFacts, ServeOrder, ServeRole, Tag};
+use crate::control::{AgentFailure, DataSource, Owner, PayloadFacts, ServeOrder, ServeRole, Tag};
 use crate::driver::member::{Member, Part};
 use crate::driver::peers::own_or_any;
 use crate::driver::storage::Storage;
@@ -85,10 +85,10 @@ impl Seat {
     }
 
     /// What is to be delivered once every piece is there; `None` when nothing is.
-    pub(super) fn delivery(&self) -> Option<(Tag, PayloadFacts, Arc<Storage>)> {
+    pub(super) fn delivery(&self) -> Option<(Tag, PayloadFacts, Owner, Arc<Storage>)> {
         let wanted = self.order.deliver && !self.delivered;
         let storage = self.storage.as_ref().filter(|_| wanted)?;
-        Some((self.order.tag.clone(), self.order.payload.clone(), Arc::clone(storage)))
+        Some((self.order.tag.clone(), self.order.payload.clone(), self.order.owner.clone(), Arc::clone(storage)))
     }
 
     /// Whether more bytes of the console can be taken.

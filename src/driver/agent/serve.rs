@@ -371,9 +371,9 @@ impl Agent {
 
     fn deliver(&mut self) -> Result<(), AgentFailure> {
         let site = self.site()?;
-        if let Some((tag, facts, storage)) = self.seat.as_ref().and_then(Seat::delivery) {
+        if let Some((tag, facts, owner, storage)) = self.seat.as_ref().and_then(Seat::delivery) {
             self.console.tell(Status::Verifying);
-            self.jobs.start(move |context| delivery::deliver(context, &site, (&tag, &facts), &storage));
+            self.jobs.start(move |context| delivery::deliver(context, &site, (&tag, &facts, &owner), &storage));
         }
         Ok(())
     }

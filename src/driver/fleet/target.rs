@@ -113,7 +113,7 @@ impl Maker<'_> {
             Some(path) => self.image(path)?,
         };
         let jumps = host.jump.iter().map(|jump| self.jump(host, jump)).collect::<Result<_, _>>()?;
-        let route = Route { jumps, host: self.hop(host)? };
+        let route = Route { jumps, host: self.hop(host)?, sudo: host.sudo };
         Ok(Target { route, work_dir: host.work_dir.clone(), image })
     }
 

@@ -17,7 +17,8 @@ use super::auth::authenticate;
 use super::bastions::Bastions;
 use super::gate::{Gate, Reports, describe};
 use super::stream::Watched;
-use super::{Credentials, Hop, Route, Session};
+use super::sudo::Sudo;
+use super::{Credentials, Hop, Route, Session, SudoPassword};
 use crate::driver::known_hosts::HostKeys;
 use crate::rollout::{Failure, Phase};
 
@@ -60,12 +61,18 @@ pub struct Dialer {
     credentials: Credentials,
     deadlines: Deadlines,
     bastions: Bastions,
+    sudo_password: Option<Arc<SudoPassword>>,
 }
 
 impl Dialer {
     /// A dialer with the operator's keys.
     pub fn new(credentials: Credentials, deadlines: Deadlines) -> Self {
-        Self { credentials, deadlines, bastions: Bastions::default() }
+        Self { credentials, deadlines, bastions: Bastions::default(), sudo_password: None }
+    }
+
+    /// The same, with a password for sudo.
+    pub fn with_sudo_password(self, password: SudoPassword) -> Self {
+        Self { sudo_password: Some(Arc::new(password)), ..self }
     }
 
     /// The deadlines in force.
@@ -75,11 +82,14 @@ impl Dialer {
 
     /// Connects and authenticates, through the jump hosts if there are any.
     pub async fn dial(&self, route: &Route) -> Result<Session, Failure> {
-        let Some((last, before)) = route.jumps.split_last() else {
-            return self.dial_directly(&route.host).await;
+        let session = match route.jumps.split_last() {
+            None => self.dial_directly(&route.host).await?,
+            Some((last, before)) => {
+                let via = self.bastion(last, before).await.map_err(|failure| through(last, &failure))?;
+                self.dial_through(&via, last, &route.host).await?
+            }
         };
-        let via = self.bastion(last, before).await.map_err(|failure| through(last, &failure))?;
-        self.dial_through(&via, last, &route.host).await
+        Ok(session.with_sudo(route.sudo.then(|| Sudo::new(self.sudo_password.clone()))))
     }
 
     /// The shared session to a jump host, which may itself be behind others.

@@ -18,9 +18,11 @@ mod route;
 mod session;
 mod signer;
 mod stream;
+mod sudo;
 
 pub(super) use dial::within;
 pub use dial::{Deadlines, Dialer};
 pub use keys::{Credentials, Passphrase, PassphrasePrompt};
 pub use route::{Hop, Route};
 pub use session::Session;
+pub use sudo::SudoPassword;

@@ -48,4 +48,6 @@ pub struct Route {
     pub jumps: Vec<Hop>,
     /// The host.
     pub host: Hop,
+    /// Whether commands on it run as root, through sudo.
+    pub sudo: bool,
 }

@@ -12,6 +12,7 @@ use super::dial::Ends;
 use super::exec;
 use super::gate::{Gate, Reports, describe};
 use super::stream::Lifeline;
+use super::sudo::Sudo;
 use crate::driver::channel::Channel;
 use crate::rollout::{Failure, Phase};
 
@@ -24,6 +25,7 @@ pub struct Session {
     reports: Reports,
     ends: Ends,
     open: Duration,
+    sudo: Option<Sudo>,
     _lifeline: Lifeline,
     _via: Option<Arc<Self>>,
 }
@@ -43,15 +45,27 @@ impl Session {
         via: Option<Arc<Self>>,
         open: Duration,
     ) -> Self {
-        Self { handle, reports, ends, open, _lifeline: lifeline, _via: via }
+        Self { handle, reports, ends, open, sudo: None, _lifeline: lifeline, _via: via }
     }
 
-    /// Runs `command` in the user's login shell.
+    /// The same, with commands that run as root.
+    pub(super) fn with_sudo(self, sudo: Option<Sudo>) -> Self {
+        Self { sudo, ..self }
+    }
+
+    /// Runs `command` in the user's login shell, as root where that is wanted.
     ///
     /// # Errors
-    /// [`Failure::Timeout`] when the server does not answer, [`Failure::Ssh`] when it refuses,
+    /// [`Failure::Sudo`] when it may not be root's, [`Failure::Timeout`] when the server does not answer, [`Failure::Ssh`] when it refuses,
     /// [`Failure::ConnectionLost`] when the connection is gone.
     pub async fn exec(&self, command: &str) -> Result<Channel, Failure> {
+        let Some(sudo) = &self.sudo else { return self.open(command).await };
+        let mut channel = self.open(&sudo.command(command)).await?;
+        sudo.enter(&mut channel, self.open).await?;
+        Ok(channel)
+    }
+
+    async fn open(&self, command: &str) -> Result<Channel, Failure> {
         let opening = async {
             let channel = self.handle.channel_open_session().await?;
             channel.exec(true, command).await?;
