@@ -5,6 +5,9 @@
 #![expect(clippy::disallowed_methods, reason = "these tests run in real time")]
 #![expect(clippy::unwrap_used, reason = "what a test needs and does not get ends it")]
 
+#[path = "agent/turns.rs"]
+mod turns;
+
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr};
@@ -18,8 +21,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rookery::base::{ByteCount, ByteRate, InfoHash, Sha256Digest};
 use rookery::control::{
-    AgentFailure, Codec, DataSource, Order, Owner, PROTOCOL, PackOrder, PayloadFacts, PayloadFormat, PortRange,
-    ServeOrder, ServeRole, Status, encode,
+    AgentFailure, Codec, DataSource, Order, Owner, PROTOCOL, PackOrder, PayloadFacts, PayloadFormat, Placing,
+    PortRange, ServeOrder, ServeRole, Status, encode,
 };
 use rookery::metainfo::{Info, Metainfo};
 use rookery::payload::{Format, PackOptions, content_digest, pack};
@@ -86,6 +89,7 @@ impl Source {
             tag: "v1".parse().unwrap(),
             owner: Owner::default(),
             deliver: true,
+            placing: Placing::AtOnce,
             bind: ip.parse().unwrap(),
             ports: PortRange { first: 0, last: 0 },
             tracker: None,

@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that finds nothing fails")]
 
 #[path = "rollout/fleet.rs"]
-#[expect(dead_code, reason = "a journal needs less of a fleet than a rollout does")]
+#[expect(dead_code, unused_imports, reason = "a journal needs less of a fleet than a rollout does")]
 mod fleet;
+#[path = "rollout/plans.rs"]
+mod plans;
 
 use std::os::unix::fs::PermissionsExt;
 

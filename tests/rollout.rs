@@ -8,6 +8,10 @@ mod election;
 mod fleet;
 #[path = "rollout/laws.rs"]
 mod laws;
+#[path = "rollout/plans.rs"]
+mod plans;
+#[path = "rollout/waves.rs"]
+mod waves;
 
 use std::collections::BTreeSet;
 use std::time::Duration;

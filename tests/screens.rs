@@ -12,6 +12,8 @@ mod laws;
 mod outside;
 #[path = "screens/stage.rs"]
 mod stage;
+#[path = "screens/waves.rs"]
+mod waves;
 
 use rookery::base::ByteCount;
 use rookery::control::AgentFailure;
@@ -64,6 +66,17 @@ fn every_size(name: &str, script: impl Fn() -> Script, keys: &str) {
     for (columns, rows) in SIZES {
         let mut screen = script().at(columns, rows);
         screen.press(keys);
+        insta::assert_snapshot!(format!("{name}_{columns}x{rows}"), screen.picture());
+    }
+}
+
+/// Where there is hardly room, and where there is plenty.
+fn at_two_sizes(name: &str, script: impl Fn() -> Script, keys: &str) {
+    for (columns, rows) in [(80, 24), (200, 60)] {
+        let mut screen = script().at(columns, rows);
+        if !keys.is_empty() {
+            screen.press(keys);
+        }
         insta::assert_snapshot!(format!("{name}_{columns}x{rows}"), screen.picture());
     }
 }

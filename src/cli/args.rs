@@ -6,6 +6,7 @@ use clap::builder::styling::Styles;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::course::RolloutArgs;
 use crate::base::{BLOCK_LENGTH, ByteCount, ByteRate, UnitError};
 use crate::console::{ColorChoice, ColorDepth};
 use crate::control::Tag;
@@ -68,7 +69,7 @@ pub(super) enum Command {
 pub(super) struct RunArgs {
     /// A directory or file of this machine, or `HOST:/path` when it already lies on the seeder's host.
     pub(super) source: String,
-    /// Package, show hosts, roles, payload and pieces, and touch no host.
+    /// Package, show hosts, roles, waves, payload and pieces, and touch no host.
     #[arg(long)]
     pub(super) dry_run: bool,
     /// Start at once; without it a run of several hosts asks first when there is a terminal to ask on.
@@ -97,6 +98,8 @@ pub(super) struct RunArgs {
     pub(super) piece_length: Option<u32>,
     #[command(flatten)]
     pub(super) access: AccessArgs,
+    #[command(flatten)]
+    pub(super) rollout: RolloutArgs,
     #[command(flatten)]
     pub(super) pace: PaceArgs,
     #[command(flatten)]
@@ -138,9 +141,10 @@ pub(super) struct PaceArgs {
     #[arg(long, value_name = "N", env = "ROOKERY_FANOUT", hide_env_values = true)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(super) fanout: Option<u16>,
-    /// Automatic retries of a host whose agent failed for a reason that may heal.
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
-    pub(super) retries: u32,
+    /// Automatic retries of a host whose agent failed for a reason that may heal [default: the inventory's, else 2].
+    #[arg(long, value_name = "N", env = "ROOKERY_RETRIES", hide_env_values = true)]
+    #[arg(value_parser = clap::value_parser!(u16).range(0..=100))]
+    pub(super) retries: Option<u16>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -191,6 +195,8 @@ pub(super) struct DemoArgs {
     /// Nothing goes wrong.
     #[arg(long)]
     pub(super) no_faults: bool,
+    #[command(flatten)]
+    pub(super) rollout: RolloutArgs,
     #[command(flatten)]
     pub(super) show: ShowArgs,
 }

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 
 use super::args::RunArgs;
 use super::exit::{Ending, Exit, Or};
-use super::out::{count, tell_on};
+use super::out::{Rows, count, tell_on};
 use super::plan::Draft;
 use crate::inventory::fold;
 
@@ -35,11 +35,16 @@ fn question(args: &RunArgs, draft: &Draft) -> String {
         None => folded,
     };
     let release = args.tag.as_ref().map_or_else(|| format!("{}-<SHA-256>", draft.source_name()), ToString::to_string);
+    let mut course = Rows::default();
+    if draft.course.has_waves() {
+        draft.course.describe(&mut course, &draft.inventory);
+    }
     format!(
-        "{} to {}: {hosts}\nseeder {}, release {}\ngo? [y/N] ",
+        "{} to {}: {hosts}\nseeder {}, release {}\n{}go? [y/N] ",
         args.source,
         count(draft.selected.len() as u64, "host", "hosts"),
         draft.place_name(draft.seeder),
         draft.folders().iter().map(|folder| format!("{folder}/{release}")).collect::<Vec<_>>().join(", "),
+        course.into_text(),
     )
 }

@@ -42,8 +42,10 @@ fn arguments(args: &DemoArgs, fleet: &DemoFleet) -> RunArgs {
         exclude_path: Vec::new(),
         compress: CompressArg::Auto,
         piece_length: None,
-        pace: PaceArgs { max_upload: None, max_download: None, fanout: None, retries: 0 },
+        // A host that died is there to practise on.
+        pace: PaceArgs { max_upload: None, max_download: None, fanout: None, retries: Some(0) },
         access: AccessArgs { ask_become_pass: false, become_password_file: None },
+        rollout: args.rollout.clone(),
         dry_run: false,
         yes: true,
         show: show.clone(),

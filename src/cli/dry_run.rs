@@ -12,7 +12,7 @@ pub(super) fn text(draft: &Draft, plan: &Plan) -> String {
     rows.add("hosts", fold(draft.selected.iter().map(|id| &draft.host(id).name)));
     rows.add("seeder", draft.place_name(plan.seeder));
     rows.add("tracker", draft.place_name(plan.tracker));
-    rows.add("waves", "1: all hosts, as fast as the fan-out lets them");
+    draft.course.describe(&mut rows, &draft.inventory);
     match &plan.source {
         Source::Packed(payload) => {
             let (layout, facts) = (payload.layout, &payload.facts);

@@ -8,6 +8,7 @@
 mod args;
 mod ask;
 mod complete;
+mod course;
 mod demo;
 mod doctor;
 mod dry_run;

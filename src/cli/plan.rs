@@ -5,13 +5,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::args::RunArgs;
+use super::course::Course;
 use super::exit::{Ending, Exit};
 use super::fleet_file;
 use super::package::base_name;
 use crate::base::ZoneError;
 use crate::control::{Owner, PackOrder, PortRange, RunId};
 use crate::inventory::{Host, HostId, HostSet, Inventory, Place};
-use crate::rollout::{Caps, Choice, Config, Finish, Payload, Plan, PlannedHost, Source};
+use crate::rollout::{Caps, Choice, Config, Finish, Payload, Plan, PlannedHost, Policy, Source};
 
 /// Where a source lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub(super) struct Draft {
     pub(super) tracker: Place,
     /// The mode of what is in the release: the same on all hosts, because it is part of what they verify.
     pub(super) mode: Option<u32>,
+    /// How the run goes through the fleet.
+    pub(super) course: Course,
     /// Seeder and tracker hosts that get no release.
     pub(super) helpers: Vec<PlannedHost>,
     hosts: Vec<PlannedHost>,
@@ -49,13 +52,14 @@ impl Draft {
             }
         }
         let origin = origin(&args.source, &inventory)?;
-        let seeder = seeder(&origin, &inventory, &selected)?;
+        let course = Course::new(&args.rollout, &inventory, &selected)?;
+        let seeder = seeder(&origin, &inventory, &course)?;
         let tracker = inventory.roles.tracker.unwrap_or(seeder);
         let planned = |id| planned(args, &inventory, id);
         let hosts = selected.iter().map(planned).collect::<Result<Vec<_>, _>>()?;
         let helpers = helpers([seeder, tracker], &selected).into_iter().map(planned).collect::<Result<Vec<_>, _>>()?;
         let mode = mode(&inventory, &selected)?;
-        Ok(Self { inventory, selected, origin, seeder, tracker, mode, helpers, hosts })
+        Ok(Self { inventory, selected, origin, seeder, tracker, mode, course, helpers, hosts })
     }
 
     /// The host of an id.
@@ -77,7 +81,13 @@ impl Draft {
     }
 
     /// The plan of a run. `payload` is what was packaged here, with the file it lies in.
-    pub(super) fn plan(&self, args: &RunArgs, run: RunId, payload: Option<(Payload, &Path)>) -> Result<Plan, Ending> {
+    pub(super) fn plan(
+        &self,
+        args: &RunArgs,
+        policy: Policy,
+        run: RunId,
+        payload: Option<(Payload, &Path)>,
+    ) -> Result<Plan, Ending> {
         let local = payload.as_ref().map(|(_, path)| path.display().to_string());
         let source = match (payload, &self.origin) {
             (Some((payload, _)), _) => Source::Packed(payload),
@@ -101,6 +111,7 @@ impl Draft {
             ports: PortRange { first, last },
             source,
             local_payload: local.filter(|_| self.seeder == Place::Console),
+            policy,
         })
     }
 
@@ -186,7 +197,7 @@ fn planned(args: &RunArgs, inventory: &Inventory, id: HostId) -> Result<PlannedH
 pub(super) fn config(args: &RunArgs, inventory: &Inventory, interactive: bool) -> Config {
     Config {
         fanout: usize::from(args.pace.fanout.unwrap_or(inventory.swarm.fanout)),
-        work_attempts: args.pace.retries + 1,
+        work_attempts: u32::from(args.pace.retries.unwrap_or(inventory.rollout.retries)) + 1,
         backoff_min: Duration::from_secs(1),
         finish: if interactive { Finish::WhenAllDone } else { Finish::AtOnce },
         ..Config::default()
@@ -218,13 +229,13 @@ fn choice(role: Option<Place>) -> Choice {
     role.map_or(Choice::Any, |_| Choice::Named)
 }
 
-fn seeder(origin: &Origin, inventory: &Inventory, selected: &HostSet) -> Result<Place, Ending> {
+fn seeder(origin: &Origin, inventory: &Inventory, course: &Course) -> Result<Place, Ending> {
     match origin {
         Origin::There(id, _) => Ok(Place::Host(*id)),
         Origin::Here(_) => inventory
             .roles
             .seeder
-            .or_else(|| selected.iter().next().map(Place::Host))
+            .or_else(|| course.first().map(Place::Host))
             .ok_or_else(|| Ending::new(Exit::NoHost, "no host is selected to seed")),
     }
 }

@@ -123,6 +123,10 @@ impl Report {
                     self.say(&format!("{elapsed} {:<20} note: {text}", place(rollout, *at)));
                 }
             }
+            Notice::Wave { wave, waves, step, detail } => {
+                let step = step.as_str();
+                self.say(&format!("{elapsed} {:<20} {step}: {detail}", format!("wave {wave}/{waves}")));
+            }
             Notice::Action { verb, detail, .. } => self.say(&format!("{elapsed} {:<20} {verb} {detail}", "operator")),
             Notice::Payload { payload } => {
                 if self.tongue == Tongue::Lines {

@@ -11,6 +11,7 @@ use tokio::runtime::Runtime;
 
 use super::args::{RunArgs, ShowArgs};
 use super::ask::go_ahead;
+use super::course::Attendance;
 use super::exit::{Ended, Ending, Exit, Or};
 use super::folder::RunFolder;
 use super::interrupt::Interrupt;
@@ -24,7 +25,7 @@ use crate::console::{Access, Labels, Model, Settings, Setup, Signal, Theme};
 use crate::driver::conduct::{Crew, Display, Finished, headless, show};
 use crate::driver::terminal::Mouse;
 use crate::inventory::HostId;
-use crate::rollout::{Plan, Rollout};
+use crate::rollout::{Plan, Policy, Rollout};
 
 /// How long the fleet may take to hang up after the last word.
 const HANG_UP_MAX: Duration = Duration::from_secs(20);
@@ -75,13 +76,14 @@ pub(super) fn run(args: &RunArgs, site: &Site) -> Ended {
     }
     let settings = settings::load()?;
     let shown = Shown::of(&args.show, settings)?;
+    let policy = draft.course.policy(shown.attendance(&args.show))?;
     go_ahead(args, &draft)?;
     let runtime = Runtime::new().or_unexpected("start the event loop")?;
     let reach = Reach::new(&draft, &args.access, site, runtime.handle())?;
     let interrupt = Interrupt::listen()?;
     let mut folder = RunFolder::create(&site.state)?;
     let package = packaged(args, &draft, &folder, &interrupt)?;
-    let plan = plan(args, &draft, &folder, package.as_ref())?;
+    let plan = plan(args, &draft, policy, &folder, package.as_ref())?;
     let local = package.as_ref().map(|package| (package.path.as_path(), package.payload.layout));
     let outfit = reach.fleet(local, &site.state.join("agent"));
     let log_file = args.show.log_file.clone().unwrap_or_else(|| folder.path().join("rookery.log"));
@@ -105,7 +107,8 @@ fn rehearse(args: &RunArgs, site: &Site, draft: &Draft) -> Ended {
     let interrupt = Interrupt::listen()?;
     let folder = RunFolder::create(&site.state)?;
     let package = packaged(args, draft, &folder, &interrupt)?;
-    out::print(dry_run::text(draft, &plan(args, draft, &folder, package.as_ref())?))
+    let policy = draft.course.policy(Attendance::Console)?;
+    out::print(dry_run::text(draft, &plan(args, draft, policy, &folder, package.as_ref())?))
 }
 
 fn packaged(
@@ -120,9 +123,15 @@ fn packaged(
     }
 }
 
-fn plan(args: &RunArgs, draft: &Draft, folder: &RunFolder, package: Option<&Package>) -> Result<Plan, Ending> {
+fn plan(
+    args: &RunArgs,
+    draft: &Draft,
+    policy: Policy,
+    folder: &RunFolder,
+    package: Option<&Package>,
+) -> Result<Plan, Ending> {
     let payload = package.map(|package| (package.payload.clone(), package.path.as_path()));
-    draft.plan(args, folder.run().clone(), payload)
+    draft.plan(args, policy, folder.run().clone(), payload)
 }
 
 fn conduct(
@@ -139,7 +148,7 @@ fn conduct(
     // From here on the crew hears every signal.
     drop(interrupt);
     let access = if args.show.read_only { Access::Watcher } else { Access::Operator };
-    let interactive = matches!(shown, Shown::Console(..)) && access == Access::Operator;
+    let interactive = shown.attendance(&args.show) == Attendance::Console;
     let mut rollout = Rollout::new(plan, config(args, &draft.inventory, interactive), fastrand::u64(..));
     let finished = match shown {
         Shown::Lines => headless(&mut rollout, &mut crew, None),
@@ -202,6 +211,16 @@ impl Shown {
         let name = show.theme.as_deref().or(settings.theme.as_deref()).unwrap_or(theme::DEFAULT);
         let theme = theme::load(name).or_exit(Exit::Invalid)?;
         Ok(Self::Console(Box::new(theme), Box::new(settings)))
+    }
+}
+
+impl Shown {
+    /// Whether somebody at a console can be asked.
+    fn attendance(&self, show: &ShowArgs) -> Attendance {
+        match self {
+            Self::Console(..) if !show.read_only => Attendance::Console,
+            Self::Console(..) | Self::Lines => Attendance::Nobody,
+        }
     }
 }
 

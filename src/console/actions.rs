@@ -5,7 +5,7 @@ use super::keymap::{Act, Verb};
 use super::model::{Access, Model, Urgency, View, can_retry, is_failure};
 use crate::base::ByteRate;
 use crate::inventory::HostId;
-use crate::rollout::{Action, Caps, Stage, StateName};
+use crate::rollout::{Action, Caps, Stage, Standing, StateName};
 
 /// What a verb comes to.
 pub(super) enum Decision {
@@ -103,6 +103,7 @@ pub(super) fn decide(model: &Model, act: Act) -> Decision {
             Decision::Refuse("no host is under way: q ends the run and cleans up".to_owned())
         }
         Act::AbortRun => Decision::Ask(Question::AbortRun),
+        Act::Proceed => proceed(model),
         Act::Pause if model.rollout.is_paused() => Decision::Tell(Action::Resume),
         Act::Pause => Decision::Tell(Action::Pause),
         Act::CapUp | Act::CapDown => cap(model, act == Act::CapUp),
@@ -129,6 +130,7 @@ pub(super) fn confirmed(model: &Model, question: &Question) -> Option<Action> {
     match question {
         Question::Retry(hosts) => still(model, hosts, can_retry).map(Action::Retry),
         Question::Abort(hosts) => still(model, hosts, |state| !state.is_settled()).map(Action::Abort),
+        Question::Gate | Question::Halted => (waiting(model).as_ref() == Some(question)).then_some(Action::Proceed),
         Question::AbortRun => under_way(model).then_some(Action::AbortRun),
         Question::Quit if under_way(model) => Some(Action::AbortRun),
         Question::Quit | Question::Finish => (*model.rollout.stage() == Stage::Settled).then_some(Action::Finish),
@@ -141,6 +143,40 @@ const fn under_way(model: &Model) -> bool {
     match model.rollout.stage() {
         Stage::Preparing { .. } | Stage::Distributing => true,
         Stage::Settled | Stage::Finishing { .. } | Stage::Ended(_) => false,
+    }
+}
+
+/// What the run waits for the operator to decide, if it does.
+pub(super) fn waiting(model: &Model) -> Option<Question> {
+    match model.rollout.standing() {
+        Standing::Underway => None,
+        Standing::Asking => Some(Question::Gate),
+        Standing::Halted(_) => Some(Question::Halted),
+    }
+}
+
+/// Asks what the run waits for, once, and when nothing else is being asked or typed. Says whether it did.
+pub(super) fn offer(model: &mut Model) -> Option<Question> {
+    let question = waiting(model).filter(|_| under_way(model) && model.setup.access == Access::Operator);
+    let Some(question) = question else {
+        model.offered = None;
+        return None;
+    };
+    let now = (model.rollout.wave().wave, question.clone());
+    let busy = model.dialog.is_some() || model.prompt.is_some() || model.help.is_some() || model.grace.is_some();
+    if busy || model.offered.as_ref() == Some(&now) {
+        return None;
+    }
+    model.offered = Some(now);
+    ask(model, question.clone());
+    Some(question)
+}
+
+fn proceed(model: &Model) -> Decision {
+    match waiting(model) {
+        Some(question) => Decision::Ask(question),
+        None if model.rollout.is_paused() => Decision::Refuse("the run is paused: p resumes it".to_owned()),
+        None => Decision::Refuse("no wave waits to be opened, and nothing has stopped the run".to_owned()),
     }
 }
 
@@ -165,11 +201,16 @@ pub(super) fn reconsider(model: &mut Model) {
         Question::Quit | Question::AbortRun if !under_way => "every host is settled: there is nothing left to abort",
         Question::Finish if *stage != Stage::Settled => "the run is no longer settled",
         Question::LeaveUncleaned if matches!(stage, Stage::Ended(_)) => "everything is cleaned up",
+        question @ (Question::Gate | Question::Halted) if waiting(model).as_ref() != Some(question) => {
+            "the run goes on: there is nothing to decide any more"
+        }
         question @ (Question::Retry(_) | Question::Abort(_)) if confirmed(model, question).is_none() => {
             "nothing was done: these hosts moved on meanwhile"
         }
         Question::Quit
         | Question::AbortRun
+        | Question::Gate
+        | Question::Halted
         | Question::Finish
         | Question::LeaveUncleaned
         | Question::Suspend
@@ -188,6 +229,7 @@ pub(super) fn acknowledge(model: &mut Model, action: &Action) {
         Action::AbortRun => "aborting the run: every agent is stopped and cleaned up".to_owned(),
         Action::Pause => "paused: no more hosts are launched, those under way go on (p resumes)".to_owned(),
         Action::Resume => "resumed".to_owned(),
+        Action::Proceed => "going on".to_owned(),
         Action::Caps(caps) => match (caps.upload.cap(), caps.download.cap()) {
             (None, None) => "cap: none".to_owned(),
             (up, down) if up == down => format!("cap: {} per host, each way", caps.upload),

@@ -15,6 +15,10 @@ pub(super) enum Question {
     Abort(Vec<HostId>),
     /// Give up on all that are not done.
     AbortRun,
+    /// A wave is over: open the next one. It comes by itself.
+    Gate,
+    /// The run has stopped: go on in spite of that. It comes by itself, too.
+    Halted,
     /// Leave while hosts are under way.
     Quit,
     /// End a run whose hosts are settled and not all done: they can still be retried now.
@@ -25,11 +29,13 @@ pub(super) enum Question {
     Suspend,
 }
 
-/// What the operator must do for a yes. Enter alone is never enough.
+/// What the operator must do for a yes. Enter alone is never enough where something is lost by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Demand {
     /// Press `y`.
     Yes,
+    /// Press enter.
+    Enter,
     /// Type this, then press enter.
     Text(String),
 }
@@ -54,6 +60,8 @@ pub(super) enum Answer {
     Cancelled,
     /// Yes.
     Confirmed,
+    /// No, and the run is to be aborted.
+    AbortRun,
 }
 
 /// With more hosts than this, `y` is not enough to abort, and a retry asks.
@@ -68,7 +76,9 @@ impl Dialog {
     pub(super) fn new(question: Question, release: &str, now: Instant) -> Self {
         let demand = match &question {
             Question::Abort(hosts) if hosts.len() > CONFIRM_ABOVE => Demand::Text(hosts.len().to_string()),
+            Question::Gate => Demand::Enter,
             Question::Abort(_)
+            | Question::Halted
             | Question::Retry(_)
             | Question::Finish
             | Question::LeaveUncleaned
@@ -87,7 +97,16 @@ impl Dialog {
             return Answer::Open;
         }
         self.remark = None;
+        let comes_by_itself = matches!(self.question, Question::Gate | Question::Halted);
+        if comes_by_itself && matches!(key.text(), Some('a' | 'A')) {
+            return Answer::AbortRun;
+        }
         match &self.demand {
+            Demand::Enter if key.code == KeyCode::Enter => Answer::Confirmed,
+            Demand::Enter => {
+                self.remark = Some("press enter to go on, a to abort, esc to look around first");
+                Answer::Open
+            }
             Demand::Yes => match key.text() {
                 Some('y' | 'Y') => Answer::Confirmed,
                 // The key that asked, pressed again by somebody who has read the question.
@@ -146,6 +165,22 @@ mod tests {
         assert_eq!(ask(hosts(11)).demand, Demand::Text("11".to_owned()));
         assert_eq!(ask(Question::AbortRun).demand, Demand::Text("web-1".to_owned()));
         assert_eq!(ask(Question::Quit).demand, Demand::Text("web-1".to_owned()));
+    }
+
+    #[test]
+    fn a_gate_opens_with_enter_but_not_with_a_stray_one() {
+        let enter = Key::plain(KeyCode::Enter);
+        let mut dialog = ask(Question::Gate);
+        assert_eq!(dialog.press(Instant::from_micros(299_999), enter), Answer::Open);
+        assert_eq!(dialog.press(Instant::from_micros(299_999), Key::char('a')), Answer::Open);
+        assert_eq!(dialog.press(LATER, Key::char('y')), Answer::Open);
+        assert_eq!(dialog.press(LATER, enter), Answer::Confirmed);
+        assert_eq!(ask(Question::Gate).press(LATER, Key::char('A')), Answer::AbortRun);
+        let mut halted = ask(Question::Halted);
+        assert_eq!(
+            (halted.press(LATER, enter), halted.press(LATER, Key::char('y'))),
+            (Answer::Open, Answer::Confirmed)
+        );
     }
 
     #[test]

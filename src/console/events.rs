@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::base::Instant;
 use crate::inventory::{HostId, Place};
-use crate::rollout::{Notice, StateName};
+use crate::rollout::{Notice, StateName, WaveStep};
 
 /// What kind of event it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +100,14 @@ impl Events {
                 };
                 self.push(at, Kind::Note, host, text.clone());
             }
+            Notice::Wave { wave, waves, step, detail } => {
+                let kind = match step {
+                    WaveStep::Opened => Kind::Note,
+                    WaveStep::Gate | WaveStep::Stopped => Kind::Warning,
+                };
+                let text = format!("wave {wave} of {waves} {}: {detail}", said(*step));
+                self.push(at, kind, None, text);
+            }
             Notice::Action { verb, hosts, detail } => {
                 let host = if let [only] = hosts.as_slice() { Some(*only) } else { None };
                 let count = if hosts.len() > 1 { format!(" {} hosts", hosts.len()) } else { String::new() };
@@ -108,6 +116,14 @@ impl Events {
                 self.push(at, Kind::Operator, host, text);
             }
         }
+    }
+}
+
+const fn said(step: WaveStep) -> &'static str {
+    match step {
+        WaveStep::Opened => "has its turn",
+        WaveStep::Gate => "is over",
+        WaveStep::Stopped => "stops",
     }
 }
 

@@ -7,11 +7,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::inventory::{Host, HostId, HostPattern, NameRegex};
-use crate::rollout::{HostRecord, StateName};
+use crate::rollout::{HostRecord, Rollout, StateName};
 
 /// The labels of hosts: their tags, and `group` for each group they are in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Labels(BTreeMap<HostId, Vec<(String, String)>>);
+
+/// The label of a host's wave.
+const WAVE: &str = "wave";
 
 impl Labels {
     /// Remembers what the inventory says about a host.
@@ -19,6 +22,19 @@ impl Labels {
         let groups = host.groups.iter().map(|group| ("group".to_owned(), group.clone()));
         let tags = host.tags.iter().map(|(key, value)| (key.clone(), value.clone()));
         self.0.insert(id, groups.chain(tags).collect());
+    }
+
+    /// Gives every host its wave as a label, where there are several.
+    pub(super) fn number_waves(&mut self, rollout: &Rollout) {
+        for host in rollout.hosts() {
+            if let Some(wave) = rollout.wave_of(host.id) {
+                let labels = self.0.entry(host.id).or_default();
+                // A tag of that name is the inventory's word, which counts more.
+                if labels.iter().all(|(label, _)| label != WAVE) {
+                    labels.push((WAVE.to_owned(), wave.to_string()));
+                }
+            }
+        }
     }
 
     /// The labels of a host.

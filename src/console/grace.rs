@@ -29,6 +29,8 @@ impl Grace {
             | Question::AbortRun
             | Question::Quit
             | Question::Retry(_)
+            | Question::Gate
+            | Question::Halted
             | Question::Finish
             | Question::LeaveUncleaned
             | Question::Suspend => None,
@@ -42,6 +44,8 @@ impl Grace {
             Question::Quit => "aborting the run and leaving".to_owned(),
             Question::AbortRun
             | Question::Retry(_)
+            | Question::Gate
+            | Question::Halted
             | Question::Finish
             | Question::LeaveUncleaned
             | Question::Suspend => "aborting the run".to_owned(),

@@ -27,6 +27,7 @@ pub enum Act {
     RetryAll,
     Abort,
     AbortRun,
+    Proceed,
     Pause,
     CapUp,
     CapDown,
@@ -133,7 +134,7 @@ pub struct Keymap {
 
 type Row = (Verb, &'static str, Section, &'static [&'static str], &'static str);
 
-const TABLE: [Row; 48] = [
+const TABLE: [Row; 49] = [
     (Verb::Act(Act::Retry), "retry", Section::Act, &["r"], "retry the host, or the marked hosts, at once"),
     (
         Verb::Act(Act::RetryAll),
@@ -144,6 +145,13 @@ const TABLE: [Row; 48] = [
     ),
     (Verb::Act(Act::Abort), "abort", Section::Act, &["a"], "abort the host, or the marked hosts (asks)"),
     (Verb::Act(Act::AbortRun), "abort-run", Section::Act, &["A"], "abort the whole run (asks for the release's name)"),
+    (
+        Verb::Act(Act::Proceed),
+        "proceed",
+        Section::Act,
+        &["o"],
+        "open the next wave, or go on in spite of what stopped the run (asks)",
+    ),
     (Verb::Act(Act::Pause), "pause", Section::Act, &["p"], "pause or resume: launch no more hosts"),
     (Verb::Act(Act::CapUp), "cap-up", Section::Act, &["+", "="], "raise the rate cap of every host"),
     (Verb::Act(Act::CapDown), "cap-down", Section::Act, &["-"], "lower the rate cap of every host"),

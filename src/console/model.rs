@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::arrange::{Arrangement, candidates};
-use super::dialog::Dialog;
+use super::dialog::{Dialog, Question};
 use super::events::Events;
 use super::filter::{Filter, Labels, Subject};
 use super::grace::Grace;
@@ -239,6 +239,8 @@ pub struct Model {
     pub(super) parting: Vec<String>,
     pub(super) names: Names,
     pub(super) dialog: Option<Dialog>,
+    /// The wave and the question that was asked last by itself: it is asked once.
+    pub(super) offered: Option<(usize, Question)>,
     pub(super) popup: Option<Popup>,
     /// The first line of the help, while it is shown.
     pub(super) help: Option<usize>,
@@ -266,7 +268,8 @@ pub struct Model {
 
 impl Model {
     /// A console that looks at this rollout.
-    pub fn new(rollout: Rollout, setup: Setup) -> Self {
+    pub fn new(rollout: Rollout, mut setup: Setup) -> Self {
+        setup.labels.number_waves(&rollout);
         let cursor = rollout.hosts().first().map(|host| host.id);
         let hosts = &rollout.plan().hosts;
         let (map, names) = (Arrangement::plain(hosts.len()), Names::of(hosts));
@@ -293,6 +296,7 @@ impl Model {
             reversed: false,
             density: None,
             dialog: None,
+            offered: None,
             popup: None,
             help: None,
             sought: String::new(),

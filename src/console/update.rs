@@ -9,7 +9,7 @@ use super::dialog::{Answer, Question};
 use super::events::Kind;
 use super::filter::Filter;
 use super::io::{Effect, Key, LastScreen, Leave, Msg, Signal};
-use super::keymap::{Found, Verb};
+use super::keymap::{Act, Found, Verb};
 use super::model::{Density, Frozen, Model, Urgency, View, is_failure};
 use super::outside::{self, Copied, ring};
 use super::popup::Popup;
@@ -47,6 +47,10 @@ pub fn update(model: &mut Model, now: Instant, msg: Msg) -> Vec<Effect> {
         Msg::ReportWritten(Err(why)) => model.say(Urgency::Warning, format!("no report: {why}")),
     }
     watch(model, &mut effects);
+    if let Some(question) = actions::offer(model) {
+        let what = if question == Question::Gate { "waits at a gate" } else { "has stopped" };
+        ring(model, what, &mut effects);
+    }
     effects
 }
 
@@ -144,12 +148,20 @@ fn answer(model: &mut Model, key: Key, effects: &mut Vec<Effect>) {
     match dialog.press(model.now, key) {
         Answer::Open => {}
         Answer::Cancelled => {
+            let put_off = matches!(dialog.question, Question::Gate | Question::Halted);
             model.dialog = None;
-            model.say(Urgency::Info, "nothing was done");
+            // What the run waits for is said instead, and stays.
+            if !put_off {
+                model.say(Urgency::Info, "nothing was done");
+            }
         }
         Answer::Confirmed => {
             let Some(dialog) = model.dialog.take() else { return };
             confirm(model, dialog.question, effects);
+        }
+        Answer::AbortRun => {
+            model.dialog = None;
+            obey(model, Verb::Act(Act::AbortRun), effects);
         }
     }
 }
@@ -165,7 +177,7 @@ fn confirm(model: &mut Model, question: Question, effects: &mut Vec<Effect>) {
                 operate(model, before, effects);
             }
         }
-        Question::Retry(_) | Question::Finish => {
+        Question::Retry(_) | Question::Finish | Question::Gate | Question::Halted => {
             model.leaving |= question == Question::Finish;
             match actions::confirmed(model, &question) {
                 Some(action) => operate(model, action, effects),

@@ -51,6 +51,8 @@ impl Carried for Order {
             | Self::Track { .. }
             | Self::Pack(_)
             | Self::Peers { .. }
+            | Self::Place
+            | Self::Check(_)
             | Self::Limits { .. }
             | Self::Watch { .. }
             | Self::Stop { .. } => None,
@@ -65,6 +67,8 @@ impl Carried for Order {
             | Self::Track { .. }
             | Self::Pack(_)
             | Self::Peers { .. }
+            | Self::Place
+            | Self::Check(_)
             | Self::Limits { .. }
             | Self::Watch { .. }
             | Self::Stop { .. } => None,
@@ -84,7 +88,9 @@ impl Carried for Status {
             | Self::Peers { .. }
             | Self::Verifying
             | Self::Unpacking
+            | Self::Staged
             | Self::Delivered { .. }
+            | Self::Checked { .. }
             | Self::Failed { .. }
             | Self::Note { .. }
             | Self::Stopped { .. } => None,
@@ -102,7 +108,9 @@ impl Carried for Status {
             | Self::Peers { .. }
             | Self::Verifying
             | Self::Unpacking
+            | Self::Staged
             | Self::Delivered { .. }
+            | Self::Checked { .. }
             | Self::Failed { .. }
             | Self::Note { .. }
             | Self::Stopped { .. } => None,

@@ -146,12 +146,13 @@ impl AgentFailure {
     /// What might heal it.
     pub const fn remedy(&self) -> Remedy {
         match self {
-            Self::Io { .. } | Self::DigestMismatch { .. } | Self::SourceChanged { .. } => Remedy::Retry,
+            Self::Io { .. } | Self::SourceChanged { .. } => Remedy::Retry,
             Self::DiskFull { .. }
             | Self::ReadOnly { .. }
             | Self::Permission { .. }
             | Self::Folder { .. }
             | Self::ReleaseDiffers { .. }
+            | Self::DigestMismatch { .. }
             | Self::UnsafeArchive { .. }
             | Self::DamagedArchive { .. }
             | Self::PortsInUse { .. }

@@ -1,6 +1,7 @@
 //! Orders and statuses.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -58,6 +59,11 @@ pub enum Order {
         /// Addresses that may connect but need not be dialled.
         allow: Vec<IpAddr>,
     },
+    /// Put the release in its place, which a serve order with [`Placing::Held`] keeps aside. Answered by
+    /// [`Status::Delivered`].
+    Place,
+    /// Run a command that says whether the host is well. Answered by [`Status::Checked`].
+    Check(CheckOrder),
     /// New caps, at once; 0 is none.
     Limits {
         /// Upload cap of this host.
@@ -94,6 +100,9 @@ pub struct ServeOrder {
     pub owner: Owner,
     /// Whether the release is wanted on this host (a seeder outside the selection only seeds).
     pub deliver: bool,
+    /// Whether the release gets its place at once.
+    #[serde(default)]
+    pub placing: Placing,
     /// The address to listen on and to dial from; any, if it is unspecified or the host does not have it.
     pub bind: IpAddr,
     /// Ports to listen on; the first free one is taken.
@@ -120,6 +129,31 @@ pub struct Owner {
     pub user: Option<String>,
     /// The group.
     pub group: Option<String>,
+}
+
+/// When a release that is verified and unpacked aside gets its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Placing {
+    /// At once.
+    #[default]
+    AtOnce,
+    /// With [`Order::Place`].
+    Held,
+}
+
+/// A command that says whether a host is well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckOrder {
+    /// The program and its arguments; no shell looks at them. `{release}` in an argument is the release's path there, `{tag}`
+    /// its name, and `~/` at the start of the program this user's home.
+    pub command: Vec<String>,
+    /// How long it may take; it is killed then.
+    pub timeout: Duration,
+    /// The release's name.
+    pub tag: Tag,
+    /// Which try it is; the answer has the same number.
+    pub number: u32,
 }
 
 /// Inclusive range of TCP ports.
@@ -249,10 +283,19 @@ pub enum Status {
     Verifying,
     /// The release is being unpacked beside its place.
     Unpacking,
+    /// The release is verified and lies aside: it waits for [`Order::Place`].
+    Staged,
     /// The release is in place, verified and synced.
     Delivered {
         /// Whether it had been there before this run.
         already: bool,
+    },
+    /// The command of an [`Order::Check`] ended, or could not be run.
+    Checked {
+        /// Of which try.
+        number: u32,
+        /// Why the host is not well; `None` when the command ended with status 0.
+        why: Option<String>,
     },
     /// The run cannot go on here. The agent stays, to be told to stop or to serve again.
     Failed {

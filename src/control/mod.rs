@@ -11,7 +11,7 @@ mod run;
 pub use codec::{Carried, Codec, CodecError, FRAME_LENGTH_MAX, MARKER, encode};
 pub use failure::{AgentFailure, Remedy};
 pub use frame::{
-    DataSource, Order, Owner, PROTOCOL, PackOrder, PayloadFacts, PayloadFormat, PeerSummary, PortRange, Progress,
-    ServeOrder, ServeRole, Status, TrackerHealth,
+    CheckOrder, DataSource, Order, Owner, PROTOCOL, PackOrder, PayloadFacts, PayloadFormat, PeerSummary, Placing,
+    PortRange, Progress, ServeOrder, ServeRole, Status, TrackerHealth,
 };
 pub use run::{RunId, RunIdError, Tag, TagError};

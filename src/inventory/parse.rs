@@ -13,8 +13,8 @@ use super::reader::Reader;
 use super::sections::Sections;
 use super::settings::{Conflicts, Settings};
 use super::{
-    Diagnostic, Diagnostics, EXPANSION_MAX, Group, Host, HostId, HostPattern, HostSet, Place, Roles, Severity,
-    Standing, SwarmSettings,
+    Diagnostic, Diagnostics, EXPANSION_MAX, Group, Host, HostId, HostPattern, HostSet, Place, Roles, RolloutSettings,
+    Severity, Standing, SwarmSettings,
 };
 
 /// The fleet as its operator wrote it down.
@@ -28,6 +28,8 @@ pub struct Inventory {
     pub roles: Roles,
     /// What the whole swarm has in common.
     pub swarm: SwarmSettings,
+    /// How a run goes through the fleet.
+    pub rollout: RolloutSettings,
     /// The file it came from.
     pub path: PathBuf,
     /// What is allowed but looks like a mistake.
@@ -80,6 +82,7 @@ impl Inventory {
             groups: Vec::new(),
             roles: Roles::default(),
             swarm: sections.swarm.clone(),
+            rollout: sections.rollout.settings.clone(),
             path: path.to_owned(),
             warnings: Vec::new(),
             names: BTreeMap::new(),
@@ -167,6 +170,7 @@ impl Inventory {
             let hint = did_you_mean(zone, self.hosts.iter().flat_map(|host| host.tags.keys()).map(String::as_str));
             reader.warn(&sections.zone_span, format!("no host has the tag `{zone}`, so none is near another{hint}"));
         }
+        sections.rollout.settle(self, reader);
         for (group, section) in self.groups.iter().zip(&sections.groups) {
             if self.find(&group.name).is_some() {
                 let message = format!("`{}` is a group and a host; as a selector it means the group", group.name);

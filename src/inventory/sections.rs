@@ -11,19 +11,21 @@ use toml::de::{DeTable, DeValue};
 use super::host_name::parse_host_name;
 use super::jump::{USER_RULE, is_user};
 use super::reader::{Entry, Reader, entries};
+use super::rollout_section::{self, RolloutSection};
 use super::selector::{Selector, TermKind};
 use super::settings::Settings;
 use super::{HostKeyPolicy, HostPattern, JumpHost, SwarmSettings, parse_duration};
 use crate::base::ByteRate;
 
 /// Every key of an inventory, by section; `group` and `host` are followed by a name.
-pub const KNOWN_KEYS: [(&str, &[&str]); 6] = [
-    ("", &["version", "defaults", "roles", "swarm", "group", "host"]),
+pub const KNOWN_KEYS: [(&str, &[&str]); 7] = [
+    ("", &["version", "defaults", "roles", "swarm", "rollout", "group", "host"]),
     ("defaults", &SETTING_KEYS),
     ("roles", &["seeder", "tracker"]),
     ("swarm", &["port", "tracker_port", "max_upload", "max_download", "zone", "fanout"]),
     ("group", &["hosts", "include", "exclude"]),
     ("host", &["address", "swarm_address"]),
+    ("rollout", &rollout_section::KEYS),
 ];
 
 /// What defaults, groups and hosts may all say.
@@ -56,6 +58,7 @@ pub(super) struct Sections {
     pub(super) tracker: Option<Spanned<String>>,
     pub(super) swarm: SwarmSettings,
     pub(super) zone_span: Range<usize>,
+    pub(super) rollout: RolloutSection,
     pub(super) groups: Vec<GroupSection>,
     pub(super) hosts: Vec<HostSection>,
 }
@@ -97,6 +100,7 @@ impl Sections {
                 }
                 "roles" => sections.roles(reader, &entry),
                 "swarm" => sections.swarm(reader, &entry),
+                "rollout" => sections.rollout.read(reader, &entry),
                 "group" => {
                     let named = reader.table(entry.value, "`[group.NAME]`");
                     sections.groups = named.iter().filter_map(|entry| group(reader, entry)).collect();

@@ -118,6 +118,18 @@ pub enum Happening {
         /// What.
         text: String,
     },
+    /// A wave has its turn, is over, or is the last for now.
+    #[serde(rename = "wave")]
+    Wave {
+        /// Which, from 1.
+        wave: usize,
+        /// How many there are.
+        waves: usize,
+        /// `opened`, `gate` or `stopped`.
+        step: String,
+        /// How many hosts, or why.
+        detail: String,
+    },
     /// The operator did something.
     #[serde(rename = "action")]
     Action {
@@ -210,6 +222,7 @@ impl Event {
             | Happening::Payload { .. }
             | Happening::HostState { .. }
             | Happening::Note { .. }
+            | Happening::Wave { .. }
             | Happening::Action { .. }
             | Happening::RunEnd { .. } => true,
         }

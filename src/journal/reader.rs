@@ -149,6 +149,7 @@ impl Story {
             Happening::HostProgress { .. }
             | Happening::Swarm { .. }
             | Happening::Note { .. }
+            | Happening::Wave { .. }
             | Happening::Action { .. }
             | Happening::Unknown => {}
         }

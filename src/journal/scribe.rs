@@ -68,6 +68,9 @@ impl Scribe {
             Notice::Note { at, text } => {
                 Happening::Note { place: rollout.plan().place_name(*at).to_owned(), text: text.clone() }
             }
+            Notice::Wave { wave, waves, step, detail } => {
+                Happening::Wave { wave: *wave, waves: *waves, step: step.as_str().to_owned(), detail: detail.clone() }
+            }
             Notice::Action { verb, hosts, detail } => Happening::Action {
                 operator: self.operator.clone(),
                 verb: (*verb).to_owned(),

@@ -93,7 +93,9 @@ impl Rollout {
             Status::Peers { peers } => self.handle_peers(slot, peers),
             Status::Verifying => self.deliver(slot, HostState::Verifying),
             Status::Unpacking => self.deliver(slot, HostState::Unpacking),
+            Status::Staged => self.handle_staged(slot),
             Status::Delivered { already } => self.handle_delivered(slot, already),
+            Status::Checked { number, why } => self.handle_checked(slot, number, why),
             Status::Failed { failure } => self.handle_failed(slot, failure),
             Status::Note { text } => {
                 self.remember(slot, text.clone());
@@ -282,8 +284,9 @@ impl Rollout {
             | StateName::Aborted
             | StateName::Skipped => false,
         };
-        if taken && self.sessions[slot.0].served && self.in_fleet(slot) {
-            self.enter(slot, HostState::Done { already }, None);
+        let session = &self.sessions[slot.0];
+        if taken && session.served && session.placed.is_none() && self.in_fleet(slot) {
+            self.settle_placed(slot, already);
         }
     }
 

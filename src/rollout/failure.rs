@@ -40,6 +40,24 @@ impl std::fmt::Display for Phase {
     }
 }
 
+/// What a deadline over all phases is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whole {
+    /// One host, from its launch.
+    Host,
+    /// The run.
+    Run,
+}
+
+impl std::fmt::Display for Whole {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Host => "its launch",
+            Self::Run => "the run's start",
+        })
+    }
+}
+
 /// Why a host failed or could not be reached.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
@@ -193,6 +211,20 @@ pub enum Failure {
         /// The seeder's failure.
         why: String,
     },
+    /// The release is in place, and the health command says that the host is not well.
+    #[error("not well with the release in place: {why}")]
+    Unhealthy {
+        /// How the command ended, and its last words.
+        why: String,
+    },
+    /// A deadline over all phases has passed.
+    #[error("not done within {} of {whole}", seconds(*.after))]
+    Overdue {
+        /// Whose.
+        whole: Whole,
+        /// The deadline.
+        after: Duration,
+    },
     /// The agent's own work failed.
     #[error(transparent)]
     Agent(AgentFailure),
@@ -228,6 +260,8 @@ impl Failure {
             | Self::Unsupported { .. }
             | Self::AgentStart { .. }
             | Self::Version { .. }
+            | Self::Unhealthy { .. }
+            | Self::Overdue { .. }
             | Self::Seeder { .. } => false,
         }
     }
@@ -253,6 +287,8 @@ impl Failure {
             | Self::Version { .. }
             | Self::Stalled { .. }
             | Self::Seeder { .. }
+            | Self::Unhealthy { .. }
+            | Self::Overdue { .. }
             | Self::Agent(_) => false,
         }
     }
@@ -290,6 +326,11 @@ impl Failure {
             Self::Version { .. } => "agent of another version",
             Self::Stalled { .. } => "stalled",
             Self::Seeder { .. } => "seeder failed",
+            Self::Unhealthy { .. } => "health check failed",
+            Self::Overdue { whole, .. } => match whole {
+                Whole::Host => "host deadline passed",
+                Whole::Run => "run deadline passed",
+            },
             Self::Agent(failure) => failure.cause(),
         }
     }
@@ -324,6 +365,10 @@ impl Failure {
             Self::Version { .. } => "retry with the agent of this console (remove `agent` from the inventory)",
             Self::Stalled { .. } => "check that swarm ports are open between hosts, then retry",
             Self::Seeder { .. } => "mend the seeder, then retry all failed hosts",
+            Self::Unhealthy { .. } => {
+                "see what the command says on the host and mend it, then retry: the release stays"
+            }
+            Self::Overdue { .. } => "find out what took so long, then retry: fetched pieces are kept",
             Self::Agent(failure) => failure.next_step(),
         }
     }

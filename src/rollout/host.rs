@@ -183,6 +183,30 @@ impl HostState {
     }
 }
 
+/// What a host does within its state, where the state's name does not tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Detail {
+    /// What the state says.
+    #[default]
+    None,
+    /// Unpacking: the release is verified and lies aside, and waits for the host's turn.
+    Staged,
+    /// Unpacking: the release is being put in its place.
+    Switching,
+    /// Verifying: the release is in place, and the health command runs.
+    Checking {
+        /// How often it was run, this time included.
+        attempt: u32,
+    },
+    /// Verifying: the health command said no, and is run again later.
+    Unwell {
+        /// How often it was run.
+        attempt: u32,
+        /// When it is run again.
+        again: Instant,
+    },
+}
+
 /// Why no piece arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stall {
@@ -256,6 +280,8 @@ pub struct HostRecord {
     pub id: HostId,
     /// Its state.
     pub state: HostState,
+    /// What it does within that.
+    pub detail: Detail,
     /// Its attempt.
     pub attempt: Attempt,
     /// Its agent's last progress (`completed` is left empty).
@@ -289,6 +315,7 @@ impl HostRecord {
         Self {
             id,
             state: HostState::Waiting { not_before: None },
+            detail: Detail::None,
             attempt: Attempt::default(),
             progress: Progress::default(),
             pieces: None,

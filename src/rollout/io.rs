@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Counts, Failure, StateName};
+use super::{Counts, Failure, StateName, WaveStep};
 use crate::base::{Bitfield, ByteCount, ByteRate};
 use crate::control::{Order, Progress, Status};
 use crate::inventory::{HostId, Place};
@@ -128,6 +128,8 @@ pub enum Action {
     Pause,
     /// Launch again.
     Resume,
+    /// Open the next wave, or go on in spite of what stopped the run.
+    Proceed,
     /// New caps for every host.
     Caps(Caps),
     /// Somebody looks at this host (or no longer at any): ask for its peers.
@@ -235,9 +237,20 @@ pub enum Notice {
         /// What.
         text: String,
     },
+    /// A wave has its turn, is over, or is the last for now.
+    Wave {
+        /// Which, from 1.
+        wave: usize,
+        /// How many there are.
+        waves: usize,
+        /// What happened to it.
+        step: WaveStep,
+        /// How many hosts, or why.
+        detail: String,
+    },
     /// The operator did something.
     Action {
-        /// The verb: `retry`, `abort`, `abort-run`, `pause`, `resume`, `caps`, `finish`.
+        /// The verb: `retry`, `abort`, `abort-run`, `pause`, `resume`, `proceed`, `force`, `caps`, `finish`.
         verb: &'static str,
         /// On these hosts; empty for the whole run.
         hosts: Vec<HostId>,

@@ -1,11 +1,9 @@
-//! Who is launched next: ranks, fan-out, pace and backoff.
-
-use std::collections::BTreeSet;
-use std::time::Duration;
+//! Who is launched next: ranks, fan-out and pace.
 
 use super::Config;
 use super::session::Slot;
 use crate::base::Instant;
+use std::collections::BTreeSet;
 
 /// Who goes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,6 +12,8 @@ pub(super) enum Rank {
     Station,
     /// The operator asked for it by hand: a pause does not hold it.
     Operator,
+    /// It was launched before, and is tried again by itself.
+    Again,
     /// In the order of the plan.
     Fleet,
 }
@@ -25,6 +25,8 @@ pub(super) struct Launcher {
     admitted: usize,
     next_at: Instant,
     pub(super) paused: bool,
+    /// The run has stopped: hosts that were launched go on, others are not.
+    pub(super) halted: bool,
 }
 
 impl Launcher {
@@ -36,7 +38,7 @@ impl Launcher {
 
     /// Takes a host out of the line.
     pub(super) fn withdraw(&mut self, slot: Slot) {
-        for rank in [Rank::Station, Rank::Operator, Rank::Fleet] {
+        for rank in [Rank::Station, Rank::Operator, Rank::Again, Rank::Fleet] {
             self.ready.remove(&(rank, slot));
         }
     }
@@ -77,20 +79,17 @@ impl Launcher {
         let free = match first.0 {
             Rank::Station => true,
             Rank::Operator => self.admitted < config.fanout.max(1),
-            Rank::Fleet => self.admitted < config.fanout.max(1) && !self.paused,
+            Rank::Again => self.admitted < config.fanout.max(1) && !self.paused,
+            Rank::Fleet => self.admitted < config.fanout.max(1) && !self.paused && !self.halted,
         };
         free.then_some(first)
     }
 }
 
-/// How long to wait after the `failures`-th failure: doubled each time, between half of that and all of it.
-pub(super) fn backoff(config: &Config, failures: u32, random: &mut fastrand::Rng) -> Duration {
-    let doubled = config.backoff_min.saturating_mul(1 << failures.saturating_sub(1).min(16));
-    doubled.min(config.backoff_max).mul_f64(0.5 + random.f64() / 2.0)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -119,15 +118,5 @@ mod tests {
         assert_eq!(launcher.next(Instant::ZERO, &config), None);
         launcher.release();
         assert_eq!(launcher.next(Instant::ZERO, &config), Some(Slot(1)));
-    }
-
-    #[test]
-    fn backoff_doubles_up_to_its_bound() {
-        let (config, mut random) = (Config::default(), fastrand::Rng::with_seed(1));
-        for (failures, most) in [(1, 1), (2, 2), (3, 4), (40, 30)] {
-            let wait = backoff(&config, failures, &mut random);
-            let most = Duration::from_secs(most);
-            assert!(wait <= most && wait >= most / 2, "{failures}: {wait:?}");
-        }
     }
 }

@@ -5,11 +5,12 @@
 
 use std::time::Duration;
 
-use super::launcher::{Rank, backoff};
+use super::launcher::Rank;
 use super::machine::Rollout;
+use super::retry::backoff;
 use super::schedule::Timer;
 use super::session::{Link, Purpose, Slot};
-use super::{BootStep, Failure, HostRecord, HostState, Notice, Output, Phase, Stage, StateName, Transition};
+use super::{BootStep, Detail, Failure, HostRecord, HostState, Notice, Output, Phase, Stage, StateName, Transition};
 use crate::base::{ByteRate, Instant, PieceIndex};
 use crate::control::Progress;
 
@@ -47,6 +48,7 @@ impl Rollout {
             }
         }
         record.state = state;
+        record.detail = Detail::None;
         if to.is_settled() {
             record.attempt.settled = Some(self.now);
         }
@@ -64,6 +66,10 @@ impl Rollout {
         }
         self.recount(slot);
         self.rearm(slot);
+        if to.is_settled() {
+            self.clear_host_deadline(slot);
+        }
+        self.moved(slot, from, to);
     }
 
     /// Launches a place: dials it, or tells the agent that is still attached to go on.
@@ -89,6 +95,7 @@ impl Rollout {
             record.attempt.launched = Some(now);
             record.attempt.settled = None;
             self.enter(slot, HostState::Connecting, None);
+            self.arm_host_deadline(slot);
         }
         self.outputs.push_back(Output::Connect { at, attempt });
         self.rearm(slot);
@@ -96,7 +103,9 @@ impl Rollout {
 
     fn go_on(&mut self, slot: Slot) {
         let session = &self.sessions[slot.0];
-        if session.served && session.serving {
+        if let Some(already) = session.placed {
+            self.settle_placed(slot, already);
+        } else if session.served && session.serving {
             self.records[slot.0].advanced = Some(self.now);
             self.enter(slot, HostState::Fetching, None);
         } else {
@@ -190,7 +199,9 @@ impl Rollout {
         if let HostState::Waiting { not_before } = self.records[slot.0].state {
             if not_before.is_none_or(|at| at <= self.now) {
                 let rank = self.rank(slot);
-                self.launcher.push(rank, slot);
+                if self.may_launch(slot, rank) {
+                    self.launcher.push(rank, slot);
+                }
             } else {
                 self.rearm(slot);
             }
@@ -202,6 +213,8 @@ impl Rollout {
             Rank::Station
         } else if self.sessions[slot.0].by_operator {
             Rank::Operator
+        } else if self.records[slot.0].attempt.number > 0 {
+            Rank::Again
         } else {
             Rank::Fleet
         }
@@ -301,7 +314,7 @@ impl Rollout {
             HostState::Stalled { since, .. } => {
                 Some((*since + config.stall_failed_after).max(session.since + config.stalled_after))
             }
-            HostState::Verifying | HostState::Unpacking => after(config.deliver_max),
+            HostState::Verifying | HostState::Unpacking => self.delivery_due(slot),
             HostState::Done { .. }
             | HostState::Failed { .. }
             | HostState::Unreachable { .. }
@@ -373,12 +386,12 @@ impl Rollout {
             StateName::Bootstrapping => self.time_out(slot, Phase::Start),
             StateName::Fetching => self.stall(slot),
             StateName::Stalled => self.give_up_stalled(slot),
-            StateName::Verifying | StateName::Unpacking => self.time_out(slot, Phase::Deliver),
+            StateName::Verifying | StateName::Unpacking => self.expire_delivery(slot),
             StateName::Done | StateName::Failed | StateName::Unreachable | StateName::Aborted | StateName::Skipped => {}
         }
     }
 
-    fn time_out(&mut self, slot: Slot, phase: Phase) {
+    pub(super) fn time_out(&mut self, slot: Slot, phase: Phase) {
         let after = match phase {
             Phase::Serve => self.config.serve_max,
             Phase::Deliver => self.config.deliver_max,

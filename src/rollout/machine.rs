@@ -9,6 +9,9 @@ use super::ending::Ending;
 use super::launcher::Launcher;
 use super::schedule::{Schedule, Timer};
 use super::session::{Link, Session, Slot};
+use super::spread::Spread;
+use super::turn::Turns;
+use super::waves::Waves;
 use super::{
     Caps, Config, Counts, Failure, Finish, HostRecord, Input, Notice, Output, Payload, Plan, PlannedHost, Pushed,
     Source, Stage, StateName, Totals,
@@ -38,6 +41,9 @@ pub struct Rollout {
     pub(super) availability: Availability,
     pub(super) launcher: Launcher,
     pub(super) schedule: Schedule,
+    pub(super) waves: Waves,
+    pub(super) spread: Spread,
+    pub(super) turns: Turns,
     pub(super) payload: Option<Payload>,
     pub(super) tag: Option<Tag>,
     pub(super) caps: Option<Caps>,
@@ -134,6 +140,9 @@ impl Rollout {
             stage: Stage::Preparing { payload: false, tracker: false, seeder: false },
             seeder: Seeder::at(seeder),
             tracker: Tracker::at(tracker),
+            waves: Waves::new(&plan.hosts, &plan.policy.waves),
+            spread: Spread::new(&plan.hosts, &plan.policy.spread),
+            turns: Turns::default(),
             tag: plan.tag.clone(),
             plan,
             config,
@@ -182,11 +191,14 @@ impl Rollout {
                 Timer::TrackerWait => self.go_on_without_tracker(),
                 Timer::Tell => self.tell(),
                 Timer::Swarm => self.swarm_told_at = None,
+                Timer::RunDeadline => self.overdue_run(),
+                Timer::HostDeadline(slot) => self.overdue(slot),
                 Timer::Slot(slot) => self.expire(slot),
             }
         }
         self.review_stations();
         self.review_supply();
+        self.review_waves();
         self.review_stage();
         while let Some(slot) = self.launcher.next(self.now, &self.config) {
             self.dial(slot);
@@ -208,6 +220,11 @@ impl Rollout {
             let payload = payload.clone();
             self.learn(payload);
         }
+        if let Some(reason) = self.plan.policy.force.clone() {
+            self.acted("force", Vec::new(), reason);
+        }
+        self.tell_opened();
+        self.arm_run_deadline();
         (0..self.plan.hosts.len()).for_each(|index| self.line_up(Slot(index)));
         self.line_up(self.seeder.slot);
         self.line_up(self.tracker.slot);

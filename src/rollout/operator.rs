@@ -1,6 +1,5 @@
 //! What the operator wants.
 
-use super::launcher::Rank;
 use super::machine::Rollout;
 use super::session::{Link, Purpose, Slot};
 use super::{Action, Caps, HostState, Notice, Stage, StateName};
@@ -29,6 +28,7 @@ impl Rollout {
                 self.acted("resume", Vec::new(), "hosts are launched".to_owned());
                 self.launcher.paused = false;
             }
+            Action::Proceed => self.proceed(),
             Action::Caps(caps) => self.cap(caps),
             Action::Watch(host) => self.watch(host),
             Action::Finish => {
@@ -38,7 +38,7 @@ impl Rollout {
         }
     }
 
-    fn acted(&mut self, verb: &'static str, hosts: Vec<HostId>, detail: String) {
+    pub(super) fn acted(&mut self, verb: &'static str, hosts: Vec<HostId>, detail: String) {
         self.notice(Notice::Action { verb, hosts, detail });
     }
 
@@ -103,7 +103,7 @@ impl Rollout {
         }
         self.enter(slot, HostState::Waiting { not_before: None }, None);
         match link {
-            Link::Off | Link::Attached => self.launcher.push(Rank::Operator, slot),
+            Link::Off | Link::Attached => self.line_up(slot),
             Link::Dialing => self.enter(slot, HostState::Connecting, None),
             Link::Stopping | Link::Hanging => {}
         }

@@ -95,7 +95,7 @@ impl Rollout {
     fn serve(&mut self, slot: Slot) {
         let (Some(payload), Some(tag)) = (self.payload.clone(), self.tag.clone()) else { return };
         self.tell_stations(slot);
-        let caps = self.caps_of(slot);
+        let (caps, placing) = (self.caps_of(slot), self.placing(slot));
         let order = ServeOrder {
             torrent: payload.torrent,
             payload: payload.facts,
@@ -103,6 +103,7 @@ impl Rollout {
             tag,
             owner: self.planned(slot).map(|host| host.owner.clone()).unwrap_or_default(),
             deliver: self.in_fleet(slot) && !self.sessions[slot.0].seeds_only,
+            placing,
             bind: self.bind(slot),
             ports: self.plan.ports,
             tracker: self.tracker_for(slot),
@@ -114,6 +115,7 @@ impl Rollout {
         };
         let session = &mut self.sessions[slot.0];
         session.served = true;
+        session.placed = None;
         session.since = self.now;
         session.allow_told = self.directory.addresses().len();
         self.order(slot, Order::Serve(Box::new(order)));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::Caps;
+use super::{Caps, Policy};
 use crate::base::{InfoHash, Layout, Zone};
 use crate::control::{Owner, PackOrder, PayloadFacts, PortRange, RunId, Tag};
 use crate::inventory::{HostId, Place};
@@ -39,6 +39,8 @@ pub struct Plan {
     pub source: Source,
     /// Where the payload file of this machine is, when [`Place::Console`] seeds: the local agent reads it.
     pub local_payload: Option<String>,
+    /// How it goes through the fleet.
+    pub policy: Policy,
 }
 
 impl Plan {

@@ -18,6 +18,10 @@ pub(super) enum Timer {
     Tell,
     /// The notice about the swarm.
     Swarm,
+    /// The end of the time the whole run has.
+    RunDeadline,
+    /// The end of the time a host has, whatever it does.
+    HostDeadline(Slot),
     /// A place's own deadline.
     Slot(Slot),
 }

@@ -57,6 +57,8 @@ pub(super) struct Session {
     pub(super) served: bool,
     /// It is in the swarm.
     pub(super) serving: bool,
+    /// The release is in place there; whether it had been before.
+    pub(super) placed: Option<bool>,
     /// An agent was attached, and what it put there is not proved gone.
     pub(super) dirty: bool,
     /// The one cleaning attempt was made.
@@ -101,6 +103,7 @@ impl Session {
             packed: false,
             served: false,
             serving: false,
+            placed: None,
             dirty: false,
             cleaned: false,
             failed_once: false,
@@ -132,6 +135,7 @@ impl Session {
         self.packed = false;
         self.served = false;
         self.serving = false;
+        self.placed = None;
         self.allow_told = 0;
     }
 }

@@ -6,17 +6,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
-use rookery::base::{Bitfield, ByteCount, Instant, Layout, PieceIndex, Sha1Digest, Sha256Digest};
-use rookery::control::{
-    AgentFailure, DataSource, Order, Owner, PROTOCOL, PackOrder, PayloadFacts, PayloadFormat, PortRange, Progress,
-    ServeOrder, ServeRole, Status,
-};
+use rookery::base::{Bitfield, ByteCount, Instant, PieceIndex};
+use rookery::control::{AgentFailure, DataSource, Order, PROTOCOL, Placing, Progress, ServeOrder, ServeRole, Status};
 use rookery::inventory::{HostId, Place};
-use rookery::metainfo::{Info, Metainfo};
 use rookery::rollout::{
-    Action, BootStep, Caps, Choice, Config, Failure, Finish, HostFacts, Input, Notice, Output, Payload, Plan,
-    PlannedHost, Rollout, Source, StateName, Summary,
+    Action, BootStep, Config, Failure, HostFacts, Input, Notice, Output, Plan, Rollout, StateName, Summary,
 };
+
+pub(crate) use crate::plans::{asking, config, pack_order, payload, plan, planned};
 
 pub(crate) const PIECES: u32 = 20;
 const TICK: Duration = Duration::from_millis(100);
@@ -43,6 +40,8 @@ pub(crate) enum Fault {
     NeverTracks,
     /// This is left behind.
     Leaves(&'static str),
+    /// The health command says no, so many times.
+    Unwell(u32),
     /// It never confirms that it cleaned up, nor lets itself be dialled again.
     Clings,
 }
@@ -54,6 +53,7 @@ struct Agent {
     pieces: Option<Bitfield>,
     role: ServeRole,
     deliver: bool,
+    placing: Placing,
     ticks: u32,
     pushing: bool,
     finished: bool,
@@ -84,66 +84,6 @@ pub(crate) struct Fleet {
 
 pub(crate) const fn host(id: u32) -> Place {
     Place::Host(HostId(id))
-}
-
-pub(crate) fn payload() -> Payload {
-    let layout = Layout::new(u64::from(PIECES) * 65_536 - 1000, 65_536).unwrap();
-    let info = Info::single("site.tar.zst", layout, &[Sha1Digest::new([7; 20]); PIECES as usize]).unwrap();
-    let metainfo = Metainfo::new(None, info);
-    let facts = PayloadFacts {
-        format: PayloadFormat::TarZstd,
-        sha256: Sha256Digest::new([0xab; 32]),
-        content_sha256: Sha256Digest::new([2; 32]),
-        unpacked_bytes: ByteCount(2_000_000),
-        unpacked_entries: 12,
-        mode: 0o755,
-    };
-    Payload { torrent: Bytes::from(metainfo.encode()), info_hash: metainfo.info_hash(), layout, facts }
-}
-
-pub(crate) fn pack_order() -> PackOrder {
-    let (source, compress) = ("/srv/build".to_owned(), "auto".to_owned());
-    PackOrder { source, exclude: Vec::new(), compress, piece_length: None, mode: None }
-}
-
-/// A plan of `hosts` hosts; host 0 seeds and tracks.
-pub(crate) fn plan(hosts: u32) -> Plan {
-    Plan {
-        run: "20260101-120000-ab12".parse().unwrap(),
-        tag: None,
-        source_name: "site".to_owned(),
-        hosts: (0..hosts).map(planned).collect(),
-        helpers: Vec::new(),
-        seeder: host(0),
-        seeder_choice: Choice::Named,
-        tracker: host(0),
-        tracker_choice: Choice::Named,
-        tracker_port: 0,
-        ports: PortRange { first: 6881, last: 6889 },
-        source: Source::Packed(payload()),
-        local_payload: None,
-    }
-}
-
-pub(crate) fn planned(id: u32) -> PlannedHost {
-    PlannedHost {
-        id: HostId(id),
-        name: format!("web{id:03}"),
-        destination: "/srv/releases".to_owned(),
-        swarm_address: None,
-        zone: None,
-        caps: Caps::default(),
-        owner: Owner::default(),
-    }
-}
-
-pub(crate) fn config() -> Config {
-    Config { launch_interval: Duration::from_millis(1), ..Config::default() }
-}
-
-/// The same, and at the end the operator is asked.
-pub(crate) fn asking() -> Config {
-    Config { finish: Finish::Ask, ..config() }
 }
 
 fn address(place: Place) -> IpAddr {
@@ -347,7 +287,16 @@ impl Fleet {
         let role = ServeRole::Peer;
         self.agents.insert(
             at,
-            Agent { attempt, pieces: None, role, deliver: false, ticks: 0, pushing: false, finished: false },
+            Agent {
+                attempt,
+                pieces: None,
+                role,
+                deliver: false,
+                placing: Placing::AtOnce,
+                ticks: 0,
+                pushing: false,
+                finished: false,
+            },
         );
     }
 
@@ -372,6 +321,11 @@ impl Fleet {
                 self.say(900, at, attempt, Status::Packed { payload: made.facts, torrent: made.torrent });
             }
             Order::Serve(order) => self.serve(at, attempt, *order),
+            Order::Place => self.say(10, at, attempt, Status::Delivered { already: false }),
+            Order::Check(order) => {
+                let why = self.is_unwell(at).then(|| "the command ended with status 1".to_owned());
+                self.say(40, at, attempt, Status::Checked { number: order.number, why });
+            }
             Order::Stop { discard_partial } => {
                 if self.has(at, &Fault::Clings) {
                     return;
@@ -389,6 +343,16 @@ impl Fleet {
             }
             Order::Data { .. } | Order::Peers { .. } | Order::Limits { .. } | Order::Watch { .. } => {}
         }
+    }
+
+    fn is_unwell(&mut self, at: Place) -> bool {
+        self.faults.entry(at).or_default().iter_mut().any(|fault| match fault {
+            Fault::Unwell(left) if *left > 0 => {
+                *left -= 1;
+                true
+            }
+            _ => false,
+        })
     }
 
     fn serve(&mut self, at: Place, attempt: u32, order: ServeOrder) {
@@ -409,7 +373,7 @@ impl Fleet {
         let bitfield = Bytes::copy_from_slice(pieces.as_bytes());
         agent.pieces = Some(pieces);
         (agent.pushing, agent.finished) = (false, false);
-        (agent.role, agent.deliver) = (order.role, order.deliver);
+        (agent.role, agent.deliver, agent.placing) = (order.role, order.deliver, order.placing);
         self.say(5, at, attempt, Status::Serving { port: order.ports.first, bitfield });
         if !ticks {
             self.later(TICK, Event::Tick(at, attempt));
@@ -438,6 +402,7 @@ impl Fleet {
         let (count, full, ticks) = (pieces.count(), pieces.is_full(), agent.ticks);
         let done = full && agent.deliver && !agent.finished;
         agent.finished |= done;
+        let placing = agent.placing;
         let pushed = agent.pushing.then(|| ByteCount(u64::from(count) * 65_536));
         if !new.is_empty() || ticks.is_multiple_of(50) {
             let completed = new.iter().map(|piece| (piece.0, 1)).collect();
@@ -451,7 +416,15 @@ impl Fleet {
         if done {
             self.say(100, at, attempt, Status::Verifying);
             self.say(200, at, attempt, Status::Unpacking);
-            self.say(300, at, attempt, Status::Delivered { already: false });
+            self.say(
+                300,
+                at,
+                attempt,
+                match placing {
+                    Placing::AtOnce => Status::Delivered { already: false },
+                    Placing::Held => Status::Staged,
+                },
+            );
         }
         self.later(TICK, Event::Tick(at, attempt));
         let dies = self.faults.entry(at).or_default().iter_mut().any(|fault| match fault {

@@ -13,13 +13,14 @@ use ratatui::style::Style;
 use rookery::base::{Bitfield, ByteCount, ByteRate, Instant, Layout, Sha1Digest, Sha256Digest};
 use rookery::console::{Access, ColorDepth, Effect, Glyphs, Key, Labels, Model, Msg, Setup, Theme, update, view};
 use rookery::control::{
-    Order, Owner, PROTOCOL, PayloadFacts, PayloadFormat, PeerSummary, PortRange, Progress, Status, TrackerHealth,
+    Order, Owner, PROTOCOL, PayloadFacts, PayloadFormat, PeerSummary, Placing, PortRange, Progress, Status,
+    TrackerHealth,
 };
 use rookery::inventory::{Host, HostId, Place};
 use rookery::metainfo::{Info, Metainfo};
 use rookery::rollout::{
-    Caps, Choice, Config, Failure, Finish, HostFacts, Input, Output, Payload, Plan, PlannedHost, Rollout, Source,
-    StateName,
+    Caps, Choice, Config, Failure, Finish, HostFacts, Input, Output, Payload, Plan, PlannedHost, Policy, Rollout,
+    Source, StateName,
 };
 
 pub(crate) const PIECES: u32 = 400;
@@ -61,6 +62,7 @@ pub(crate) struct Script {
     fates: Vec<Fate>,
     finish: Finish,
     access: Access,
+    policy: Policy,
 }
 
 impl Script {
@@ -96,6 +98,11 @@ impl Script {
 
     pub(crate) fn watched(mut self) -> Self {
         self.access = Access::Watcher;
+        self
+    }
+
+    pub(crate) fn under(mut self, policy: Policy) -> Self {
+        self.policy = policy;
         self
     }
 
@@ -136,7 +143,7 @@ impl Script {
         let operator = "alice@jump1".to_owned();
         let setup = Setup { labels, columns, rows, operator, access: self.access, ..Setup::default() };
         let mut screen = Screen {
-            model: Model::new(Rollout::new(plan(self.hosts), config, 1), setup),
+            model: Model::new(Rollout::new(Plan { policy: self.policy, ..plan(self.hosts) }, config, 1), setup),
             now: Instant::ZERO,
             effects: Vec::new(),
             fates: (0..).map(HostId).map(Place::Host).zip(fates).collect(),
@@ -151,7 +158,8 @@ impl Script {
 
 impl Screen {
     pub(crate) fn of(hosts: u32) -> Script {
-        Script { hosts, fates: Vec::new(), finish: Finish::Ask, access: Access::Operator }
+        let (finish, access) = (Finish::Ask, Access::Operator);
+        Script { hosts, fates: Vec::new(), finish, access, policy: Policy::default() }
     }
 
     /// A message, and everything the fleet has to say to what comes of it.
@@ -313,9 +321,11 @@ impl Screen {
             Order::Hello { .. } if fate == Some(&Fate::Bootstrapping) => Vec::new(),
             Order::Hello { .. } => vec![Status::Hello { protocol: PROTOCOL, version: "0.1.0".to_owned(), pid: 7 }],
             Order::Track { .. } => vec![Status::Tracking { port: 8998 }],
-            Order::Serve(_) => serve(at, fate),
+            Order::Serve(order) => serve(at, fate, order.placing),
             Order::Stop { .. } => vec![Status::Stopped { left_behind: Vec::new() }],
             Order::Watch { on: true } => vec![Status::Peers { peers: (1..=4).map(peer).collect() }],
+            Order::Place => vec![Status::Delivered { already: false }],
+            Order::Check(order) => vec![Status::Checked { number: order.number, why: None }],
             Order::Pack(_) | Order::Data { .. } | Order::Peers { .. } | Order::Limits { .. } | Order::Watch { .. } => {
                 Vec::new()
             }
@@ -323,7 +333,7 @@ impl Screen {
     }
 }
 
-fn serve(at: Place, fate: Option<&Fate>) -> Vec<Status> {
+fn serve(at: Place, fate: Option<&Fate>, placing: Placing) -> Vec<Status> {
     if let Some(Fate::Fails(Failure::Agent(failure))) = fate {
         return vec![Status::Failed { failure: failure.clone() }];
     }
@@ -332,7 +342,11 @@ fn serve(at: Place, fate: Option<&Fate>) -> Vec<Status> {
     let full = || Status::Progress(progress(PIECES, ByteRate(0), 9));
     match fate {
         Some(Fate::Done) => {
-            said.extend([full(), Status::Verifying, Status::Unpacking, Status::Delivered { already: false }]);
+            let last = match placing {
+                Placing::AtOnce => Status::Delivered { already: false },
+                Placing::Held => Status::Staged,
+            };
+            said.extend([full(), Status::Verifying, Status::Unpacking, last]);
         }
         Some(Fate::Verifying) => said.extend([full(), Status::Verifying]),
         Some(Fate::Unpacking) => said.extend([full(), Status::Verifying, Status::Unpacking]),
@@ -426,6 +440,7 @@ fn plan(hosts: u32) -> Plan {
         ports: PortRange { first: 6881, last: 6889 },
         source: Source::Packed(payload),
         local_payload: Some("/tmp/web.tar.zst".to_owned()),
+        policy: Policy::default(),
     }
 }
 

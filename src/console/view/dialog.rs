@@ -13,7 +13,7 @@ use crate::console::keymap::{Act, Verb};
 use crate::console::model::Model;
 use crate::console::theme::{Glyphs, Scope, Theme};
 use crate::inventory::HostId;
-use crate::rollout::{Stage, StateName};
+use crate::rollout::{Stage, Standing, StateName};
 
 /// Hosts that are named.
 const NAMED: usize = 10;
@@ -32,6 +32,14 @@ pub(super) fn draw(model: &Model, dialog: &Dialog, theme: &Theme, frame: &mut Fr
     lines.push(Line::default());
     let typed_row = lines.len();
     match &dialog.demand {
+        Demand::Enter => lines.push(Line::from(vec![
+            Span::styled("enter", theme.scope(Scope::Key)),
+            Span::raw(" goes on    "),
+            Span::styled("a", theme.scope(Scope::Key)),
+            Span::raw(" aborts the run    "),
+            Span::styled("esc", theme.scope(Scope::Key)),
+            Span::raw(" looks around first"),
+        ])),
         Demand::Yes => lines.push(Line::from(vec![
             Span::styled("y", theme.scope(Scope::Key)),
             Span::raw(" yes    "),
@@ -57,7 +65,8 @@ pub(super) fn draw(model: &Model, dialog: &Dialog, theme: &Theme, frame: &mut Fr
         Glyphs::Ascii => ASCII_BORDER,
     };
     let style = theme.scope(Scope::Dialog);
-    let block = Block::bordered().border_set(border).border_style(style).title(Span::styled(title(dialog), style));
+    let block =
+        Block::bordered().border_set(border).border_style(style).title(Span::styled(title(model, dialog), style));
     let inside = block.inner(place);
     block.render(place, frame.buffer_mut());
     let inside = Rect { x: inside.x + 1, width: inside.width.saturating_sub(2), ..inside };
@@ -82,11 +91,16 @@ const ASCII_BORDER: ratatui::symbols::border::Set<'static> = ratatui::symbols::b
     horizontal_bottom: "-",
 };
 
-fn title(dialog: &Dialog) -> String {
+fn title(model: &Model, dialog: &Dialog) -> String {
     match &dialog.question {
         Question::Retry(hosts) => format!(" Retry {}? ", count(hosts.len())),
         Question::Abort(hosts) => format!(" Abort {}? ", count(hosts.len())),
         Question::AbortRun => " Abort the whole run? ".to_owned(),
+        Question::Gate => {
+            let wave = model.rollout().wave();
+            format!(" Wave {} of {} is over: open wave {}? ", wave.wave, wave.waves, wave.wave + 1)
+        }
+        Question::Halted => " The run has stopped: go on all the same? ".to_owned(),
         Question::Quit => " The run is not over ".to_owned(),
         Question::Finish => " End the run? ".to_owned(),
         Question::LeaveUncleaned => " Leave before everything is cleaned up? ".to_owned(),
@@ -117,6 +131,8 @@ fn body(model: &Model, dialog: &Dialog) -> Vec<String> {
             format!("{} already done keep the release.", count(done as usize)),
             grace(model),
         ],
+        Question::Gate => gate(model),
+        Question::Halted => halted(model),
         Question::Quit => vec![
             format!(
                 "{open} of {} {} still under way.",
@@ -152,6 +168,37 @@ fn body(model: &Model, dialog: &Dialog) -> Vec<String> {
             count(open as usize)
         )],
     }
+}
+
+/// What came of the wave, and what the next one is.
+fn gate(model: &Model) -> Vec<String> {
+    let (wave, key) = (model.rollout().wave(), model.setup.keymap.key_of(Verb::Act(Act::Proceed)));
+    let canary = if wave.canary { "canary: " } else { "" };
+    let others = wave.hosts - wave.done - wave.failed;
+    let others = if others > 0 { format!(", {others} aborted or skipped") } else { String::new() };
+    let mut lines = vec![format!("{canary}{} of {} done, {} failed{others}.", wave.done, wave.hosts, wave.failed)];
+    lines.push(if wave.staged > 0 {
+        format!("Next: {} are put in place; {} have the release ready.", count(wave.next), count(wave.staged))
+    } else {
+        format!("Next: {} are launched.", count(wave.next))
+    });
+    lines.push(format!("After esc the run waits, and {key} asks again."));
+    lines
+}
+
+/// Why no more hosts have their turn.
+fn halted(model: &Model) -> Vec<String> {
+    let wave = model.rollout().wave();
+    let key = model.setup.keymap.key_of(Verb::Act(Act::Proceed));
+    let why = match &wave.standing {
+        Standing::Halted(halt) => halt.to_string(),
+        Standing::Underway | Standing::Asking => String::new(),
+    };
+    vec![
+        format!("{why}: no more hosts have their turn. Those under way go on."),
+        "Yes goes on until one more fails; a aborts the run.".to_owned(),
+        format!("After esc the run waits, and {key} asks again; a retry that succeeds may be enough."),
+    ]
 }
 
 /// How long the way back is open.

@@ -13,7 +13,7 @@ use crate::console::keymap::{Act, Motion, Verb};
 use crate::console::model::{Density, Model, Urgency, View, is_failure};
 use crate::console::prompt::{Prompt, Purpose};
 use crate::console::theme::{Scope, Theme};
-use crate::rollout::{Stage, StateName};
+use crate::rollout::{Stage, Standing, StateName};
 
 pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, parts: &Parts) {
     let area = parts.footer;
@@ -104,6 +104,9 @@ fn message(model: &Model, theme: &Theme) -> (String, Style) {
     let failed = counts.of(StateName::Failed) + counts.of(StateName::Unreachable);
     let (retry, retry_all, quit) =
         (key(model, Verb::Act(Act::Retry)), key(model, Verb::Act(Act::RetryAll)), key(model, Verb::Quit));
+    if let Some(waits) = waits(model) {
+        return (waits, theme.scope(Scope::Warning));
+    }
     match model.rollout().stage() {
         Stage::Settled if failed > 0 => {
             let text = format!("all settled, {failed} failed: {retry_all} retries them, {quit} ends and cleans up");
@@ -129,6 +132,25 @@ fn message(model: &Model, theme: &Theme) -> (String, Style) {
                 None => (String::new(), theme.scope(Scope::Muted)),
             }
         }
+    }
+}
+
+/// What the run waits for, when the operator has put the question off.
+fn waits(model: &Model) -> Option<String> {
+    let (go_on, abort) = (key(model, Verb::Act(Act::Proceed)), key(model, Verb::Act(Act::AbortRun)));
+    let wave = model.rollout().wave();
+    match model.rollout().stage() {
+        Stage::Preparing { .. } | Stage::Distributing => {}
+        Stage::Settled | Stage::Finishing { .. } | Stage::Ended(_) => return None,
+    }
+    match wave.standing {
+        Standing::Underway => None,
+        Standing::Asking => {
+            let (over, next) = (wave.wave, wave.wave + 1);
+            let hosts = count(wave.next);
+            Some(format!("wave {over} is over: {go_on} opens wave {next} ({hosts}), {abort} aborts the run"))
+        }
+        Standing::Halted(halt) => Some(format!("stopped: {halt}; {go_on} goes on, {abort} aborts the run")),
     }
 }
 
@@ -200,6 +222,15 @@ fn own_group(model: &Model, label: &str) -> String {
     })
 }
 
+/// The key that ends the wait of a run that waits for the operator.
+const fn on_hold(model: &Model) -> &'static [(u8, Verb, &'static str)] {
+    match model.rollout().standing() {
+        Standing::Underway => &[],
+        Standing::Asking => &[(8, Verb::Act(Act::Proceed), "next wave")],
+        Standing::Halted(_) => &[(8, Verb::Act(Act::Proceed), "go on")],
+    }
+}
+
 /// The keys that matter on this screen, the most needed first.
 fn hints<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
     let first = model.targets().first().copied();
@@ -263,7 +294,7 @@ fn hints<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
     };
     let last: &[(u8, Verb, &str)] = &[(2, Verb::NextView, "view"), (9, Verb::Help, "help"), (8, Verb::Quit, "quit")];
     let mut fields = Fields::default();
-    for (rank, verb, what) in retry.iter().chain(view).chain(last) {
+    for (rank, verb, what) in on_hold(model).iter().chain(retry).chain(view).chain(last) {
         let lead = if fields.is_empty() { " " } else { "" };
         // What cannot be done now stays, and is dim: `?` says why.
         let scope = if refusal(model, *verb).is_some() { Scope::Muted } else { Scope::Key };

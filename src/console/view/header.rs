@@ -8,7 +8,7 @@ use ratatui::text::Span;
 use super::text::{self, Fields, clock, percent};
 use crate::console::model::Model;
 use crate::console::theme::{Scope, Theme};
-use crate::rollout::{Outcome, Rollout, Stage, StateName, StationState, StationView};
+use crate::rollout::{Outcome, Rollout, Stage, Standing, StateName, StationState, StationView};
 
 /// Without a word from anywhere for this long, the feed looks dead.
 const SILENT_SECONDS: u64 = 10;
@@ -54,6 +54,8 @@ pub(super) fn standing(model: &Model) -> (String, Scope) {
         Stage::Preparing { payload: false, .. } => ("preparing the payload".to_owned(), Scope::Title),
         Stage::Preparing { tracker: false, .. } => ("starting the tracker".to_owned(), Scope::Title),
         Stage::Preparing { .. } => ("starting the seeder".to_owned(), Scope::Title),
+        Stage::Distributing if *rollout.standing() == Standing::Asking => ("GATE".to_owned(), Scope::Warning),
+        Stage::Distributing if *rollout.standing() != Standing::Underway => ("STOPPED".to_owned(), Scope::Bad),
         Stage::Distributing if rollout.is_paused() => ("PAUSED".to_owned(), Scope::Warning),
         Stage::Distributing => ("running".to_owned(), Scope::Title),
         Stage::Settled => ("SETTLED".to_owned(), bad),
@@ -82,6 +84,11 @@ fn run<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
     if model.frozen.is_some() {
         let since = text::age(model.now.since(now));
         fields.text(8, format!("FROZEN {since} ago"), theme.scope(Scope::Warning));
+    }
+    let wave = rollout.wave();
+    if wave.waves > 1 {
+        let canary = if wave.canary { "canary, " } else { "" };
+        fields.text(8, format!("{canary}wave {}/{}", wave.wave, wave.waves), theme.scope(Scope::Title));
     }
     fields.text(5, clock(elapsed(model)), theme.scope(Scope::Text));
     let done = counts.of(StateName::Done);

@@ -25,10 +25,11 @@ struct Columns {
     peers: bool,
     attempt: bool,
     age: bool,
+    wave: bool,
 }
 
 impl Columns {
-    fn of(width: u16, name: u16) -> Self {
+    fn of(width: u16, name: u16, waves: usize) -> Self {
         Self {
             width,
             name: usize::from(name.clamp(4, if width < 80 { 16 } else { 32 })),
@@ -37,6 +38,7 @@ impl Columns {
             age: width >= 70,
             up: width >= 110,
             attempt: width >= 100,
+            wave: width >= 90 && waves > 1,
         }
     }
 
@@ -48,6 +50,7 @@ impl Columns {
             (self.peers, " peers"),
             (self.attempt, "  try"),
             (self.age, "  piece"),
+            (self.wave, "  wave"),
         ] {
             if shown {
                 text.push_str(label);
@@ -63,7 +66,7 @@ impl Columns {
         format!("  {:>3}%", percent(host.completion()))
     }
 
-    fn row(self, host: &HostRecord, now: crate::base::Instant) -> String {
+    fn row(self, host: &HostRecord, wave: Option<usize>, now: crate::base::Instant) -> String {
         let live = !host.state.name().is_settled();
         let rate = |rate: crate::base::ByteRate| if live && rate.0 > 0 { rate.to_string() } else { String::new() };
         let mut text = Self::share(host);
@@ -85,6 +88,9 @@ impl Columns {
             let advanced = host.advanced.filter(|_| live).map(|at| age(now.since(at))).unwrap_or_default();
             let _ = write!(text, "  {advanced:>5}");
         }
+        if self.wave {
+            let _ = write!(text, "  {:>4}", wave.unwrap_or_default());
+        }
         text
     }
 }
@@ -95,7 +101,7 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
     }
     let rollout = model.shown();
     let names = model.names;
-    let columns = Columns::of(area.width, names.width);
+    let columns = Columns::of(area.width, names.width, rollout.wave().waves);
     let buffer = frame.buffer_mut();
     let heading = format!("{:<width$}", columns.heading(), width = usize::from(area.width));
     buffer.set_stringn(area.x, area.y, heading, usize::from(area.width), theme.scope(Scope::Rule));
@@ -146,7 +152,7 @@ fn row<'a>(
     let figures = match (narrow, is_failure(state)) {
         (true, true) => String::new(),
         (true, false) => Columns::share(host),
-        (false, _) => columns.row(host, now),
+        (false, _) => columns.row(host, model.shown().wave_of(host.id), now),
     };
     let used = 3 + columns.name + 15 + Span::raw(figures.as_str()).width() + 2;
     let reason = text::squeeze(theme, &reason, usize::from(columns.width).saturating_sub(used));

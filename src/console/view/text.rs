@@ -9,7 +9,7 @@ use ratatui::text::{Line, Span};
 
 use crate::base::Instant;
 use crate::console::theme::{Glyphs, Scope, Theme};
-use crate::rollout::{BootStep, HostRecord, HostState};
+use crate::rollout::{BootStep, Detail, HostRecord, HostState};
 
 /// A text of at most `width` columns; what is left out is shown as left out.
 pub(super) fn fit(theme: &Theme, text: &str, width: usize) -> String {
@@ -86,6 +86,9 @@ pub(super) fn begin(theme: &Theme, text: &str, width: usize) -> String {
 
 /// Why a host is where it is, in a few words; empty when its state says it all.
 pub(super) fn reason(record: &HostRecord, now: Instant) -> String {
+    if let Some(detail) = detail(record, now) {
+        return detail;
+    }
     match &record.state {
         HostState::Waiting { not_before: Some(at) } if *at > now => {
             let seconds = at.since(now).as_secs_f64().ceil();
@@ -115,8 +118,30 @@ pub(super) fn reason(record: &HostRecord, now: Instant) -> String {
     }
 }
 
+/// What a host does within its state, where that is known.
+fn detail(record: &HostRecord, now: Instant) -> Option<String> {
+    match record.detail {
+        Detail::None => None,
+        Detail::Staged => Some("staged: waits for its turn".to_owned()),
+        Detail::Switching => Some("is put in its place".to_owned()),
+        Detail::Checking { attempt: 1 } => Some("health check".to_owned()),
+        Detail::Checking { attempt } => Some(format!("health check, try {attempt}")),
+        Detail::Unwell { attempt, again } => {
+            let seconds = again.since(now).as_secs_f64().ceil();
+            Some(format!("not well after {attempt}, looked at again in {seconds} s"))
+        }
+    }
+}
+
 /// State and reason together, where there is hardly any room; `None` where the state says it all.
 pub(super) fn brief(record: &HostRecord) -> Option<String> {
+    match record.detail {
+        Detail::None => {}
+        Detail::Staged => return Some("staged".to_owned()),
+        Detail::Switching => return Some("switching".to_owned()),
+        Detail::Checking { .. } => return Some("health check".to_owned()),
+        Detail::Unwell { .. } => return Some("not well".to_owned()),
+    }
     match &record.state {
         HostState::Stalled { reason, .. } => Some(format!("stalled: {reason}")),
         HostState::Bootstrapping { step: BootStep::Probing } => Some("looking at it".to_owned()),

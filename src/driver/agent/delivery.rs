@@ -7,7 +7,7 @@ use super::jobs::{Context, Report};
 use super::owner::ids;
 use crate::base::{Bitfield, ByteCount, InfoHash};
 use crate::control::{
-    AgentFailure, DataSource, Owner, PackOrder, PayloadFacts, PayloadFormat, RunId, ServeOrder, ServeRole, Tag,
+    AgentFailure, DataSource, Owner, PackOrder, PayloadFacts, PayloadFormat, Placing, RunId, ServeOrder, ServeRole, Tag,
 };
 use crate::driver::segment::Access;
 use crate::driver::storage::Storage;
@@ -43,6 +43,19 @@ pub(super) struct Packed {
     pub(super) torrent: Metainfo,
     /// Where it lies.
     pub(super) path: PathBuf,
+}
+
+/// What becomes of a payload that is there.
+#[derive(Debug)]
+pub(super) struct Parcel {
+    /// The release's name.
+    pub(super) tag: Tag,
+    /// What the payload is.
+    pub(super) facts: PayloadFacts,
+    /// Whom the release is given to.
+    pub(super) owner: Owner,
+    /// When it gets its place.
+    pub(super) placing: Placing,
 }
 
 /// Where things are on this host.
@@ -133,11 +146,11 @@ pub(super) fn prepare(context: &Context, site: &Site, order: &ServeOrder, info: 
     Ok(Report::Prepared(Prepared::Ready { storage, have, already }))
 }
 
-/// Verifies the whole payload, and puts the release in its place.
+/// Verifies the whole payload, unpacks it aside, and puts the release in its place if it is to be there at once.
 pub(super) fn deliver(
     context: &Context,
     site: &Site,
-    (tag, facts, owner): (&Tag, &PayloadFacts, &Owner),
+    Parcel { tag, facts, owner, placing }: &Parcel,
     storage: &Storage,
 ) -> Result<Report, AgentFailure> {
     storage.sync()?;
@@ -158,13 +171,16 @@ pub(super) fn deliver(
     };
     let unpacked = unpack(storage.path(), format, &staged, &promise, context.cancel());
     unpacked.map_err(|error| with_space(AgentFailure::from(error), &site.destination, facts))?;
-    let placed = give(owner, &staged, facts, context)
-        .and_then(|()| Ok(release::place(&staged, &site.destination, tag.as_str())?));
-    if placed.is_err() {
+    let given = give(owner, &staged, facts, context);
+    if given.is_err() {
         // The first error is the one to tell; what is left is named at the end.
         let _ = remove_tree(&staged);
     }
-    placed.map(|_| Report::Delivered)
+    given?;
+    match placing {
+        Placing::AtOnce => place(site, tag, &staged),
+        Placing::Held => Ok(Report::Staged(staged)),
+    }
 }
 
 /// Checks a staged release, and gives it to whom it is for.
@@ -178,6 +194,17 @@ fn give(owner: &Owner, staged: &Path, facts: &PayloadFacts, context: &Context) -
         (None, None) => Ok(()),
         (user, group) => Ok(give_tree(staged, user, group)?),
     }
+}
+
+/// Puts a release that is verified and lies aside in its place.
+pub(super) fn place(site: &Site, tag: &Tag, staged: &Path) -> Result<Report, AgentFailure> {
+    let placed = release::place(staged, &site.destination, tag.as_str());
+    if placed.is_err() {
+        // As above.
+        let _ = remove_tree(staged);
+    }
+    placed?;
+    Ok(Report::Delivered)
 }
 
 /// Removes what a run left in the folder of releases, and these payloads; says what is still there. Where another host's

@@ -4,6 +4,7 @@
 //! not heard any more.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -30,8 +31,12 @@ pub(super) enum Report {
     Prepared(Prepared),
     /// The payload is what was packed; it is being unpacked.
     Unpacking,
+    /// The release is verified and lies there; it is not in its place.
+    Staged(PathBuf),
     /// The release is in place.
     Delivered,
+    /// The health command of this try ended; why the host is not well, if it is not.
+    Checked(u32, Option<String>),
     /// It cannot be done.
     Failed(AgentFailure),
 }

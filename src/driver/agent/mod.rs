@@ -8,6 +8,7 @@ mod by_hand;
 mod console;
 mod delivery;
 mod folder;
+mod health;
 mod jobs;
 mod log;
 mod owner;

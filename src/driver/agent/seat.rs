@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::delivery::Parcel;
 use crate::announce::TrackerUrl;
 use crate::base::{Bitfield, PieceIndex};
-use crate::control::{AgentFailure, DataSource, Owner, PayloadFacts, ServeOrder, ServeRole, Tag};
+use crate::control::{AgentFailure, DataSource, ServeOrder, ServeRole};
 use crate::driver::member::{Member, Part};
 use crate::driver::peers::own_or_any;
 use crate::driver::storage::Storage;
@@ -51,6 +53,8 @@ pub(super) struct Seat {
     pub(super) info: Info,
     /// Whether the release is in its place.
     pub(super) delivered: bool,
+    /// Where the release lies aside, verified, until it gets its place.
+    pub(super) staged: Option<PathBuf>,
     storage: Option<Arc<Storage>>,
     unwritten: usize,
 }
@@ -60,7 +64,7 @@ impl Seat {
     pub(super) fn new(mut order: ServeOrder) -> Result<Self, AgentFailure> {
         let torrent = Metainfo::parse(&std::mem::take(&mut order.torrent));
         let info = torrent.map_err(|error| AgentFailure::Protocol { why: error.to_string() })?.info;
-        Ok(Self { order, info, delivered: false, storage: None, unwritten: 0 })
+        Ok(Self { order, info, delivered: false, staged: None, storage: None, unwritten: 0 })
     }
 
     /// What this host takes with it into the swarm.
@@ -85,10 +89,12 @@ impl Seat {
     }
 
     /// What is to be delivered once every piece is there; `None` when nothing is.
-    pub(super) fn delivery(&self) -> Option<(Tag, PayloadFacts, Owner, Arc<Storage>)> {
-        let wanted = self.order.deliver && !self.delivered;
+    pub(super) fn delivery(&self) -> Option<(Parcel, Arc<Storage>)> {
+        let wanted = self.order.deliver && !self.delivered && self.staged.is_none();
         let storage = self.storage.as_ref().filter(|_| wanted)?;
-        Some((self.order.tag.clone(), self.order.payload.clone(), self.order.owner.clone(), Arc::clone(storage)))
+        let ServeOrder { tag, payload, owner, placing, .. } = &self.order;
+        let (tag, facts, owner) = (tag.clone(), payload.clone(), owner.clone());
+        Some((Parcel { tag, facts, owner, placing: *placing }, Arc::clone(storage)))
     }
 
     /// Whether more bytes of the console can be taken.

@@ -10,6 +10,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::console::{Console, Heard};
 use super::delivery::{self, Prepared, Site, expand_home};
 use super::folder::RunFolder;
+use super::health;
 use super::jobs::{Jobs, Report};
 use super::log::Log;
 use super::progress::{LOOK_EVERY, Told};
@@ -207,6 +208,11 @@ impl Agent {
                 }
                 self.met.add(listening, allow);
             }
+            Order::Place => self.place()?,
+            Order::Check(order) => {
+                let site = self.site()?;
+                self.jobs.start(move |context| Ok(health::check(context, &site, &order)));
+            }
             Order::Limits { max_upload, max_download } => {
                 if let Some(seat) = &mut self.seat {
                     (seat.order.max_upload, seat.order.max_download) = (max_upload, max_download);
@@ -306,6 +312,17 @@ impl Agent {
                 }
             }
             Report::Unpacking => self.console.tell(Status::Unpacking),
+            Report::Staged(path) => {
+                self.log.line("staged");
+                if let Some(seat) = &mut self.seat {
+                    seat.staged = Some(path);
+                }
+                self.console.tell(Status::Staged);
+            }
+            Report::Checked(number, why) => {
+                self.log.line(&format!("health check {number}: {}", why.as_deref().unwrap_or("well")));
+                self.console.tell(Status::Checked { number, why });
+            }
             Report::Delivered => {
                 self.log.line("delivered");
                 if let Some(seat) = &mut self.seat {
@@ -371,10 +388,20 @@ impl Agent {
 
     fn deliver(&mut self) -> Result<(), AgentFailure> {
         let site = self.site()?;
-        if let Some((tag, facts, owner, storage)) = self.seat.as_ref().and_then(Seat::delivery) {
+        if let Some((parcel, storage)) = self.seat.as_ref().and_then(Seat::delivery) {
             self.console.tell(Status::Verifying);
-            self.jobs.start(move |context| delivery::deliver(context, &site, (&tag, &facts, &owner), &storage));
+            self.jobs.start(move |context| delivery::deliver(context, &site, &parcel, &storage));
         }
+        Ok(())
+    }
+
+    /// The release that lies aside gets its place.
+    fn place(&mut self) -> Result<(), AgentFailure> {
+        let site = self.site()?;
+        let staged = self.seat.as_mut().and_then(|seat| Some((seat.order.tag.clone(), seat.staged.take()?)));
+        let (tag, staged) =
+            staged.ok_or_else(|| AgentFailure::Protocol { why: "there is nothing to put in its place".to_owned() })?;
+        self.jobs.start(move |_| delivery::place(&site, &tag, &staged));
         Ok(())
     }
 

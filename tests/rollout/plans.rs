@@ -1,0 +1,74 @@
+//! Plans and configurations of runs against the virtual fleet.
+#![expect(clippy::unwrap_used, reason = "a plan that cannot be made fails its test")]
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use rookery::base::{ByteCount, Layout, Sha1Digest, Sha256Digest};
+use rookery::control::{Owner, PackOrder, PayloadFacts, PayloadFormat, PortRange};
+use rookery::inventory::HostId;
+use rookery::metainfo::{Info, Metainfo};
+use rookery::rollout::{Caps, Choice, Config, Finish, Payload, Plan, PlannedHost, Policy, Source};
+
+use crate::fleet::{PIECES, host};
+
+pub(crate) fn payload() -> Payload {
+    let layout = Layout::new(u64::from(PIECES) * 65_536 - 1000, 65_536).unwrap();
+    let info = Info::single("site.tar.zst", layout, &[Sha1Digest::new([7; 20]); PIECES as usize]).unwrap();
+    let metainfo = Metainfo::new(None, info);
+    let facts = PayloadFacts {
+        format: PayloadFormat::TarZstd,
+        sha256: Sha256Digest::new([0xab; 32]),
+        content_sha256: Sha256Digest::new([2; 32]),
+        unpacked_bytes: ByteCount(2_000_000),
+        unpacked_entries: 12,
+        mode: 0o755,
+    };
+    Payload { torrent: Bytes::from(metainfo.encode()), info_hash: metainfo.info_hash(), layout, facts }
+}
+
+pub(crate) fn pack_order() -> PackOrder {
+    let (source, compress) = ("/srv/build".to_owned(), "auto".to_owned());
+    PackOrder { source, exclude: Vec::new(), compress, piece_length: None, mode: None }
+}
+
+/// A plan of `hosts` hosts; host 0 seeds and tracks.
+pub(crate) fn plan(hosts: u32) -> Plan {
+    Plan {
+        run: "20260101-120000-ab12".parse().unwrap(),
+        tag: None,
+        source_name: "site".to_owned(),
+        hosts: (0..hosts).map(planned).collect(),
+        helpers: Vec::new(),
+        seeder: host(0),
+        seeder_choice: Choice::Named,
+        tracker: host(0),
+        tracker_choice: Choice::Named,
+        tracker_port: 0,
+        ports: PortRange { first: 6881, last: 6889 },
+        source: Source::Packed(payload()),
+        local_payload: None,
+        policy: Policy::default(),
+    }
+}
+
+pub(crate) fn planned(id: u32) -> PlannedHost {
+    PlannedHost {
+        id: HostId(id),
+        name: format!("web{id:03}"),
+        destination: "/srv/releases".to_owned(),
+        swarm_address: None,
+        zone: None,
+        caps: Caps::default(),
+        owner: Owner::default(),
+    }
+}
+
+pub(crate) fn config() -> Config {
+    Config { launch_interval: Duration::from_millis(1), ..Config::default() }
+}
+
+/// The same, and at the end the operator is asked.
+pub(crate) fn asking() -> Config {
+    Config { finish: Finish::Ask, ..config() }
+}

@@ -1,0 +1,266 @@
+//! Waves, gates, thresholds, health and deadlines, in the virtual fleet.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rookery::control::{Order, Placing};
+use rookery::inventory::{Gate, HostId, Mode, Share};
+use rookery::rollout::{
+    Action, Candidate, Config, Failure, Halt, HealthCheck, Notice, Outcome, Plan, Policy, Standing, StateName, WaveStep,
+};
+
+use crate::fleet::{Fault, Fleet, asking, config, host, plan};
+
+/// A plan of `hosts` hosts in waves; the canaries come first.
+fn in_waves(hosts: u32, steps: &[&str], canaries: &[u32]) -> Plan {
+    let steps: Vec<Share> = steps.iter().map(|step| step.parse().expect(step)).collect();
+    let candidates: Vec<_> =
+        (0..hosts).map(|id| Candidate { id: HostId(id), canary: canaries.contains(&id), spread: None }).collect();
+    let waves = Policy::divide(&candidates, &steps);
+    Plan { policy: Policy { waves, canaries: canaries.len(), ..Policy::default() }, ..plan(hosts) }
+}
+
+fn with(plan: Plan, change: impl FnOnce(&mut Policy)) -> Plan {
+    let mut plan = plan;
+    change(&mut plan.policy);
+    plan
+}
+
+fn health(tries: u32) -> HealthCheck {
+    HealthCheck { command: vec!["/bin/check".to_owned()], timeout: Duration::from_secs(5), tries }
+}
+
+fn launched(fleet: &Fleet) -> usize {
+    fleet.rollout.hosts().iter().filter(|host| host.attempt.number > 0).count()
+}
+
+fn wave_steps(fleet: &Fleet) -> Vec<(usize, WaveStep)> {
+    let steps = fleet.notices.iter().filter_map(|notice| match notice {
+        Notice::Wave { wave, step, .. } => Some((*wave, *step)),
+        _ => None,
+    });
+    steps.collect()
+}
+
+#[test]
+fn waves_follow_each_other_and_each_waits_for_the_one_before() {
+    let mut fleet = Fleet::with(in_waves(20, &["1", "25%", "100%"], &[]), config());
+    for (done, launched_max) in [(1, 1), (5, 5)] {
+        fleet.run_until(|fleet| {
+            assert!(launched(fleet) <= launched_max || fleet.rollout.counts().of(StateName::Done) >= done);
+            fleet.rollout.counts().of(StateName::Done) == done
+        });
+    }
+    let summary = fleet.run();
+    assert_eq!((summary.outcome, summary.counts.of(StateName::Done)), (Outcome::Complete, 20));
+    assert_eq!(wave_steps(&fleet), [(1, WaveStep::Opened), (2, WaveStep::Opened), (3, WaveStep::Opened)]);
+    assert_eq!((fleet.rollout.wave_of(HostId(0)), fleet.rollout.wave_of(HostId(19))), (Some(1), Some(3)));
+}
+
+#[test]
+fn the_operator_opens_the_next_wave() {
+    let plan = with(in_waves(6, &["2", "100%"], &[4]), |policy| policy.gate = Gate::Ask);
+    let mut fleet = Fleet::with(plan, asking());
+    fleet.run_until(|fleet| fleet.rollout.wave().standing == Standing::Asking);
+    let wave = fleet.rollout.wave();
+    assert_eq!((wave.wave, wave.waves, wave.canary, wave.done, wave.next), (1, 3, true, 1, 1));
+    assert_eq!(fleet.state(4), StateName::Done);
+    assert_eq!(fleet.state(1), StateName::Waiting);
+    fleet.run_for(Duration::from_secs(3600));
+    assert_eq!(fleet.state(1), StateName::Waiting, "nobody opens it but the operator");
+    fleet.act(Action::Proceed);
+    fleet.run_until(|fleet| fleet.rollout.wave().standing == Standing::Asking);
+    assert_eq!(fleet.rollout.wave().wave, 2);
+    fleet.act(Action::Proceed);
+    fleet.run_until(|fleet| fleet.rollout.counts().of(StateName::Done) == 6);
+    let proceeded = fleet.notices.iter().filter_map(|notice| match notice {
+        Notice::Action { verb: "proceed", detail, .. } => Some(detail.as_str()),
+        _ => None,
+    });
+    assert_eq!(proceeded.collect::<Vec<_>>(), ["wave 2 of 3, 1 host", "wave 3 of 3, 4 hosts"]);
+    fleet.act(Action::Proceed);
+    fleet.act(Action::Finish);
+    assert_eq!(fleet.run().outcome, Outcome::Complete);
+}
+
+#[test]
+fn a_seeder_serves_before_its_wave_and_gets_the_release_in_it() {
+    let plan = with(in_waves(6, &[], &[5]), |policy| policy.gate = Gate::Ask);
+    let mut fleet = Fleet::with(plan, asking());
+    fleet.run_until(|fleet| fleet.rollout.wave().standing == Standing::Asking);
+    assert_eq!(
+        (fleet.state(5), fleet.state(0), fleet.state(1)),
+        (StateName::Done, StateName::Unpacking, StateName::Waiting)
+    );
+    assert_eq!((fleet.served(0).placing, fleet.served(5).placing), (Placing::Held, Placing::AtOnce));
+    fleet.act(Action::Proceed);
+    fleet.run_until(|fleet| fleet.rollout.counts().of(StateName::Done) == 6);
+}
+
+#[test]
+fn of_a_rack_one_host_at_a_time_has_its_turn() {
+    for mode in [Mode::WaveByWave, Mode::StageThenSwitch] {
+        let racks = (0..12).map(|id| (HostId(id), format!("r{}", id % 3))).collect::<BTreeMap<_, _>>();
+        let plan = with(in_waves(12, &["50%", "100%"], &[]), |policy| {
+            policy.spread = racks;
+            policy.mode = mode;
+            policy.health = Some(health(2));
+        });
+        let mut fleet = Fleet::with(plan, config()).fault(host(4), Fault::Refuses(1)).fault(host(7), Fault::Unwell(1));
+        fleet.run_until(|fleet| {
+            for rack in 0..3 {
+                let at_once = fleet.rollout.hosts().iter().filter(|record| {
+                    // The seeder serves all the others: it does not wait to be launched.
+                    let busy = match mode {
+                        Mode::WaveByWave => record.attempt.number > 0 && record.id != HostId(0),
+                        Mode::StageThenSwitch => {
+                            record.detail != rookery::rollout::Detail::Staged
+                                && matches!(record.state.name(), StateName::Unpacking | StateName::Verifying)
+                                && fleet
+                                    .orders
+                                    .iter()
+                                    .any(|(at, order)| *at == host(record.id.0) && *order == Order::Place)
+                        }
+                    };
+                    record.id.0 % 3 == rack && busy && !record.state.name().is_settled()
+                });
+                assert!(at_once.count() <= 1, "rack {rack} at {:?}", fleet.now);
+            }
+            fleet.summary.is_some()
+        });
+        assert_eq!(fleet.run().outcome, Outcome::Complete, "{mode:?}");
+    }
+}
+
+#[test]
+fn a_threshold_that_is_reached_stops_the_launch_of_more() {
+    let faulty = |policy: fn(&mut Policy), fault: fn() -> Fault| {
+        let mut fleet = Fleet::with(with(plan(40), policy), Config { fanout: 2, connect_attempts: 1, ..config() });
+        for id in [3, 4, 5, 20] {
+            fleet = fleet.fault(host(id), fault());
+        }
+        let summary = fleet.run();
+        (summary, fleet)
+    };
+    let (summary, fleet) = faulty(|policy| policy.max_fail = Some(Share::Count(2)), || Fault::Denies);
+    assert_eq!(summary.outcome, Outcome::Partial);
+    let (failed, skipped) = (summary.counts.of(StateName::Failed), summary.counts.of(StateName::Skipped));
+    assert!((2..4).contains(&failed) && skipped > 30, "{failed} failed, {skipped} skipped");
+    assert_eq!(wave_steps(&fleet), [(1, WaveStep::Stopped)]);
+    let (summary, _) = faulty(|policy| policy.max_unreachable = Some(Share::Percent(5)), || Fault::Refuses(9));
+    assert!(summary.counts.of(StateName::Unreachable) >= 2 && summary.counts.of(StateName::Skipped) > 0);
+    let (summary, _) = faulty(|policy| policy.max_unreachable = Some(Share::Count(1)), || Fault::Denies);
+    assert_eq!(summary.counts.of(StateName::Done), 36, "what failed was reached: it is counted apart");
+}
+
+#[test]
+fn the_operator_goes_on_past_a_threshold_until_the_next_failure() {
+    let plan = with(plan(30), |policy| policy.max_fail = Some(Share::Count(1)));
+    let mut fleet = Fleet::with(plan, Config { fanout: 1, ..asking() })
+        .fault(host(3), Fault::Denies)
+        .fault(host(12), Fault::Denies);
+    let halted = |fleet: &Fleet, count| {
+        fleet.rollout.wave().standing == Standing::Halted(Halt::Failed { count, limit: Share::Count(1) })
+    };
+    fleet.run_until(|fleet| halted(fleet, 1));
+    fleet.run_for(Duration::from_secs(600));
+    assert_eq!(launched(&fleet), 4);
+    fleet.act(Action::Proceed);
+    fleet.run_until(|fleet| halted(fleet, 2));
+    fleet.mend(host(12));
+    fleet.act(Action::Retry(vec![HostId(12)]));
+    fleet.run_until(|fleet| fleet.state(12) == StateName::Done);
+    fleet.run_until(|fleet| fleet.rollout.counts().settled() == 30);
+    assert_eq!(fleet.rollout.counts().of(StateName::Done), 29);
+}
+
+#[test]
+fn a_wave_without_success_opens_no_other_unless_it_is_forced() {
+    let faulty = |force: Option<&str>| {
+        let plan = with(in_waves(8, &[], &[6, 7]), |policy| policy.force = force.map(str::to_owned));
+        let mut fleet = Fleet::with(plan, config()).fault(host(6), Fault::Denies).fault(host(7), Fault::Denies);
+        let summary = fleet.run();
+        (summary, fleet)
+    };
+    let (summary, fleet) = faulty(None);
+    assert_eq!(wave_steps(&fleet), [(1, WaveStep::Opened), (1, WaveStep::Stopped)]);
+    assert_eq!((summary.counts.of(StateName::Done), summary.counts.of(StateName::Skipped)), (0, 5));
+    let (summary, fleet) = faulty(Some("the canaries are being replaced"));
+    assert_eq!(summary.counts.of(StateName::Done), 6);
+    let forced = Notice::Action { verb: "force", hosts: vec![], detail: "the canaries are being replaced".to_owned() };
+    assert!(fleet.notices.contains(&forced));
+}
+
+#[test]
+fn a_pause_holds_the_gate_too() {
+    let mut fleet = Fleet::with(in_waves(6, &["1", "100%"], &[]), asking());
+    fleet.act(Action::Pause);
+    fleet.run_until(|fleet| fleet.state(0) == StateName::Done);
+    fleet.run_for(Duration::from_secs(60));
+    assert_eq!(launched(&fleet), 1);
+    fleet.act(Action::Resume);
+    fleet.run_until(|fleet| fleet.rollout.counts().of(StateName::Done) == 6);
+}
+
+#[test]
+fn a_release_is_staged_everywhere_and_switched_wave_by_wave() {
+    let plan = with(in_waves(9, &["1", "100%"], &[]), |policy| {
+        policy.mode = Mode::StageThenSwitch;
+        policy.gate = Gate::Ask;
+    });
+    let mut fleet = Fleet::with(plan, asking());
+    fleet.run_until(|fleet| fleet.rollout.wave().standing == Standing::Asking && fleet.rollout.wave().staged == 8);
+    assert_eq!(fleet.rollout.counts().of(StateName::Unpacking), 8);
+    assert_eq!(fleet.rollout.counts().of(StateName::Done), 1);
+    fleet.run_for(Duration::from_secs(7200));
+    assert_eq!(fleet.rollout.wave().staged, 8, "nothing that waits for its turn is late");
+    fleet.kill(host(5));
+    fleet.act(Action::Proceed);
+    fleet.run_until(|fleet| fleet.rollout.counts().settled() == 9);
+    let placed = fleet.orders.iter().filter(|(_, order)| *order == Order::Place).count();
+    assert_eq!((fleet.rollout.counts().of(StateName::Done), placed), (8, 8));
+    fleet.act(Action::Retry(vec![HostId(5)]));
+    fleet.run_until(|fleet| fleet.state(5) == StateName::Done);
+}
+
+#[test]
+fn a_host_is_done_only_when_it_is_well() {
+    let plan = with(plan(4), |policy| policy.health = Some(health(3)));
+    let mut fleet = Fleet::with(plan, asking()).fault(host(1), Fault::Unwell(2)).fault(host(2), Fault::Unwell(3));
+    fleet.run_until(|fleet| fleet.rollout.counts().settled() == 4);
+    assert_eq!((fleet.state(1), fleet.state(2)), (StateName::Done, StateName::Failed));
+    let failure = fleet.rollout.host(HostId(2)).and_then(|host| host.state.failure().cloned());
+    assert_eq!(failure, Some(Failure::Unhealthy { why: "the command ended with status 1".to_owned() }));
+    let checks =
+        |id| fleet.orders.iter().filter(|(at, order)| *at == host(id) && matches!(order, Order::Check(_))).count();
+    assert_eq!((checks(0), checks(1), checks(2)), (1, 3, 3));
+    fleet.act(Action::Retry(vec![HostId(2)]));
+    fleet.run_until(|fleet| fleet.state(2) == StateName::Done);
+    assert_eq!((fleet.serves[&host(2)].len(), fleet.connects[&host(2)].len()), (1, 1), "nothing is fetched again");
+}
+
+#[test]
+fn a_sick_canary_stops_the_run() {
+    let plan = with(in_waves(10, &[], &[3]), |policy| policy.health = Some(health(1)));
+    let mut fleet = Fleet::with(plan, config()).fault(host(3), Fault::Unwell(9));
+    let summary = fleet.run();
+    assert_eq!((summary.counts.of(StateName::Failed), summary.counts.of(StateName::Done)), (1, 0));
+    assert!(summary.counts.of(StateName::Skipped) >= 8, "the seeder alone was launched besides");
+}
+
+#[test]
+fn a_host_and_a_run_have_their_deadlines() {
+    let plan = with(plan(5), |policy| policy.host_max = Some(Duration::from_secs(40)));
+    let mut fleet = Fleet::with(plan, Config { work_attempts: 9, ..config() }).fault(host(2), Fault::StopsAt(5));
+    let summary = fleet.run();
+    assert_eq!(summary.failed[0].1.cause(), "host deadline passed");
+    assert_eq!((summary.counts.of(StateName::Done), summary.counts.of(StateName::Failed)), (4, 1));
+    let plan = with(in_waves(9, &["3", "100%"], &[]), |policy| {
+        policy.gate = Gate::Ask;
+        policy.run_max = Some(Duration::from_secs(300));
+    });
+    let mut fleet = Fleet::with(plan, config()).fault(host(2), Fault::StopsAt(5));
+    let summary = fleet.run();
+    assert_eq!((summary.counts.of(StateName::Done), summary.counts.of(StateName::Skipped)), (2, 6));
+    assert!(summary.elapsed < Duration::from_secs(330), "{:?}", summary.elapsed);
+}
