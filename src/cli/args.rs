@@ -21,6 +21,12 @@ Exit codes:
   3  some hosts failed                8  a check failed
   4  no host selected                 129, 130, 143  ended by a signal";
 
+/// Those of a check.
+const CHECK_EXIT_CODES: &str = "\
+Exit codes:
+  0  every host is ready              7  inventory or configuration invalid
+  4  no host selected                 8  a host has a fault";
+
 /// Those of a rehearsal.
 const REHEARSE_EXIT_CODES: &str = "\
 Exit codes:
@@ -39,6 +45,8 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Take a directory or file to every host: package, swarm, verify, unpack to DIR/TAG.
     Run(Box<RunArgs>),
+    /// Look at every host as a run would, and change nothing: SSH, folders, room, clock, agent, ports; exits 8 on a fault.
+    Check(Box<CheckArgs>),
     /// The main job on 24 hosts of its own: real SSH servers on loopback, no set-up, no root.
     Demo(DemoArgs),
     /// Run a scenario on a simulated fleet: the real swarm, faster than time, no host needed.
@@ -104,6 +112,42 @@ pub(super) struct RunArgs {
     pub(super) pace: PaceArgs,
     #[command(flatten)]
     pub(super) show: ShowArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = CHECK_EXIT_CODES)]
+pub(super) struct CheckArgs {
+    /// What is going to be deployed: the room for it is looked for, too.
+    pub(super) source: Option<String>,
+    #[command(flatten)]
+    pub(super) fleet: FleetArgs,
+    /// All but these hosts.
+    #[arg(long, value_name = "SELECTOR", help_heading = "Fleet")]
+    pub(super) exclude: Option<String>,
+    /// The folder releases land in on the hosts [default: `to` of the inventory].
+    #[arg(long, value_name = "DIR", env = "ROOKERY_TO", hide_env_values = true, help_heading = "Payload")]
+    pub(super) to: Option<String>,
+    /// The release's name: hosts that have it need no room.
+    #[arg(long, env = "ROOKERY_TAG", hide_env_values = true, help_heading = "Payload")]
+    pub(super) tag: Option<Tag>,
+    /// Leave paths out of what SOURCE needs; may be given several times.
+    #[arg(long, value_name = "GLOB", help_heading = "Payload")]
+    pub(super) exclude_path: Vec<String>,
+    #[command(flatten)]
+    pub(super) access: AccessArgs,
+    /// Hosts being looked at at once [default: the inventory's, else 64].
+    #[arg(long, value_name = "N", env = "ROOKERY_FANOUT", hide_env_values = true, help_heading = "Pace")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub(super) fanout: Option<u16>,
+    /// No line that is written over while hosts are looked at.
+    #[arg(long, help_heading = "Display")]
+    pub(super) plain: bool,
+    /// One JSON object a host on stdout, one for all at the end, and nothing else there.
+    #[arg(long, help_heading = "Display")]
+    pub(super) json: bool,
+    /// Only faults.
+    #[arg(long, short = 'q', help_heading = "Display")]
+    pub(super) quiet: bool,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,8 @@
 
 mod args;
 mod ask;
+mod check;
+mod check_report;
 mod complete;
 mod course;
 mod demo;
@@ -56,6 +58,7 @@ pub fn main() -> ExitCode {
     };
     let ended = match &arguments.command {
         Command::Run(args) => run::main(args),
+        Command::Check(args) => check::main(args),
         Command::Demo(args) => demo::main(args),
         Command::Rehearse(args) => rehearse::main(args),
         Command::Hosts(args) => hosts::main(args),

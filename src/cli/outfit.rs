@@ -14,12 +14,13 @@ use super::out::tell;
 use super::plan::Draft;
 use super::run::Site;
 use super::sudo;
-use crate::base::Layout;
-use crate::driver::bootstrap::AgentImage;
+use crate::base::{ByteCount, Layout};
+use crate::driver::bootstrap::{AgentImage, Needs, Room};
+use crate::driver::check::{Check, Wanted};
 use crate::driver::fleet::{Fleet, Limits, PushSource, Setup, Surroundings, Targets};
 use crate::driver::ssh::{Credentials, Deadlines, Dialer, Passphrase};
-use crate::inventory::Host;
-use crate::rollout::Input;
+use crate::inventory::{Host, Place};
+use crate::rollout::{Input, Payload, Plan, PlannedHost, Source};
 
 /// A fleet, ready to be told what to do, and what it will say.
 pub(super) type Outfit = (Fleet, Receiver<Input>);
@@ -57,6 +58,43 @@ impl Reach {
         Ok(Self { made, dialer, image, runtime: runtime.clone() })
     }
 
+    /// Has hosts looked at for what the run needs of them before anything is brought there. Seeder and tracker serve all
+    /// the others even where they cannot have the release themselves: their agents are the judges.
+    pub(super) fn require(&mut self, plan: &Plan) {
+        let stations = [plan.seeder, plan.tracker];
+        for host in plan.hosts.iter().filter(|host| !stations.contains(&Place::Host(host.id))) {
+            let (payload, room) = match &plan.source {
+                Source::Packed(payload) => (Some(payload.info_hash), Some(room(payload))),
+                Source::OnSeeder(_) => (None, None),
+            };
+            let tag = match (&plan.tag, &plan.source) {
+                (None, Source::Packed(payload)) => Some(plan.tag_for(&payload.facts)),
+                (tag, Source::Packed(_) | Source::OnSeeder(_)) => tag.clone(),
+            };
+            let destination = Some(host.destination.clone());
+            self.made.targets[host.id.as_usize()].needs = Needs { destination, tag, payload, room, ..Needs::default() };
+        }
+    }
+
+    /// Makes a check of hosts and helpers.
+    pub(super) fn check(
+        mut self,
+        draft: &Draft,
+        needs: impl Fn(&PlannedHost) -> Needs,
+        (stations, fanout): (Vec<Wanted>, usize),
+    ) -> Check {
+        let planned = draft.planned_hosts().iter().chain(&draft.helpers);
+        planned.clone().for_each(|host| self.made.targets[host.id.as_usize()].needs = needs(host));
+        Check {
+            targets: self.made.targets,
+            dialer: self.dialer,
+            hosts: planned.map(|host| host.id).collect(),
+            stations,
+            fanout,
+            limits: Limits::default(),
+        }
+    }
+
     /// Makes the fleet. `payload` is what may have to be pushed.
     pub(super) fn fleet(self, payload: Option<(&Path, Layout)>, work_dir: &Path) -> Outfit {
         let setup = Setup {
@@ -69,6 +107,12 @@ impl Reach {
         };
         Fleet::new(setup, self.runtime)
     }
+}
+
+fn room(payload: &Payload) -> Room {
+    let facts = &payload.facts;
+    let payload = ByteCount(payload.layout.total());
+    Room { payload, unpacked: facts.unpacked_bytes, entries: facts.unpacked_entries }
 }
 
 /// The files that `of` names for the hosts of this run and for their jump hosts, and no others: a passphrase is asked for

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use super::args::RunArgs;
-use super::course::Course;
+use super::args::{FleetArgs, RunArgs};
+use super::course::{Course, RolloutArgs};
 use super::exit::{Ending, Exit};
 use super::fleet_file;
 use super::package::base_name;
-use crate::base::ZoneError;
+use crate::base::{ByteRate, ZoneError};
 use crate::control::{Owner, PackOrder, PortRange, RunId};
 use crate::inventory::{Host, HostId, HostSet, Inventory, Place};
 use crate::rollout::{Caps, Choice, Config, Finish, Payload, Plan, PlannedHost, Policy, Source};
@@ -21,6 +21,34 @@ pub(super) enum Origin {
     Here(std::path::PathBuf),
     /// On a host, which seeds.
     There(HostId, String),
+    /// Nothing is sent.
+    Nowhere,
+}
+
+/// What of the arguments says where something goes.
+#[derive(Debug)]
+pub(super) struct Aim<'a> {
+    pub(super) fleet: &'a FleetArgs,
+    pub(super) exclude: Option<&'a str>,
+    pub(super) to: Option<&'a str>,
+    pub(super) source: Option<&'a str>,
+    pub(super) max_upload: Option<ByteRate>,
+    pub(super) max_download: Option<ByteRate>,
+    pub(super) rollout: RolloutArgs,
+}
+
+impl<'a> From<&'a RunArgs> for Aim<'a> {
+    fn from(args: &'a RunArgs) -> Self {
+        Self {
+            fleet: &args.fleet,
+            exclude: args.exclude.as_deref(),
+            to: args.to.as_deref(),
+            source: Some(&args.source),
+            max_upload: args.pace.max_upload,
+            max_download: args.pace.max_download,
+            rollout: args.rollout.clone(),
+        }
+    }
 }
 
 /// Everything of a run that is known before its payload.
@@ -42,20 +70,21 @@ pub(super) struct Draft {
 
 impl Draft {
     /// Resolves hosts, origin and roles.
-    pub(super) fn new(args: &RunArgs) -> Result<Self, Ending> {
-        let inventory = fleet_file::load(args.fleet.inventory.as_deref())?;
-        let mut selected = fleet_file::select(&inventory, args.fleet.limit.as_deref())?;
-        if let Some(excluded) = &args.exclude {
+    pub(super) fn new<'a>(aim: impl Into<Aim<'a>>) -> Result<Self, Ending> {
+        let aim = aim.into();
+        let inventory = fleet_file::load(aim.fleet.inventory.as_deref())?;
+        let mut selected = fleet_file::select(&inventory, aim.fleet.limit.as_deref())?;
+        if let Some(excluded) = aim.exclude {
             selected = selected.minus(&fleet_file::select(&inventory, Some(excluded))?);
             if selected.is_empty() {
                 return Err(Ending::new(Exit::NoHost, format!("no host is left: --exclude {excluded} takes all")));
             }
         }
-        let origin = origin(&args.source, &inventory)?;
-        let course = Course::new(&args.rollout, &inventory, &selected)?;
+        let origin = aim.source.map_or(Ok(Origin::Nowhere), |source| origin(source, &inventory))?;
+        let course = Course::new(&aim.rollout, &inventory, &selected)?;
         let seeder = seeder(&origin, &inventory, &course)?;
         let tracker = inventory.roles.tracker.unwrap_or(seeder);
-        let planned = |id| planned(args, &inventory, id);
+        let planned = |id| planned(&aim, &inventory, id);
         let hosts = selected.iter().map(planned).collect::<Result<Vec<_>, _>>()?;
         let helpers = helpers([seeder, tracker], &selected).into_iter().map(planned).collect::<Result<Vec<_>, _>>()?;
         let mode = mode(&inventory, &selected)?;
@@ -73,6 +102,11 @@ impl Draft {
             Place::Console => "console (this machine)",
             Place::Host(id) => &self.host(id).name,
         }
+    }
+
+    /// The hosts that get a release.
+    pub(super) fn planned_hosts(&self) -> &[PlannedHost] {
+        &self.hosts
     }
 
     /// The folders that releases land in.
@@ -95,6 +129,7 @@ impl Draft {
             (None, Origin::Here(path)) => {
                 return Err(Ending::new(Exit::Unexpected, format!("{} is not packaged yet", path.display())));
             }
+            (None, Origin::Nowhere) => return Err(Ending::new(Exit::Unexpected, "there is nothing to run with")),
         };
         let (first, last) = self.inventory.swarm.port;
         Ok(Plan {
@@ -116,10 +151,10 @@ impl Draft {
     }
 
     /// Whether another host may seed: not when the source lies on one, or the inventory names one.
-    fn seeder_choice(&self) -> Choice {
+    pub(super) fn seeder_choice(&self) -> Choice {
         match self.origin {
             Origin::There(..) => Choice::Named,
-            Origin::Here(_) => choice(self.inventory.roles.seeder),
+            Origin::Here(_) | Origin::Nowhere => choice(self.inventory.roles.seeder),
         }
     }
 
@@ -128,6 +163,7 @@ impl Draft {
         match &self.origin {
             Origin::Here(path) => base_name(path),
             Origin::There(_, path) => base_name(Path::new(path)),
+            Origin::Nowhere => String::new(),
         }
     }
 }
@@ -163,14 +199,14 @@ fn pack_order(args: &RunArgs, path: &str, mode: Option<u32>) -> PackOrder {
     }
 }
 
-fn planned(args: &RunArgs, inventory: &Inventory, id: HostId) -> Result<PlannedHost, Ending> {
+fn planned(aim: &Aim<'_>, inventory: &Inventory, id: HostId) -> Result<PlannedHost, Ending> {
     let (host, swarm) = (&inventory.hosts[id.as_usize()], &inventory.swarm);
-    let destination = args.to.clone().or_else(|| host.to.clone()).ok_or_else(|| {
+    let destination = aim.to.map(str::to_owned).or_else(|| host.to.clone()).ok_or_else(|| {
         let why = format!("no folder for releases on {}: give --to DIR, or `to` in the inventory", host.name);
         Ending::new(Exit::Invalid, why)
     })?;
     if !destination.starts_with('/') && !destination.starts_with("~/") {
-        let (why, exit) = match args.to {
+        let (why, exit) = match aim.to {
             Some(_) => (format!("--to {destination} is no absolute path; start it with / or ~/"), Exit::Usage),
             None => (
                 format!("`to` of {}, `{destination}`, is no absolute path; start it with / or ~/", host.name),
@@ -180,8 +216,8 @@ fn planned(args: &RunArgs, inventory: &Inventory, id: HostId) -> Result<PlannedH
         return Err(Ending::new(exit, why));
     }
     let caps = Caps {
-        upload: args.pace.max_upload.or(host.max_upload).unwrap_or(swarm.max_upload),
-        download: args.pace.max_download.or(host.max_download).unwrap_or(swarm.max_download),
+        upload: aim.max_upload.or(host.max_upload).unwrap_or(swarm.max_upload),
+        download: aim.max_download.or(host.max_download).unwrap_or(swarm.max_download),
     };
     let zone = swarm.zone.as_ref().and_then(|tag| host.tags.get(tag)).filter(|name| !name.is_empty());
     let zone = zone
@@ -232,7 +268,7 @@ fn choice(role: Option<Place>) -> Choice {
 fn seeder(origin: &Origin, inventory: &Inventory, course: &Course) -> Result<Place, Ending> {
     match origin {
         Origin::There(id, _) => Ok(Place::Host(*id)),
-        Origin::Here(_) => inventory
+        Origin::Here(_) | Origin::Nowhere => inventory
             .roles
             .seeder
             .or_else(|| course.first().map(Place::Host))

@@ -79,11 +79,12 @@ pub(super) fn run(args: &RunArgs, site: &Site) -> Ended {
     let policy = draft.course.policy(shown.attendance(&args.show))?;
     go_ahead(args, &draft)?;
     let runtime = Runtime::new().or_unexpected("start the event loop")?;
-    let reach = Reach::new(&draft, &args.access, site, runtime.handle())?;
+    let mut reach = Reach::new(&draft, &args.access, site, runtime.handle())?;
     let interrupt = Interrupt::listen()?;
     let mut folder = RunFolder::create(&site.state)?;
     let package = packaged(args, &draft, &folder, &interrupt)?;
     let plan = plan(args, &draft, policy, &folder, package.as_ref())?;
+    reach.require(&plan);
     let local = package.as_ref().map(|package| (package.path.as_path(), package.payload.layout));
     let outfit = reach.fleet(local, &site.state.join("agent"));
     let log_file = args.show.log_file.clone().unwrap_or_else(|| folder.path().join("rookery.log"));
@@ -119,7 +120,7 @@ fn packaged(
 ) -> Result<Option<Package>, Ending> {
     match &draft.origin {
         Origin::Here(source) => package(source, &folder.payload(), args, draft.mode, interrupt).map(Some),
-        Origin::There(..) => Ok(None),
+        Origin::There(..) | Origin::Nowhere => Ok(None),
     }
 }
 

@@ -27,6 +27,16 @@ pub enum AgentFailure {
         /// Bytes free to this user.
         free: ByteCount,
     },
+    /// There is no room for more files, whatever their length.
+    #[error("{path} has no room for so many files: {free} inodes free, {needed} needed")]
+    NoInodes {
+        /// The folder.
+        path: String,
+        /// Files, folders and links of payload and release together.
+        needed: u64,
+        /// Inodes free to this user.
+        free: u64,
+    },
     /// The file system takes no writes.
     #[error("{path} is on a read-only file system")]
     ReadOnly {
@@ -148,6 +158,7 @@ impl AgentFailure {
         match self {
             Self::Io { .. } | Self::SourceChanged { .. } => Remedy::Retry,
             Self::DiskFull { .. }
+            | Self::NoInodes { .. }
             | Self::ReadOnly { .. }
             | Self::Permission { .. }
             | Self::Folder { .. }
@@ -165,6 +176,7 @@ impl AgentFailure {
     pub const fn cause(&self) -> &'static str {
         match self {
             Self::DiskFull { .. } => "disk full",
+            Self::NoInodes { .. } => "no inodes left",
             Self::ReadOnly { .. } => "read-only file system",
             Self::Permission { .. } => "permission denied on the host",
             Self::Folder { .. } => "folder not to be used",
@@ -184,6 +196,7 @@ impl AgentFailure {
     pub const fn next_step(&self) -> &'static str {
         match self {
             Self::DiskFull { .. } => "free space on the host, then retry: fetched pieces are kept",
+            Self::NoInodes { .. } => "remove files on the host, or choose a file system with more inodes, then retry",
             Self::ReadOnly { .. } => "remount the file system read-write, then retry",
             Self::Permission { .. } => "give the user write access to the folder, or choose another with --to",
             Self::Folder { .. } => "look whose it is; move it away, or give each host a destination of its own",

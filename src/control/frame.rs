@@ -221,6 +221,21 @@ pub struct PayloadFacts {
     pub mode: u32,
 }
 
+impl PayloadFacts {
+    /// What one entry of a release takes on a disk besides its bytes: the rest of its last block, and its inode.
+    const ENTRY_COST: u64 = 4096 + 512;
+
+    /// Bytes the release takes on a disk, at most.
+    pub const fn unpacked_cost(&self) -> ByteCount {
+        Self::cost(self.unpacked_bytes, self.unpacked_entries)
+    }
+
+    /// Bytes that `entries` files, folders and links take on a disk, at most, when they hold `bytes`.
+    pub const fn cost(bytes: ByteCount, entries: u64) -> ByteCount {
+        ByteCount(bytes.0.saturating_add(entries.saturating_mul(Self::ENTRY_COST)))
+    }
+}
+
 /// How a payload becomes a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -26,6 +26,8 @@ pub mod bootstrap;
 #[cfg(feature = "console")]
 pub mod channel;
 #[cfg(feature = "console")]
+pub mod check;
+#[cfg(feature = "console")]
 pub mod conduct;
 #[cfg(feature = "console")]
 pub mod fleet;

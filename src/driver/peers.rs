@@ -255,7 +255,8 @@ pub(super) fn own_or_any(bind: IpAddr) -> IpAddr {
     }
 }
 
-fn bind_first_free(bind: IpAddr, ports: PortRange) -> Result<TcpListener, AgentFailure> {
+/// The first port of a range that nobody listens on.
+pub(super) fn bind_first_free(bind: IpAddr, ports: PortRange) -> Result<TcpListener, AgentFailure> {
     let mut last = None;
     for port in ports.first..=ports.last {
         match listen_on(SocketAddr::new(bind, port)) {

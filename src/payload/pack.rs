@@ -320,7 +320,7 @@ impl Packing<'_> {
 }
 
 /// Refuses what a host would refuse; returns the bytes of content.
-fn check(item: &Item<'_>) -> Result<u64, PackError> {
+pub(super) fn check(item: &Item<'_>) -> Result<u64, PackError> {
     match item.kind() {
         FileType::RegularFile => Ok(u64::try_from(item.stat.st_size).unwrap_or(0)),
         FileType::Directory => Ok(0),

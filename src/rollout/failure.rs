@@ -58,6 +58,24 @@ impl std::fmt::Display for Whole {
     }
 }
 
+/// Whom a host has to reach on the swarm's ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Station {
+    /// Who knows who is in the swarm.
+    Tracker,
+    /// Who has the payload first.
+    Seeder,
+}
+
+impl std::fmt::Display for Station {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Tracker => "tracker",
+            Self::Seeder => "seeder",
+        })
+    }
+}
+
 /// Why a host failed or could not be reached.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
@@ -197,6 +215,22 @@ pub enum Failure {
         /// Ours.
         expected: u32,
     },
+    /// The host has no way to the tracker or the seeder.
+    #[error("cannot reach the {station} at {address}: {why}")]
+    NoWay {
+        /// Whom.
+        station: Station,
+        /// Where it listens.
+        address: std::net::SocketAddr,
+        /// How that was found.
+        why: String,
+    },
+    /// The host's clock is off.
+    #[error("its clock is {} s {}", .skew.unsigned_abs(), if *.skew < 0 { "behind" } else { "ahead" })]
+    Clock {
+        /// Seconds it is ahead of this machine's, at least.
+        skew: i64,
+    },
     /// Nothing arrived for so long that it was given up.
     #[error("no new piece for {}: {reason}", seconds(*.after))]
     Stalled {
@@ -262,6 +296,8 @@ impl Failure {
             | Self::Version { .. }
             | Self::Unhealthy { .. }
             | Self::Overdue { .. }
+            | Self::NoWay { .. }
+            | Self::Clock { .. }
             | Self::Seeder { .. } => false,
         }
     }
@@ -285,6 +321,8 @@ impl Failure {
             | Self::AgentStart { .. }
             | Self::AgentDied { .. }
             | Self::Version { .. }
+            | Self::NoWay { .. }
+            | Self::Clock { .. }
             | Self::Stalled { .. }
             | Self::Seeder { .. }
             | Self::Unhealthy { .. }
@@ -324,6 +362,9 @@ impl Failure {
             Self::AgentStart { .. } => "agent did not start",
             Self::AgentDied { .. } => "agent died",
             Self::Version { .. } => "agent of another version",
+            Self::NoWay { station: Station::Tracker, .. } => "no way to the tracker",
+            Self::NoWay { station: Station::Seeder, .. } => "no way to the seeder",
+            Self::Clock { .. } => "clock off",
             Self::Stalled { .. } => "stalled",
             Self::Seeder { .. } => "seeder failed",
             Self::Unhealthy { .. } => "health check failed",
@@ -363,6 +404,13 @@ impl Failure {
             Self::AgentStart { .. } => "look at the transcript for what the host said",
             Self::AgentDied { .. } => "retry: fetched pieces are kept; check the host for an OOM kill if it comes back",
             Self::Version { .. } => "retry with the agent of this console (remove `agent` from the inventory)",
+            Self::NoWay { station: Station::Tracker, .. } => {
+                "let hosts reach the tracker's host on swarm.tracker_port: look at firewalls and routes between them"
+            }
+            Self::NoWay { station: Station::Seeder, .. } => {
+                "let hosts reach each other on the ports of swarm.port: look at firewalls and routes between them"
+            }
+            Self::Clock { .. } => "set the host's clock, and have it kept right (NTP)",
             Self::Stalled { .. } => "check that swarm ports are open between hosts, then retry",
             Self::Seeder { .. } => "mend the seeder, then retry all failed hosts",
             Self::Unhealthy { .. } => {

@@ -35,7 +35,7 @@ mod turn;
 mod waves;
 
 pub use counts::Counts;
-pub use failure::{Failure, Phase, Whole};
+pub use failure::{Failure, Phase, Station, Whole};
 pub use gate::{Halt, Standing, WaveStep, WaveView};
 pub use host::{Attempt, Detail, HostRecord, HostState, Said, Stall, StateName, Transition};
 pub use io::{Action, BootStep, Caps, HostFacts, Input, Notice, Outcome, Output, Summary};

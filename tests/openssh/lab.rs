@@ -148,15 +148,28 @@ impl Lab {
         fs::create_dir_all(folder.join("releases")).expect("the lab's folder takes folders");
         keygen(&folder.join("hostkey"));
         let port = free_port(&name);
+        self.write_config(&folder, &name, port);
+        let sshd = sshd(&folder);
+        LabHost { name, port, folder, sshd }
+    }
+
+    fn write_config(&self, folder: &Path, address: &str, port: u16) {
         let config = format!(
-            "ListenAddress {name}:{port}\nHostKey {0}/hostkey\nPidFile none\nAuthorizedKeysFile {1}/id.pub\nStrictModes no\n\
+            "ListenAddress {address}:{port}\nHostKey {0}/hostkey\nPidFile none\nAuthorizedKeysFile {1}/id.pub\nStrictModes no\n\
              UsePAM no\nUseDNS no\nPasswordAuthentication no\nPermitRootLogin yes\nMaxStartups 100:30:200\nPrintMotd no\n",
             folder.display(),
             self.folder.path().display()
         );
         fs::write(folder.join("sshd_config"), config).expect("the lab's folder takes files");
-        let sshd = sshd(&folder);
-        LabHost { name, port, folder, sshd }
+    }
+
+    /// Starts an sshd in a network namespace, and waits until it speaks.
+    pub(crate) fn start_island(&self, namespace: &str, folder: &Path, address: &str, port: u16) -> Child {
+        keygen(&folder.join("hostkey"));
+        self.write_config(folder, address, port);
+        let sshd = sshd_by(Command::new("ip").args(["netns", "exec", namespace, SSHD]), folder);
+        wait_until("sshd on the island speaks", || speaks(address, port));
+        sshd
     }
 
     /// A command of `rookery` in this lab.
@@ -362,8 +375,12 @@ pub(crate) fn user() -> String {
 }
 
 fn sshd(folder: &Path) -> Child {
+    sshd_by(&mut Command::new(SSHD), folder)
+}
+
+fn sshd_by(command: &mut Command, folder: &Path) -> Child {
     let log = fs::File::create(folder.join("sshd.log")).expect("the lab's folder takes files");
-    Command::new(SSHD)
+    command
         .args(["-D", "-e", "-f"])
         .arg(folder.join("sshd_config"))
         .stdin(Stdio::null())
@@ -383,14 +400,14 @@ fn free_port(address: &str) -> u16 {
 }
 
 fn wait_for_banner(host: &LabHost) {
-    wait_until(&format!("sshd on {} speaks", host.name), || {
-        let mut banner = [0; 4];
-        TcpStream::connect((host.name.as_str(), host.port))
-            .and_then(|mut stream| {
-                stream.set_read_timeout(Some(Duration::from_secs(2)))?;
-                stream.read_exact(&mut banner)
-            })
-            .is_ok()
-            && &banner == b"SSH-"
+    wait_until(&format!("sshd on {} speaks", host.name), || speaks(&host.name, host.port));
+}
+
+fn speaks(address: &str, port: u16) -> bool {
+    let mut banner = [0; 4];
+    let greeted = TcpStream::connect((address, port)).and_then(|mut stream| {
+        stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+        stream.read_exact(&mut banner)
     });
+    greeted.is_ok() && &banner == b"SSH-"
 }

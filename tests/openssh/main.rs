@@ -5,6 +5,7 @@
 
 mod access;
 mod account;
+mod check;
 mod lab;
 mod root;
 

@@ -15,6 +15,8 @@ use crate::base::{ByteRate, InfoHash, Zone};
 pub(super) enum Command {
     /// Obey the console on the other side of stdin and stdout.
     Serve,
+    /// Answer questions about this host on stdin.
+    Probe,
     /// Be a tracker.
     Track(Track),
     /// Have a payload, and give it to whoever asks.
@@ -83,6 +85,7 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
     }
     match command.as_str() {
         "serve" => Ok(Command::Serve),
+        "probe" => Ok(Command::Probe),
         "track" => {
             let listen = required(options.listen, "--listen ADDR:PORT")?;
             Ok(Command::Track(Track { listen, info_hashes: options.info_hashes, json: options.json }))
@@ -122,7 +125,7 @@ impl Options {
             ("seed" | "peer", "max-upload") => self.max_upload = value(parser, name, rate)?,
             ("seed" | "peer", "max-download") => self.max_download = value(parser, name, rate)?,
             ("peer", "seed-for") => self.seed_for = value(parser, name, duration)?,
-            ("serve" | "track" | "seed" | "peer", _) => {
+            ("serve" | "probe" | "track" | "seed" | "peer", _) => {
                 return Err(UsageError(format!("`{command}` has no option --{name}")));
             }
             _ => return Err(UsageError(format!("no command `{command}`: serve, track, seed or peer"))),
@@ -189,6 +192,9 @@ rookery-agent: tracker, seeder and peer of a BitTorrent swarm, one host at a tim
 
 rookery-agent serve
     Obey the console on the other side of stdin and stdout. Started by `rookery`.
+
+rookery-agent probe
+    Answer a line for each on stdin: `listen ADDR FIRST LAST`, `reach ADDR:PORT`. Started by `rookery check`.
 
 rookery-agent track --listen ADDR:PORT [--info-hash HEX]...
     HTTP tracker (/announce, /scrape). Serves any torrent unless info-hashes are given.

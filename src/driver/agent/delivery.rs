@@ -15,9 +15,6 @@ use crate::metainfo::{Content, Info, Metainfo};
 use crate::payload::{Compress, Format, PackOptions, Promise, give_tree, pack, remove_tree, sha256_file, unpack};
 use crate::release::{self, Claim, ReleaseError, ReleaseState, Workspace};
 
-/// What one entry of a release takes on a disk besides its bytes: the rest of its last block, and its inode.
-const ENTRY_COST: u64 = 4096 + 512;
-
 /// What is known before the swarm is joined.
 #[derive(Debug)]
 pub(super) enum Prepared {
@@ -136,7 +133,7 @@ pub(super) fn prepare(context: &Context, site: &Site, order: &ServeOrder, info: 
             (path, Access::Read)
         }
     };
-    let unpacked = if order.deliver && !already { unpacked_cost(&order.payload) } else { ByteCount(0) };
+    let unpacked = if order.deliver && !already { order.payload.unpacked_cost() } else { ByteCount(0) };
     check_space(&workspace, &path, access, info, unpacked)?;
     let storage = Arc::new(Storage::open(info.clone(), &path, access)?);
     let have = storage.survey(context.cancel(), &|_| {})?;
@@ -254,10 +251,6 @@ fn is_there(context: &Context, site: &Site, order: &ServeOrder) -> Result<bool, 
     }
 }
 
-fn unpacked_cost(facts: &PayloadFacts) -> ByteCount {
-    facts.unpacked_bytes + ByteCount(facts.unpacked_entries.saturating_mul(ENTRY_COST))
-}
-
 /// Errs unless payload and release fit, less what of the payload has its room already.
 fn check_space(
     workspace: &Workspace,
@@ -287,7 +280,7 @@ fn with_space(failure: AgentFailure, destination: &Path, facts: &PayloadFacts) -
     if let AgentFailure::DiskFull { .. } = failure {
         let free = release::space_left(destination).unwrap_or_default();
         let path = destination.display().to_string();
-        return AgentFailure::DiskFull { path, needed: unpacked_cost(facts), free };
+        return AgentFailure::DiskFull { path, needed: facts.unpacked_cost(), free };
     }
     failure
 }

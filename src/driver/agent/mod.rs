@@ -13,6 +13,7 @@ mod jobs;
 mod log;
 mod owner;
 mod progress;
+mod questions;
 mod seat;
 mod serve;
 mod signals;
@@ -44,6 +45,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let code = runtime.block_on(async {
         let ended = match command {
             Command::Serve => return Box::pin(serve::serve()).await,
+            Command::Probe => return questions::answer().await,
             Command::Track(track) => by_hand::track(track).await,
             Command::Seed(join) => Box::pin(by_hand::seed(join)).await,
             Command::Peer(join) => Box::pin(by_hand::peer(join)).await,

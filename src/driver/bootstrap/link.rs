@@ -1,10 +1,14 @@
 //! A place where commands can run: a host behind SSH, or this machine.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use super::local;
 use crate::driver::channel::Channel;
-use crate::driver::ssh::Session;
+use crate::driver::ssh::{Session, Way};
 use crate::rollout::Failure;
 
 /// Somewhere to run commands.
@@ -23,6 +27,18 @@ impl Link {
             Self::Ssh(session) => session.exec(command).await,
             Self::Local => local::exec(command)
                 .map_err(|error| Failure::AgentStart { why: format!("cannot run /bin/sh here: {error}") }),
+        }
+    }
+
+    /// Whether this place can reach an address, as far as that can be told without a program of ours there.
+    pub async fn way_to(&self, to: SocketAddr, after: Duration) -> Way {
+        match self {
+            Self::Ssh(session) => session.way_to(to, after).await,
+            Self::Local => match timeout(after, TcpStream::connect(to)).await {
+                Ok(Ok(_)) => Way::Open,
+                Ok(Err(error)) => Way::Closed(error.to_string()),
+                Err(_) => Way::Closed(format!("no answer within {} s", after.as_secs())),
+            },
         }
     }
 

@@ -5,16 +5,20 @@
 //! says is `driver::fleet`'s business.
 
 mod command;
+mod consult;
 mod image;
 mod install;
 mod link;
 mod local;
+mod needs;
 mod probe;
 mod process;
 mod script;
 
+pub use consult::{Consultation, consult};
 pub use image::{AgentImage, ImageError};
 pub use install::install;
 pub use link::Link;
-pub use probe::{Probe, probe};
+pub use needs::{Needs, Room, SKEW_MAX};
+pub use probe::{Landing, Probe, Traces, probe};
 pub use process::{prove_gone, start};

@@ -1,13 +1,13 @@
 //! What a host is like.
 
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::io::AsyncWriteExt;
 
 use super::command::{Said, finish};
 use super::script::PROBE;
-use super::{AgentImage, Link};
+use super::{AgentImage, Link, Needs};
 use crate::base::ByteCount;
 use crate::driver::ssh::within;
 use crate::rollout::{Failure, Phase};
@@ -17,86 +17,184 @@ use crate::rollout::{Failure, Phase};
 pub struct Probe {
     /// `uname -s -m`.
     pub system: String,
+    /// Why the agent cannot work there; empty when it can.
+    pub faults: Vec<Failure>,
     /// This machine's address as the host sees it.
     pub console: Option<IpAddr>,
     /// The host's own address.
     pub address: Option<IpAddr>,
-    /// The host's clock, in seconds since 1970.
-    pub time: Option<u64>,
-    /// The folder to use.
+    /// Seconds the host's clock is ahead of this machine's, as far as that is certain; `None` if it does not tell.
+    pub skew: Option<i64>,
+    /// The folder to use; empty when none is fit.
     pub work_dir: String,
+    /// The deepest folder on the way there that was there before, with a slash at its end.
+    pub work_top: String,
     /// Bytes free there to this user, if the host tells.
     pub free: Option<ByteCount>,
     /// Whether our agent is there, intact.
     pub has_agent: bool,
+    /// How many other agents are there.
+    pub other_agents: u32,
     /// Whether gzip is there.
     pub has_gzip: bool,
     /// Folders that came first, and why they are not used.
     pub refused: Vec<String>,
+    /// The folder of releases, if it was asked about.
+    pub landing: Option<Landing>,
+    /// Ports of the range that have a listener, if they were asked about.
+    pub taken: Vec<u16>,
+}
+
+/// The folder of releases, as it is or could be made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Landing {
+    /// The part of its path that is there: what was tried was tried in it.
+    pub base: String,
+    /// Why nothing can be made there, in the host's words.
+    pub refuses: Option<String>,
+    /// Something on its path that is no folder.
+    pub misfit: Option<String>,
+    /// Our folder in it, when it is somebody else's.
+    pub foreign: Option<String>,
+    /// Bytes free to this user.
+    pub free: Option<ByteCount>,
+    /// Inodes free, where a file system counts them.
+    pub inodes: Option<u64>,
+    /// Bytes that have their room already: a payload fetched in part.
+    pub partial: ByteCount,
+    /// Whether a release of the tag is there.
+    pub has_release: bool,
+}
+
+/// What becomes of the work folder that a probe looks at, where it is not there yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Traces {
+    /// It is made: it is about to be used.
+    Stay,
+    /// It is not: another stands in for it, and is removed.
+    Go,
 }
 
 /// Looks at a host: one command, no longer than `after`.
 ///
 /// # Errors
-/// [`Failure::WorkDir`] when no folder is fit, [`Failure::Unsupported`] when the agent cannot run there,
-/// [`Failure::AgentStart`] when the host does something else than what it is told.
-pub async fn probe(link: &Link, image: &AgentImage, work_dir: &str, after: Duration) -> Result<Probe, Failure> {
-    if work_dir.contains(['\n', '\r', '\0']) {
-        return Err(Failure::WorkDir { why: format!("{work_dir:?} holds a line break") });
-    }
-    // `test -L` looks through a link that is followed by a slash.
-    let work_dir = if work_dir == "/" { work_dir } else { work_dir.trim_end_matches('/') };
-    let said = within(Phase::Exec, after, async {
+/// [`Failure::WorkDir`] when a folder cannot be asked about, [`Failure::AgentStart`] when the host does something else than
+/// what it is told. What is wrong with the host itself is in [`Probe::faults`], and for [`Needs::faults`] to say.
+pub async fn probe(
+    link: &Link,
+    image: &AgentImage,
+    work_dir: &str,
+    (needs, traces): (&Needs, Traces),
+    after: Duration,
+) -> Result<Probe, Failure> {
+    let question = question(image, work_dir, needs, traces)?;
+    let (said, asked) = within(Phase::Exec, after, async {
         let mut channel = link.exec(PROBE).await?;
         // A host that does not read has ended: it says why.
-        channel.input.write_all(format!("{work_dir}\n{}\n", image.sha256).as_bytes()).await.ok();
-        Ok::<_, Failure>(finish(channel).await)
+        channel.input.write_all(question.as_bytes()).await.ok();
+        let asked = SystemTime::now();
+        Ok::<_, Failure>((finish(channel).await, asked))
     })
     .await??;
-    understand(&said, image)
+    understand(&said, image, (asked, SystemTime::now()))
 }
 
-fn understand(said: &Said, image: &AgentImage) -> Result<Probe, Failure> {
+/// The lines that the probe reads.
+fn question(image: &AgentImage, work_dir: &str, needs: &Needs, traces: Traces) -> Result<String, Failure> {
+    // `test -L` looks through a link that is followed by a slash.
+    let plain = |path: &str| match path.trim_end_matches('/') {
+        "" if !path.is_empty() => "/".to_owned(),
+        path => path.to_owned(),
+    };
+    let lines = [
+        plain(work_dir),
+        image.sha256.to_string(),
+        if traces == Traces::Stay { "keep" } else { "undo" }.to_owned(),
+        needs.destination.as_deref().map(plain).unwrap_or_default(),
+        needs.tag.as_ref().map(ToString::to_string).unwrap_or_default(),
+        needs.payload.map(|hash| hash.to_string()).unwrap_or_default(),
+        needs.ports.map(|ports| format!("{} {}", ports.first, ports.last)).unwrap_or_default(),
+        needs.address.map(|address| address.to_string()).unwrap_or_default(),
+    ];
+    match lines.iter().find(|line| line.contains(['\n', '\r', '\0'])) {
+        Some(line) => Err(Failure::WorkDir { why: format!("{line:?} holds a line break") }),
+        None => Ok(lines.map(|line| line + "\n").concat()),
+    }
+}
+
+fn understand(said: &Said, image: &AgentImage, between: (SystemTime, SystemTime)) -> Result<Probe, Failure> {
     let (Some(system), Some(_)) = (said.answer("system"), said.answer("end")) else {
         let why = format!("the host does not run commands; it said {}", said.noise());
         return Err(said.lost().unwrap_or(Failure::AgentStart { why }));
     };
+    let has = |tool: &str| said.all("has").any(|found| found == tool);
     let fits = system
         .split_once(' ')
         .is_some_and(|(kernel, machine)| kernel == "Linux" && image.machine.is_none_or(|ours| ours == machine));
+    let mut faults = Vec::new();
     if !fits {
-        return Err(Failure::Unsupported { system: system.to_owned() });
-    }
-    let has = |tool: &str| said.all("has").any(|found| found == tool);
-    if !has("sha256sum") {
-        return Err(Failure::Unsupported { system: format!("{system} without sha256sum") });
+        faults.push(Failure::Unsupported { system: system.to_owned() });
+    } else if !has("sha256sum") {
+        faults.push(Failure::Unsupported { system: format!("{system} without sha256sum") });
     }
     let mut refused: Vec<String> = said.all("refused").map(str::to_owned).collect();
     refused.dedup();
-    let Some(work_dir) = said.answer("folder").map(str::to_owned) else {
-        return Err(Failure::WorkDir { why: refused.join("; ") });
-    };
+    let work_dir = said.answer("folder").map(str::to_owned).unwrap_or_default();
+    if work_dir.is_empty() {
+        faults.push(Failure::WorkDir { why: refused.join("; ") });
+    }
     let ends: Vec<&str> = said.answer("ssh").unwrap_or_default().split(' ').collect();
     let address = |at: usize| ends.get(at).and_then(|text| text.split('%').next()).and_then(|text| text.parse().ok());
     Ok(Probe {
         system: system.to_owned(),
+        faults,
         console: address(0),
         address: address(2),
-        time: said.answer("time").and_then(|time| time.parse().ok()),
+        skew: said.answer("time").and_then(|time| time.parse().ok()).map(|time| skew(time, between)),
         work_dir,
+        work_top: said.answer("top").unwrap_or_default().to_owned(),
         free: said.answer("space").and_then(free_of),
         has_agent: said.answer("agent").is_some(),
+        other_agents: said.answer("agents").and_then(|count| count.trim().parse().ok()).unwrap_or_default(),
         has_gzip: has("gzip"),
         refused,
+        landing: said.answer("into").map(|base| landing(said, base)),
+        taken: said.answer("taken").unwrap_or_default().split(' ').filter_map(|port| port.parse().ok()).collect(),
     })
+}
+
+fn landing(said: &Said, base: &str) -> Landing {
+    let text = |word: &str| said.answer(word).map(str::to_owned);
+    let base = base.trim_end_matches('/');
+    Landing {
+        base: if base.is_empty() { "/" } else { base }.to_owned(),
+        refuses: text("refuses"),
+        misfit: text("misfit"),
+        foreign: text("foreign"),
+        free: said.answer("room").and_then(free_of),
+        inodes: said.answer("inodes").and_then(before_percent),
+        partial: ByteCount(said.answer("partial").and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) << 10),
+        has_release: said.answer("release").is_some(),
+    }
+}
+
+/// How far a clock that tells whole seconds is ahead of ours, when it was asked and had answered between two moments.
+fn skew(time: i64, (asked, answered): (SystemTime, SystemTime)) -> i64 {
+    let ours = |at: SystemTime| at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs().cast_signed());
+    // It was `time` up to `time + 1`, and we were between both.
+    let (behind, ahead) = (time + 1 - ours(asked), time - ours(answered) - 1);
+    if ahead > 0 { ahead } else { behind.min(0) }
 }
 
 /// Free bytes of a line of `df -Pk`: what is before the percentage.
 fn free_of(line: &str) -> Option<ByteCount> {
+    before_percent(line).map(|kibibytes| ByteCount(kibibytes.saturating_mul(1024)))
+}
+
+fn before_percent(line: &str) -> Option<u64> {
     let fields: Vec<&str> = line.split_whitespace().collect();
     let percent = fields.iter().position(|field| field.ends_with('%'))?;
-    let kibibytes: u64 = fields.get(percent.checked_sub(1)?)?.parse().ok()?;
-    Some(ByteCount(kibibytes.saturating_mul(1024)))
+    fields.get(percent.checked_sub(1)?)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -108,5 +206,12 @@ mod tests {
         assert_eq!(free_of("/dev/sda1 100 60 40 60% /"), Some(ByteCount(40 << 10)));
         assert_eq!(free_of("//nas/a share 100 60 40 60% /mnt/my disk"), Some(ByteCount(40 << 10)));
         assert_eq!(free_of(""), None);
+    }
+    #[test]
+    fn a_clock_is_off_only_as_far_as_that_is_certain() {
+        let at = |seconds: u64| UNIX_EPOCH + Duration::from_secs(seconds);
+        for (time, expected) in [(100, 0), (99, 0), (101, 0), (104, 0), (110, 6), (50, -49)] {
+            assert_eq!(skew(time, (at(100), at(103))), expected, "{time}");
+        }
     }
 }

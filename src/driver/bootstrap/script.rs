@@ -8,17 +8,21 @@
 /// What an answer begins with.
 pub(super) const PREFIX: &str = "@rookery ";
 
-/// Looks at the host. Stdin: the wanted work folder, the agent's SHA-256.
+/// Looks at the host. Stdin, a line each: the wanted work folder, the agent's SHA-256, `keep` or `undo` for a work folder
+/// that is not there yet, and, empty where they do not matter, the folder of releases, a tag, an info-hash, the first and
+/// last port, the address to listen on.
 ///
-/// Each candidate must be a folder of ours with mode 0700, no link, and a file in it must run.
+/// Each work folder tried must be a folder of ours with mode 0700, no link, and a file in it must run. With `undo`, where
+/// it is not there, one of another name stands in for it, and is removed. The folder of releases is not made: a folder is
+/// made and removed in what is there of its path. Of ports those are told that have a listener at this address or at any.
 pub(super) const PROBE: &str = concat!(
-    "/bin/sh -c 'umask 077; IFS= read -r want; IFS= read -r sum; u=$(id -u); ",
+    "/bin/sh -c 'umask 077; for v in want sum keep to tag hash ports at; do IFS= read -r $v; done; u=$(id -u); ",
     "say() { echo \"@rookery $*\"; }; echo; ",
     "say system \"$(uname -s)\" \"$(uname -m)\"; say ssh \"$SSH_CONNECTION\"; say time \"$(date +%s)\"; ",
     "for c in sha256sum gzip; do command -v $c >/dev/null 2>&1 && say has $c; done; ",
-    "try() { ",
-    "case \"$1\" in /*) ;; *) why=\"is no absolute path\"; return 1;; esac; ",
-    "mkdir -p \"${1%/*}/\" 2>/dev/null; mkdir -m 700 \"$1\" 2>/dev/null; ",
+    "home() { case \"$1\" in \"~\") printf %s \"$HOME\";; \"~/\"*) printf %s \"$HOME/${1#??}\";; *) printf %s \"$1\";; esac; }; ",
+    "above() { p=\"$1\"; c=; until [ -d \"$p/\" ]; do c=\"$p\"; p=\"${p%/*}\"; done; }; ",
+    "fit() { ",
     "if [ -L \"$1\" ]; then why=\"is a symbolic link\"; return 1; fi; ",
     "if [ -d \"$1\" ]; then :; else why=\"cannot be made\"; return 1; fi; ",
     "if [ -O \"$1\" ]; then :; else why=\"belongs to somebody else\"; return 1; fi; ",
@@ -28,14 +32,34 @@ pub(super) const PROBE: &str = concat!(
     "else rm -f \"$t\"; why=\"cannot be written to\"; return 1; fi; ",
     "if \"$t\" >/dev/null 2>&1; then rm -f \"$t\"; return 0; fi; ",
     "rm -f \"$t\"; why=\"does not let files run (noexec)\"; return 1; }; ",
-    "case \"$want\" in \"~\") want=\"$HOME\";; \"~/\"*) want=\"$HOME/${want#??}\";; esac; ",
+    "try() { ",
+    "case \"$1\" in /*) ;; *) why=\"is no absolute path\"; return 1;; esac; ",
+    "above \"$1\"; w=\"$1\"; if [ -n \"$c\" ] && [ \"$keep\" = undo ]; then ",
+    "if [ -e \"$c\" ] || [ -L \"$c\" ]; then why=\"cannot be made\"; return 1; fi; w=\"$p/.rookery-probe.$(uname -n).$$\"; fi; ",
+    "mkdir -p \"${w%/*}/\" 2>/dev/null; mkdir -m 700 \"$w\" 2>/dev/null; ",
+    "fit \"$w\"; r=$?; [ \"$w\" = \"$1\" ] || rmdir \"$w\" 2>/dev/null; return $r; }; ",
+    "want=$(home \"$want\"); ",
     "for d in \"$want\" \"$HOME/.cache/rookery\" \"/run/user/$u/rookery\" \"/var/tmp/rookery-$u\" \"/tmp/rookery-$u\"; do ",
     "[ -n \"$d\" ] || continue; ",
-    "if try \"$d\"; then say folder \"$d\"; say space \"$(df -Pk \"$d\" 2>/dev/null | tail -n 1)\"; ",
+    "if try \"$d\"; then say folder \"$d\"; say top \"$p/\"; say space \"$(df -Pk \"$p/\" 2>/dev/null | tail -n 1)\"; ",
     "a=\"$d/agents/$sum/rookery-agent\"; ",
     "if [ -f \"$a\" ] && [ -x \"$a\" ]; then f=$(sha256sum <\"$a\" 2>/dev/null); ",
     "[ \"${f%% *}\" = \"$sum\" ] && say agent; fi; ",
-    "break; else say refused \"$d $why\"; fi; done; say end'",
+    "[ -d \"$d/agents\" ] && say agents \"$(ls \"$d/agents\" | grep -vc \"^$sum\")\"; ",
+    "break; else say refused \"$d $why\"; fi; done; ",
+    "if [ -n \"$to\" ]; then to=$(home \"$to\"); above \"$to\"; ",
+    "if [ -n \"$c\" ] && { [ -e \"$c\" ] || [ -L \"$c\" ]; }; then say misfit \"$c\"; ",
+    "else t=\"$p/.rookery-probe.$(uname -n).$$\"; ",
+    "if e=$(LC_ALL=C mkdir \"$t\" 2>&1); then rmdir \"$t\"; else say refuses \"${e##*: }\"; fi; fi; ",
+    "say room \"$(df -Pk \"$p/\" 2>/dev/null | tail -n 1)\"; say inodes \"$(df -Pi \"$p/\" 2>/dev/null | tail -n 1)\"; ",
+    "r=\"$to/.rookery\"; if [ -e \"$r\" ]; then [ -O \"$r\" ] || say foreign \"$r\"; ",
+    "[ -n \"$hash\" ] && set -- $(du -k \"$r/$hash.part\" 2>/dev/null) && say partial \"$1\"; fi; ",
+    "[ -n \"$tag\" ] && { [ -e \"$to/$tag\" ] || [ -L \"$to/$tag\" ]; } && say release; ",
+    "say into \"$p/\"; fi; ",
+    "set -- $ports; if [ -n \"$2\" ]; then lo=$1; hi=$2; set -- $SSH_CONNECTION; at=\"${at:-$3}\"; own=-; ",
+    "case \"$at\" in *.*.*.*) own=$(IFS=.; set -- $at; printf %02X%02X%02X%02X $4 $3 $2 $1);; esac; ",
+    "say taken $(grep -Ehs \"^ *[0-9]+: ($own|0{8}|0{32}):.{4} [0-9A-F]+:0000 0A \" /proc/net/tcp /proc/net/tcp6 | ",
+    "while read -r n l z; do n=$((0x${l##*:})); [ $n -ge $lo ] && [ $n -le $hi ] && echo $n; done); fi; say end'",
 );
 
 /// Takes the agent in. Stdin: the work folder, the agent's SHA-256, `gzip` or `cat`, then the agent until the end.
@@ -66,13 +90,25 @@ pub(super) const END: &str = concat!(
     "for i in 1 2 3; do if alive; then sleep 1; else say gone; exit 0; fi; done; done; say alive'",
 );
 
+/// Has an agent answer questions, and says no more than it does. Stdin: the folder it lies in, its SHA-256, `keep`, or
+/// `undo` when it was brought for this alone, then questions.
+///
+/// It removes what it has to by itself, however the questions end: with a connection that is lost, too.
+pub(super) const CONSULT: &str = concat!(
+    "/bin/sh -c 'for v in d sum keep; do IFS= read -r $v; done; ",
+    "say() { echo \"@rookery $*\"; }; echo; a=\"$d/agents/$sum/rookery-agent\"; ",
+    "undo() { [ \"$keep\" = undo ] || return; rm -f \"$a\"; rmdir \"$d/agents/$sum\" \"$d/agents\" \"$d\"; ",
+    "[ -e \"$d\" ] && say left \"$d\"; }; ",
+    "trap \"undo; exit 9\" HUP INT TERM PIPE; \"$a\" probe; undo; say end'",
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_command_is_safe_in_any_login_shell() {
-        for command in [PROBE, INSTALL, START, END] {
+        for command in [PROBE, INSTALL, START, END, CONSULT] {
             let command = command.strip_prefix("exec ").unwrap_or(command);
             let inside = command.strip_prefix("/bin/sh -c '").and_then(|rest| rest.strip_suffix('\'')).unwrap();
             assert!(!inside.contains(['\'', '!', '\\', '\n', '\r']), "{command}");

@@ -10,7 +10,7 @@ use super::dispatch::{End, Shared};
 use super::ending::{Agent, end_agent};
 use super::talk::{Ended, Talk};
 use super::writer::Command;
-use crate::driver::bootstrap::{AgentImage, Link, Probe, install, probe, start};
+use crate::driver::bootstrap::{AgentImage, Link, Needs, Probe, SKEW_MAX, Traces, install, probe, start};
 use crate::driver::ssh::Route;
 use crate::inventory::Place;
 use crate::rollout::{BootStep, Failure, HostFacts, Input};
@@ -75,9 +75,17 @@ impl Attempt {
         let limits = &self.shared.limits;
         self.transcribe(link).await;
         self.step(BootStep::Probing).await;
-        let probe = probe(link, image, self.work_dir(), limits.probe).await?;
+        let needs = self.needs();
+        let mut probe = probe(link, image, self.work_dir(), (&needs, Traces::Stay), limits.probe).await?;
+        probe.faults.extend(needs.faults(&probe));
+        if let Some(worst) = probe.faults.first() {
+            return Err(worst.clone());
+        }
         for refused in &probe.refused {
             self.line(format!("work folder {refused}; using {}", probe.work_dir)).await;
+        }
+        if let Some(skew) = probe.skew.filter(|skew| skew.unsigned_abs() >= SKEW_MAX) {
+            self.line(Failure::Clock { skew }.to_string()).await;
         }
         let facts = self.facts(link, &probe);
         self.shared.tell(Input::Connected { at: self.at, attempt: self.number, facts }).await;
@@ -152,6 +160,17 @@ impl Attempt {
         match self.at {
             Place::Console => &self.shared.work_dir,
             Place::Host(id) => self.shared.targets.get(id.as_usize()).map_or("", |target| &target.work_dir),
+        }
+    }
+
+    /// What the host is looked at for. Later attempts may meet what an earlier one left at work, with its room taken: its
+    /// agent is the judge then.
+    fn needs(&self) -> Needs {
+        match self.at {
+            Place::Host(id) if self.number == 1 => {
+                self.shared.targets.get(id.as_usize()).map(|target| target.needs.clone()).unwrap_or_default()
+            }
+            Place::Host(_) | Place::Console => Needs::default(),
         }
     }
 

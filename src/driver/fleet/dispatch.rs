@@ -183,7 +183,8 @@ fn key(at: Place, attempt: u32) -> Key {
     }
 }
 
-fn raise_file_limit() {
+/// Raises the soft limit of open files to the hard one.
+pub(in crate::driver) fn raise_file_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     // A system that does not let us has its reasons; a fleet that needs more will say which connection failed.

@@ -13,6 +13,7 @@ mod talk;
 mod target;
 mod writer;
 
+pub(super) use dispatch::raise_file_limit;
 pub use dispatch::{Fleet, Setup};
 pub use limits::Limits;
 pub use push::PushSource;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::driver::bootstrap::{AgentImage, ImageError};
+use crate::driver::bootstrap::{AgentImage, ImageError, Needs};
 use crate::driver::known_hosts::{KnownHosts, KnownHostsError};
 use crate::driver::ssh::{Hop, Route};
 use crate::inventory::{Host, JumpHost, JumpHostError};
@@ -18,6 +18,8 @@ pub struct Target {
     pub work_dir: String,
     /// The agent for it.
     pub image: Arc<AgentImage>,
+    /// What is looked for before the agent is brought there; nothing, unless somebody says.
+    pub needs: Needs,
 }
 
 /// Why a host cannot be dialled at all.
@@ -114,7 +116,7 @@ impl Maker<'_> {
         };
         let jumps = host.jump.iter().map(|jump| self.jump(host, jump)).collect::<Result<_, _>>()?;
         let route = Route { jumps, host: self.hop(host)?, sudo: host.sudo };
-        Ok(Target { route, work_dir: host.work_dir.clone(), image })
+        Ok(Target { route, work_dir: host.work_dir.clone(), image, needs: Needs::default() })
     }
 
     fn image(&mut self, path: &str) -> Result<Arc<AgentImage>, TargetError> {

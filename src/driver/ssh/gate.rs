@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use russh::client::{DisconnectReason, Handler, Session};
 use russh::keys::{Certificate, PublicKey, PublicKeyBase64, PublicKeyOrCertificate};
+use russh::{ChannelId, ChannelOpenFailure};
 
 use super::Hop;
 use super::certificate;
@@ -21,6 +22,7 @@ const BANNER_LINES_MAX: usize = 20;
 pub(super) struct Report {
     refused: Option<Failure>,
     ended: Option<String>,
+    unopened: Option<String>,
     lines: Vec<String>,
 }
 
@@ -37,6 +39,11 @@ impl Reports {
     /// Why the connection ended, in the server's words or russh's.
     pub(super) fn ended(&self) -> Option<String> {
         self.with(|report| report.ended.clone())
+    }
+
+    /// The server's words on a channel that it did not open, once.
+    pub(super) fn take_unopened(&self) -> Option<String> {
+        self.with(|report| report.unopened.take())
     }
 
     /// Lines for the transcript since the last call.
@@ -136,6 +143,18 @@ impl Handler for Gate {
         for line in banner.lines().map(printable).filter(|line| !line.is_empty()).take(BANNER_LINES_MAX) {
             self.reports.note(line);
         }
+        Ok(())
+    }
+
+    async fn channel_open_failure(
+        &mut self,
+        _channel: ChannelId,
+        _reason: ChannelOpenFailure,
+        description: &str,
+        _language: &str,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        self.reports.with(|report| report.unopened = Some(printable(description)));
         Ok(())
     }
 

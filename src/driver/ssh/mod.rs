@@ -24,5 +24,5 @@ pub(super) use dial::within;
 pub use dial::{Deadlines, Dialer};
 pub use keys::{Credentials, Passphrase, PassphrasePrompt};
 pub use route::{Hop, Route};
-pub use session::Session;
+pub use session::{Session, Way};
 pub use sudo::SudoPassword;

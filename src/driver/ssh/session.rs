@@ -1,11 +1,11 @@
 //! One authenticated connection.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use russh::client::{Handle, Msg};
-use russh::{ChannelStream, Disconnect};
+use russh::{ChannelOpenFailure, ChannelStream, Disconnect};
 use tokio::time::timeout;
 
 use super::dial::Ends;
@@ -18,6 +18,17 @@ use crate::rollout::{Failure, Phase};
 
 /// For the last words on a connection.
 const GOODBYE: Duration = Duration::from_secs(2);
+
+/// What is known of a way from a host to an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way {
+    /// Somebody answers there.
+    Open,
+    /// Nobody does, for this reason.
+    Closed(String),
+    /// sshd is not allowed to find out (`AllowTcpForwarding`, `PermitOpen`).
+    Untold,
+}
 
 /// An authenticated connection to a host. It ends when this is dropped, whatever still runs on it.
 pub struct Session {
@@ -83,6 +94,23 @@ impl Session {
     pub(super) async fn tunnel(&self, address: &str, port: u16) -> Result<ChannelStream<Msg>, String> {
         let opened = self.handle.channel_open_direct_tcpip(address, u32::from(port), "127.0.0.1", 0).await;
         opened.map(russh::Channel::into_stream).map_err(|error| describe(&error))
+    }
+
+    /// Whether this host can reach an address, as its sshd finds out on our behalf.
+    pub async fn way_to(&self, to: SocketAddr, after: Duration) -> Way {
+        let opening = self.handle.channel_open_direct_tcpip(to.ip().to_string(), u32::from(to.port()), "127.0.0.1", 0);
+        match timeout(after, opening).await {
+            Ok(Ok(channel)) => {
+                channel.close().await.ok();
+                Way::Open
+            }
+            Ok(Err(russh::Error::ChannelOpenFailure(ChannelOpenFailure::AdministrativelyProhibited))) => Way::Untold,
+            Ok(Err(error)) => {
+                let said = self.reports.take_unopened().filter(|said| !said.is_empty());
+                Way::Closed(said.unwrap_or_else(|| describe(&error)))
+            }
+            Err(_) => Way::Closed(format!("no answer within {} s", after.as_secs())),
+        }
     }
 
     /// Whether nothing can be said over it any more.
