@@ -191,7 +191,7 @@ fn the_first_host_being_down_holds_nobody() {
 fn a_killed_agent_fails_alone_and_a_retry_carries_on() {
     let Some(lab) = Lab::of(4) else { return };
     let source = source(&lab, 8);
-    let caps = ["--tag", "v1", "--max-upload", "2M", "--max-download", "2M"];
+    let caps = ["--tag", "v1", "--retries", "0", "--max-upload", "2M", "--max-download", "2M"];
     let mut run = lab.start(&source, &caps);
     run.until("the last host fetches", |event| fetching(event) && event["host"] == lab.hosts[3].name.as_str());
     kill(&lab.hosts[3].agents());
