@@ -25,17 +25,30 @@ pub(super) fn command(inventory: &Inventory, host: &Host) -> Vec<OsString> {
         HostKeyPolicy::AcceptNew => "accept-new",
     };
     option("-o", format!("StrictHostKeyChecking={policy}"));
-    if host.address != host.name {
+    if host.address != host.name && host.key_alias.is_none() {
         // A run looks a key up by the host's name; ssh, left alone, by its address.
         let alias = if host.port == 22 { host.name.clone() } else { format!("[{}]:{}", host.name, host.port) };
         option("-o", format!("HostKeyAlias={alias}"));
     }
-    let jumps: Vec<String> = host.jump.iter().map(|jump| way(inventory, jump)).collect();
+    if let Some(alias) = &host.key_alias {
+        option("-o", format!("HostKeyAlias={alias}"));
+    }
+    if !host.proxy_command.is_empty() {
+        option("-o", format!("ProxyCommand={}", shell(&host.proxy_command)));
+    }
+    let jumps = if host.proxy_command.is_empty() { host.jump.as_slice() } else { &[] };
+    let jumps: Vec<String> = jumps.iter().map(|jump| way(inventory, jump)).collect();
     if !jumps.is_empty() {
         option("-J", jumps.join(","));
     }
     words.extend(["--".to_owned(), host.address.clone()]);
     words.into_iter().map(OsString::from).collect()
+}
+
+/// A program and its arguments as a shell reads them: ssh has one for its proxy command.
+fn shell(words: &[String]) -> String {
+    let quoted = words.iter().map(|word| format!("'{}'", word.replace('\'', "'\\''")));
+    quoted.collect::<Vec<_>>().join(" ")
 }
 
 /// A jump host as ssh takes it: what the inventory knows of it goes without saying there.

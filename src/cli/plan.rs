@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use super::args::{FleetArgs, RunArgs};
 use super::course::{Course, RolloutArgs};
-use super::exit::{Ending, Exit};
+use super::exit::{Ending, Exit, Or};
 use super::fleet_file;
 use super::package::base_name;
 use crate::base::{ByteRate, ZoneError};
 use crate::control::{Owner, PackOrder, PortRange, RunId};
+use crate::driver::ssh_config;
 use crate::inventory::{Host, HostId, HostSet, Inventory, Place};
 use crate::rollout::{Caps, Choice, Config, Finish, Payload, Plan, PlannedHost, Policy, Source};
 
@@ -72,7 +73,7 @@ impl Draft {
     /// Resolves hosts, origin and roles.
     pub(super) fn new<'a>(aim: impl Into<Aim<'a>>) -> Result<Self, Ending> {
         let aim = aim.into();
-        let inventory = fleet_file::load(aim.fleet.inventory.as_deref())?;
+        let mut inventory = fleet_file::load(aim.fleet.inventory.as_deref())?;
         let mut selected = fleet_file::select(&inventory, aim.fleet.limit.as_deref())?;
         if let Some(excluded) = aim.exclude {
             selected = selected.minus(&fleet_file::select(&inventory, Some(excluded))?);
@@ -84,6 +85,8 @@ impl Draft {
         let course = Course::new(&aim.rollout, &inventory, &selected)?;
         let seeder = seeder(&origin, &inventory, &course)?;
         let tracker = inventory.roles.tracker.unwrap_or(seeder);
+        let all: Vec<HostId> = selected.iter().chain(helpers([seeder, tracker], &selected)).collect();
+        ssh_config::complete(&mut inventory, &all).or_exit(Exit::Invalid)?;
         let planned = |id| planned(&aim, &inventory, id);
         let hosts = selected.iter().map(planned).collect::<Result<Vec<_>, _>>()?;
         let helpers = helpers([seeder, tracker], &selected).into_iter().map(planned).collect::<Result<Vec<_>, _>>()?;

@@ -36,6 +36,8 @@ pub mod known_hosts;
 #[cfg(feature = "console")]
 pub mod ssh;
 #[cfg(feature = "console")]
+pub mod ssh_config;
+#[cfg(feature = "console")]
 pub mod terminal;
 
 pub use clock::Clock;

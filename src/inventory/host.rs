@@ -1,6 +1,6 @@
 //! One host: what is known about it before anybody speaks to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -28,6 +28,39 @@ pub enum HostKeyPolicy {
     Yes,
     /// Trust it the first time; a changed key is refused all the same.
     AcceptNew,
+}
+
+/// Whether ssh's own configuration is asked about a host.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum SshConfig {
+    /// No.
+    #[default]
+    Off,
+    /// The one ssh would read.
+    Usual,
+    /// This one; a leading `~/` is kept.
+    File(String),
+}
+
+/// A key of the inventory that ssh's configuration has too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SaidKey {
+    /// `port`.
+    Port,
+    /// `identity`.
+    Identity,
+    /// `certificate`.
+    Certificate,
+    /// `strict_host_key`.
+    StrictHostKey,
+    /// `known_hosts`.
+    KnownHosts,
+    /// `connect_timeout`.
+    ConnectTimeout,
+    /// `jump`.
+    Jump,
+    /// `proxy_command`.
+    ProxyCommand,
 }
 
 /// Whether a run goes to a host.
@@ -63,6 +96,16 @@ pub struct Host {
     pub connect_timeout: Duration,
     /// Hosts to go through, nearest first, each `[user@]host[:port]`.
     pub jump: Vec<String>,
+    /// How many connections to each jump host the hosts behind it share.
+    pub jump_connections: u16,
+    /// The program, with its arguments, whose stdin and stdout lead to it, with `%h`, `%p`, `%r` and `%n`; instead of `jump`.
+    pub proxy_command: Vec<String>,
+    /// Where ssh's own configuration is asked for what is not said here.
+    pub ssh_config: SshConfig,
+    /// What its key is looked up by, when ssh's configuration says so.
+    pub key_alias: Option<String>,
+    /// Which keys the inventory says, of those that ssh's configuration knows too.
+    pub said: BTreeSet<SaidKey>,
     /// Where releases land on it; `None` unless the inventory says.
     pub to: Option<String>,
     /// The folder for agent, partial data and logs on it; a leading `~/` is kept.
@@ -105,6 +148,11 @@ impl Host {
             known_hosts: ["~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts"].map(str::to_owned).to_vec(),
             connect_timeout: Duration::from_secs(10),
             jump: Vec::new(),
+            jump_connections: 1,
+            proxy_command: Vec::new(),
+            ssh_config: SshConfig::default(),
+            key_alias: None,
+            said: BTreeSet::new(),
             to: None,
             work_dir: "~/.cache/rookery".to_owned(),
             sudo: false,

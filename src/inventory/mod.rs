@@ -31,7 +31,7 @@ mod swarm_settings;
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
 pub use duration::{DurationError, parse_duration};
 pub use group::Group;
-pub use host::{Host, HostId, HostKeyPolicy, Standing};
+pub use host::{Host, HostId, HostKeyPolicy, SaidKey, SshConfig, Standing};
 pub use host_name::HostNameError;
 pub use host_set::HostSet;
 pub use hosts::{EXPANSION_MAX, HostPattern, PatternError, PatternFault, expand, fold, fold_patterns};

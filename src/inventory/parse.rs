@@ -136,6 +136,21 @@ impl Inventory {
         own
     }
 
+    /// Adds a host that is only on the way to others, unless there is one of that name.
+    pub fn add_helper(&mut self, host: Host) {
+        if self.find(&host.name).is_none() {
+            let id = self.add_host(&host.name);
+            self.hosts[id.as_usize()] = Host { standing: Standing::Helper, ..host };
+        }
+    }
+
+    /// Puts `host` in the place of the one with its name.
+    pub fn replace(&mut self, host: Host) {
+        if let Some(id) = self.find(&host.name) {
+            self.hosts[id.as_usize()] = host;
+        }
+    }
+
     /// The host of that name, declared if it is new.
     fn add_host(&mut self, name: &str) -> HostId {
         let name = parse_host_name(name).unwrap_or_else(|_| name.to_owned());

@@ -14,7 +14,7 @@ use super::reader::{Entry, Reader, entries};
 use super::rollout_section::{self, RolloutSection};
 use super::selector::{Selector, TermKind};
 use super::settings::Settings;
-use super::{HostKeyPolicy, HostPattern, JumpHost, SwarmSettings, parse_duration};
+use super::{HostKeyPolicy, HostPattern, JumpHost, SshConfig, SwarmSettings, parse_duration};
 use crate::base::ByteRate;
 
 /// Every key of an inventory, by section; `group` and `host` are followed by a name.
@@ -29,7 +29,7 @@ pub const KNOWN_KEYS: [(&str, &[&str]); 7] = [
 ];
 
 /// What defaults, groups and hosts may all say.
-const SETTING_KEYS: [&str; 18] = [
+const SETTING_KEYS: [&str; 21] = [
     "user",
     "port",
     "identity",
@@ -38,6 +38,9 @@ const SETTING_KEYS: [&str; 18] = [
     "known_hosts",
     "connect_timeout",
     "jump",
+    "jump_connections",
+    "proxy_command",
+    "ssh_config",
     "to",
     "work_dir",
     "become",
@@ -253,6 +256,9 @@ fn setting(reader: &mut Reader<'_>, settings: &mut Settings, entry: &Entry<'_>) 
         "known_hosts" => settings.known_hosts = paths(reader, value, "`[\"~/.ssh/known_hosts\"]`"),
         "connect_timeout" => settings.connect_timeout = reader.parsed(value, "`\"10s\"`", parse_timeout),
         "jump" => settings.jump = Some(jumps(reader, value)),
+        "jump_connections" => settings.jump_connections = connections(reader, value),
+        "proxy_command" => settings.proxy_command = paths(reader, value, "`[\"nc\", \"%h\", \"%p\"]`"),
+        "ssh_config" => settings.ssh_config = reader.parsed(value, "`\"ssh -G\"`", parse_ssh_config),
         "to" => settings.to = reader.parsed(value, "`\"/srv/releases\"`", parse_remote_folder),
         "work_dir" => settings.work_dir = reader.parsed(value, "`\"~/.cache/rookery\"`", parse_remote_folder),
         "become" => settings.sudo = reader.boolean(value, "`true`"),
@@ -413,6 +419,28 @@ fn parse_remote_folder(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err(format!("`{text}` is not a folder on a host; begin it with `/` or `~/`, with no `..` in it"))
+}
+
+/// As many as a jump host takes at once (`MaxStartups`) without dropping some.
+fn connections(reader: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> Option<Spanned<u16>> {
+    const MAX: u16 = 10;
+    let number = reader.integer(value, 1, "`4`")?;
+    if *number.get_ref() > MAX {
+        reader.error(&value.span(), format!("a jump host is asked for {MAX} connections at most; write `4`"));
+        return None;
+    }
+    Some(number)
+}
+
+fn parse_ssh_config(text: &str) -> Result<SshConfig, String> {
+    match text {
+        "off" => Ok(SshConfig::Off),
+        "ssh -G" => Ok(SshConfig::Usual),
+        path if path.starts_with('/') || path.starts_with("~/") => Ok(SshConfig::File(path.to_owned())),
+        other => {
+            Err(format!("`{other}` is none of `off`, `ssh -G` and the path of a configuration (`~/.ssh/fleet_config`)"))
+        }
+    }
 }
 
 fn parse_mode(text: &str) -> Result<u32, String> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::{Host, HostKeyPolicy};
+use super::{Host, HostKeyPolicy, SaidKey, SshConfig};
 use crate::base::ByteRate;
 
 /// What `[defaults]`, a group or a host says about hosts; `None`: nothing.
@@ -20,6 +20,9 @@ pub(super) struct Settings {
     pub(super) known_hosts: Option<Spanned<Vec<String>>>,
     pub(super) connect_timeout: Option<Spanned<Duration>>,
     pub(super) jump: Option<Spanned<Vec<String>>>,
+    pub(super) jump_connections: Option<Spanned<u16>>,
+    pub(super) proxy_command: Option<Spanned<Vec<String>>>,
+    pub(super) ssh_config: Option<Spanned<SshConfig>>,
     pub(super) to: Option<Spanned<String>>,
     pub(super) work_dir: Option<Spanned<String>>,
     pub(super) sudo: Option<Spanned<bool>>,
@@ -53,6 +56,10 @@ impl Settings {
         set(&mut host.known_hosts, self.known_hosts.as_ref());
         set(&mut host.connect_timeout, self.connect_timeout.as_ref());
         set(&mut host.jump, self.jump.as_ref());
+        set(&mut host.jump_connections, self.jump_connections.as_ref());
+        set(&mut host.proxy_command, self.proxy_command.as_ref());
+        set(&mut host.ssh_config, self.ssh_config.as_ref());
+        host.said.extend(self.said_to_ssh());
         set_some(&mut host.to, self.to.as_ref());
         set(&mut host.work_dir, self.work_dir.as_ref());
         set(&mut host.sudo, self.sudo.as_ref());
@@ -65,6 +72,21 @@ impl Settings {
         for (key, value) in &self.tags {
             host.tags.insert(key.clone(), value.get_ref().clone());
         }
+    }
+
+    /// The keys that are said here and that ssh's configuration has too.
+    fn said_to_ssh(&self) -> impl Iterator<Item = SaidKey> {
+        let keys = [
+            (SaidKey::Port, self.port.is_some()),
+            (SaidKey::Identity, self.identity.is_some()),
+            (SaidKey::Certificate, self.certificate.is_some()),
+            (SaidKey::StrictHostKey, self.strict_host_key.is_some()),
+            (SaidKey::KnownHosts, self.known_hosts.is_some()),
+            (SaidKey::ConnectTimeout, self.connect_timeout.is_some()),
+            (SaidKey::Jump, self.jump.is_some()),
+            (SaidKey::ProxyCommand, self.proxy_command.is_some()),
+        ];
+        keys.into_iter().filter_map(|(key, is_said)| is_said.then_some(key))
     }
 
     /// Every key that is said here, as text that is the same when the meaning is, and where.
@@ -81,6 +103,9 @@ impl Settings {
             ("known_hosts", shown(self.known_hosts.as_ref())),
             ("connect_timeout", shown(self.connect_timeout.as_ref())),
             ("jump", shown(self.jump.as_ref())),
+            ("jump_connections", shown(self.jump_connections.as_ref())),
+            ("proxy_command", shown(self.proxy_command.as_ref())),
+            ("ssh_config", shown(self.ssh_config.as_ref())),
             ("to", shown(self.to.as_ref())),
             ("work_dir", shown(self.work_dir.as_ref())),
             ("become", shown(self.sudo.as_ref())),

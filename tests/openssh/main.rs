@@ -8,6 +8,7 @@ mod account;
 mod check;
 mod lab;
 mod root;
+mod routes;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -114,7 +114,9 @@ impl Maker<'_> {
             None => carried.clone(),
             Some(path) => self.image(path)?,
         };
-        let jumps = host.jump.iter().map(|jump| self.jump(host, jump)).collect::<Result<_, _>>()?;
+        // A proxy command is the whole way.
+        let jumps = if host.proxy_command.is_empty() { host.jump.as_slice() } else { &[] };
+        let jumps = jumps.iter().map(|jump| self.jump(host, jump)).collect::<Result<_, _>>()?;
         let route = Route { jumps, host: self.hop(host)?, sudo: host.sudo };
         Ok(Target { route, work_dir: host.work_dir.clone(), image, needs: Needs::default() })
     }
@@ -151,6 +153,9 @@ impl Maker<'_> {
             certificates,
             policy: host.strict_host_key,
             known_hosts,
+            key_alias: host.key_alias.clone(),
+            proxy_command: host.proxy_command.clone(),
+            connections: host.jump_connections,
             connect_timeout: host.connect_timeout,
         })
     }
@@ -164,6 +169,8 @@ impl Maker<'_> {
             name: jump.host.clone(),
             address: jump.host.clone(),
             port: 22,
+            key_alias: None,
+            proxy_command: Vec::new(),
             ..behind.clone()
         });
         host.user = jump.user.or(host.user);

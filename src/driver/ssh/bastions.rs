@@ -1,6 +1,7 @@
-//! One connection a jump host, shared by all hosts behind it.
+//! A connection a jump host, or some, shared by all hosts behind it.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,9 +28,15 @@ enum State {
 #[derive(Debug, Default)]
 pub(super) struct Bastions {
     slots: Mutex<BTreeMap<String, Slot>>,
+    asked: AtomicUsize,
 }
 
 impl Bastions {
+    /// Which of so many connections the next host is to use: each in its turn.
+    pub(super) fn turn(&self, connections: u16) -> usize {
+        self.asked.fetch_add(1, Ordering::Relaxed) % usize::from(connections.max(1))
+    }
+
     /// The session called `name`; `dial` makes it when there is none that lives.
     pub(super) async fn get(
         &self,

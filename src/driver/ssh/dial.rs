@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 use super::auth::authenticate;
 use super::bastions::Bastions;
 use super::gate::{Gate, Reports, describe};
+use super::proxy::Proxy;
 use super::stream::Watched;
 use super::sudo::Sudo;
 use super::{Credentials, Hop, Route, Session, SudoPassword};
@@ -100,7 +101,8 @@ impl Dialer {
     ) -> std::pin::Pin<Box<dyn Future<Output = Result<Arc<Session>, Failure>> + Send + 'a>> {
         let name: Vec<String> =
             before.iter().chain([hop]).map(|hop| format!("{}@{}", hop.user, hop.endpoint())).collect();
-        Box::pin(self.bastions.get(name.join(" "), async move {
+        let name = format!("{} {}", name.join(" "), self.bastions.turn(hop.connections));
+        Box::pin(self.bastions.get(name, async move {
             match before.split_last() {
                 None => self.dial_directly(hop).await,
                 Some((last, earlier)) => {
@@ -124,10 +126,27 @@ impl Dialer {
     }
 
     async fn dial_once(&self, hop: &Hop) -> Result<Session, Failure> {
+        if !hop.proxy_command.is_empty() {
+            return self.dial_by_proxy(hop).await;
+        }
         let stream = connect(hop).await?;
         let peer = stream.peer_addr().ok().map(|address| address.ip());
         let local = stream.local_addr().ok().map(|address| address.ip());
         self.greet(hop, stream, Ends { peer, local }, None).await
+    }
+
+    async fn dial_by_proxy(&self, hop: &Hop) -> Result<Session, Failure> {
+        let proxy = Proxy::start(hop, &hop.proxy_command)?;
+        let last = proxy.last_line();
+        let greeted = self.greet(hop, proxy, Ends::default(), None).await;
+        greeted.map_err(|failure| {
+            if !matches!(failure, Failure::ClosedBeforeBanner { .. }) {
+                return failure;
+            }
+            let why = last.get().unwrap_or_else(|| "it ended".to_owned());
+            let why = format!("proxy command `{}`: {why}", hop.proxy_command[0]);
+            Failure::Connect { address: hop.endpoint(), why }
+        })
     }
 
     async fn dial_through(&self, via: &Arc<Session>, jump: &Hop, hop: &Hop) -> Result<Session, Failure> {
@@ -144,9 +163,9 @@ impl Dialer {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let names = [hop.name.as_str(), hop.address.as_str()];
-        let keys =
-            hop.known_hosts.of_host(&names, hop.port).map_err(|error| Failure::Ssh { why: error.to_string() })?;
+        let (own, alias) = ([hop.name.as_str(), hop.address.as_str()], [hop.key_alias.as_deref().unwrap_or_default()]);
+        let names = if hop.key_alias.is_some() { &alias[..] } else { &own[..] };
+        let keys = hop.known_hosts.of_host(names, hop.port).map_err(|error| Failure::Ssh { why: error.to_string() })?;
         let config = Arc::new(self.config(&keys));
         let reports = Reports::default();
         let (stream, greeting, lifeline) = Watched::new(stream);

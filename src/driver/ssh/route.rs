@@ -26,6 +26,12 @@ pub struct Hop {
     pub policy: HostKeyPolicy,
     /// Where its key is looked up.
     pub known_hosts: Arc<KnownHosts>,
+    /// What its key is looked up by instead of its name and address.
+    pub key_alias: Option<String>,
+    /// The program, with its arguments, whose stdin and stdout are the connection; empty: TCP.
+    pub proxy_command: Vec<String>,
+    /// How many connections to it may be shared by the hosts behind it.
+    pub connections: u16,
     /// For the name, the TCP connection and the banner, each.
     pub connect_timeout: Duration,
 }
