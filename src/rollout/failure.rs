@@ -151,6 +151,14 @@ pub enum Failure {
         /// The keys that were tried, and what the server would take.
         tried: String,
     },
+    /// Nobody was let in, and so the others are not tried.
+    #[error("not logged in: the first {refused} hosts all refused ({why})")]
+    LoginsWithheld {
+        /// How many there were.
+        refused: u32,
+        /// What one of them said.
+        why: String,
+    },
     /// Commands may not be root's.
     #[error("sudo: {why}")]
     Sudo {
@@ -289,6 +297,7 @@ impl Failure {
             | Self::HostKeyRevoked { .. }
             | Self::HostCertificate { .. }
             | Self::Authentication { .. }
+            | Self::LoginsWithheld { .. }
             | Self::Sudo { .. }
             | Self::WorkDir { .. }
             | Self::Unsupported { .. }
@@ -302,6 +311,12 @@ impl Failure {
         }
     }
 
+    /// How long a host is left alone at least before it is tried again: an sshd that hangs up before its banner is
+    /// overloaded, or counts every connection against us.
+    pub const fn rest(&self) -> Duration {
+        if matches!(self, Self::ClosedBeforeBanner { .. }) { Duration::from_secs(30) } else { Duration::ZERO }
+    }
+
     /// Whether the host counts as `unreachable` rather than `failed`: SSH never got there.
     pub const fn is_unreachable(&self) -> bool {
         match self {
@@ -312,6 +327,7 @@ impl Failure {
             | Self::HostKeyRevoked { .. }
             | Self::HostCertificate { .. }
             | Self::Authentication { .. }
+            | Self::LoginsWithheld { .. }
             | Self::Sudo { .. }
             | Self::Ssh { .. }
             | Self::ConnectionLost { .. }
@@ -352,6 +368,7 @@ impl Failure {
             Self::HostKeyRevoked { .. } => "host key revoked",
             Self::HostCertificate { .. } => "host certificate",
             Self::Authentication { .. } => "permission denied",
+            Self::LoginsWithheld { .. } => "logins withheld",
             Self::Sudo { .. } => "sudo",
             Self::Ssh { .. } => "ssh error",
             Self::ConnectionLost { .. } => "connection lost",
@@ -394,6 +411,7 @@ impl Failure {
             Self::Authentication { .. } => {
                 "check user and identity for this host, or load the key into ssh-agent, then retry"
             }
+            Self::LoginsWithheld { .. } => "check user and identity, or load the key into ssh-agent, then retry all",
             Self::Sudo { .. } => "let this user use sudo there (NOPASSWD, or a password with -K), then retry",
             Self::Ssh { .. } => "look at the transcript; try `ssh` to the host by hand",
             Self::ConnectionLost { .. } => "retry: fetched pieces are kept",

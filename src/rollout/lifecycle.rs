@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::launcher::Rank;
 use super::machine::Rollout;
-use super::retry::backoff;
+use super::retry::rest;
 use super::schedule::Timer;
 use super::session::{Link, Purpose, Slot};
 use super::{BootStep, Detail, Failure, HostRecord, HostState, Notice, Output, Phase, Stage, StateName, Transition};
@@ -237,7 +237,7 @@ impl Rollout {
         self.sessions[slot.0].failed_once = true;
         self.launcher.withdraw(slot);
         if again {
-            let wait = backoff(&self.config, failures, &mut self.random);
+            let wait = rest(&self.config, &failure, failures, &mut self.random);
             let reason = format!("{failure}; again in {:.1} s", wait.as_secs_f64());
             self.enter(slot, HostState::Waiting { not_before: Some(self.now + wait) }, Some(reason));
             return;
@@ -257,7 +257,7 @@ impl Rollout {
         self.note(slot, failure.to_string());
         match again {
             Some(failures) if self.is_station(slot) => {
-                let wait = backoff(&self.config, failures, &mut self.random);
+                let wait = rest(&self.config, failure, failures, &mut self.random);
                 let session = &mut self.sessions[slot.0];
                 session.purpose = Purpose::Station;
                 session.retry_at = Some(self.now + wait);

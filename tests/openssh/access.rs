@@ -132,6 +132,20 @@ fn a_certificate_beside_a_key_or_named_opens_hosts_whoever_holds_the_key() {
 }
 
 #[test]
+fn when_the_first_hosts_all_refuse_the_others_are_not_tried() {
+    let Some(mut lab) = Lab::of(8) else { return };
+    let source = source(&lab, 1);
+    for index in 0..8 {
+        lab.configure(index, "AuthorizedKeysFile none");
+    }
+    let ended = lab.run(&source, &["--tag", "v1"]).expect_code(3);
+    let refused = lab.hosts.iter().filter(|host| ended.reason(host).starts_with("failed: permission denied")).count();
+    let withheld = lab.hosts.iter().filter(|host| ended.reason(host).contains("the first 5 hosts all refused")).count();
+    assert_eq!((refused, withheld), (5, 3), "{}", ended.story);
+    lab.assert_clean();
+}
+
+#[test]
 fn the_named_key_of_an_agent_with_many_is_tried_first_and_a_constrained_one_signs_for_its_host_only() {
     let Some(mut lab) = Lab::of(2) else { return };
     let source = source(&lab, 1);

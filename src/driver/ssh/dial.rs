@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 use super::auth::authenticate;
 use super::bastions::Bastions;
 use super::gate::{Gate, Reports, describe};
+use super::logins::Logins;
 use super::proxy::Proxy;
 use super::stream::Watched;
 use super::sudo::Sudo;
@@ -62,13 +63,15 @@ pub struct Dialer {
     credentials: Credentials,
     deadlines: Deadlines,
     bastions: Bastions,
+    logins: Logins,
     sudo_password: Option<Arc<SudoPassword>>,
 }
 
 impl Dialer {
     /// A dialer with the operator's keys.
     pub fn new(credentials: Credentials, deadlines: Deadlines) -> Self {
-        Self { credentials, deadlines, bastions: Bastions::default(), sudo_password: None }
+        let (bastions, logins) = (Bastions::default(), Logins::default());
+        Self { credentials, deadlines, bastions, logins, sudo_password: None }
     }
 
     /// The same, with a password for sudo.
@@ -136,17 +139,14 @@ impl Dialer {
     }
 
     async fn dial_by_proxy(&self, hop: &Hop) -> Result<Session, Failure> {
-        let proxy = Proxy::start(hop, &hop.proxy_command)?;
-        let last = proxy.last_line();
-        let greeted = self.greet(hop, proxy, Ends::default(), None).await;
-        greeted.map_err(|failure| {
-            if !matches!(failure, Failure::ClosedBeforeBanner { .. }) {
-                return failure;
+        let (proxy, last) = Proxy::start(hop, &hop.proxy_command)?;
+        match self.greet(hop, proxy, Ends::default(), None).await {
+            Err(Failure::ClosedBeforeBanner { address }) => {
+                let why = last.get().await.unwrap_or_else(|| "it ended".to_owned());
+                Err(Failure::Connect { address, why: format!("proxy command `{}`: {why}", hop.proxy_command[0]) })
             }
-            let why = last.get().unwrap_or_else(|| "it ended".to_owned());
-            let why = format!("proxy command `{}`: {why}", hop.proxy_command[0]);
-            Failure::Connect { address: hop.endpoint(), why }
-        })
+            greeted => greeted,
+        }
     }
 
     async fn dial_through(&self, via: &Arc<Session>, jump: &Hop, hop: &Hop) -> Result<Session, Failure> {
@@ -181,13 +181,17 @@ impl Dialer {
                 }
             })
         })?;
+        let turn = within(Phase::Authenticate, self.deadlines.authenticate * 2, self.logins.enter());
+        let _turn = turn.await??;
         let proving = authenticate(&mut handle, hop, &self.credentials, &reports);
         let proved = within(Phase::Authenticate, self.deadlines.authenticate, proving).await?;
         let key = proved.inspect_err(|failure| {
             if matches!(failure, Failure::Authentication { .. }) {
                 self.credentials.doubt();
+                self.logins.refused(failure);
             }
         })?;
+        self.logins.accepted();
         reports.note(format!("logged in as {} with {key}", hop.user));
         Ok(Session::new(handle, reports, lifeline, ends, via, self.deadlines.open))
     }

@@ -14,6 +14,7 @@ mod exec;
 mod gate;
 mod identity;
 mod keys;
+mod logins;
 mod proxy;
 mod route;
 mod session;

@@ -3,37 +3,42 @@
 use std::io;
 use std::pin::Pin;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Join, ReadBuf, join};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::Hop;
 use crate::driver::channel::Lines;
 use crate::driver::ssh_config::expand;
 use crate::rollout::Failure;
 
+/// For what a program that has ended said last.
+const LAST_WORDS_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// A running proxy command; it ends with this.
 pub(super) struct Proxy {
     pipe: Join<ChildStdout, ChildStdin>,
-    last: LastLine,
     _child: Child,
 }
 
-/// The last line a program said on stderr.
-#[derive(Debug, Clone, Default)]
-pub(super) struct LastLine(Arc<Mutex<Option<String>>>);
+/// The last line a program says on stderr.
+#[derive(Debug)]
+pub(super) struct LastLine(JoinHandle<Option<String>>);
 
 impl LastLine {
-    pub(super) fn get(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Waits for the end of what it says, no longer than for what is on its way.
+    pub(super) async fn get(self) -> Option<String> {
+        timeout(LAST_WORDS_TIMEOUT, self.0).await.ok()?.ok()?
     }
 }
 
 impl Proxy {
     /// Starts the proxy command of a host, in a process group of its own: keys pressed here do not reach it.
-    pub(super) fn start(hop: &Hop, command: &[String]) -> Result<Self, Failure> {
+    pub(super) fn start(hop: &Hop, command: &[String]) -> Result<(Self, LastLine), Failure> {
         let failed = |why: String| Failure::Connect { address: hop.endpoint(), why };
         let words = expand(command, (&hop.name, &hop.address), hop.port, &hop.user)
             .map_err(|error| failed(format!("proxy_command: {error}")))?;
@@ -50,24 +55,18 @@ impl Proxy {
             .spawn()
             .map_err(|error| failed(format!("the proxy command `{program}` cannot be started: {error}")))?;
         let (output, input) = (child.stdout.take().expect("piped"), child.stdin.take().expect("piped"));
-        let last = LastLine::default();
-        tokio::spawn(listen(child.stderr.take().expect("piped"), last.clone()));
-        Ok(Self { pipe: join(output, input), last, _child: child })
-    }
-
-    /// What it says last, now and later.
-    pub(super) fn last_line(&self) -> LastLine {
-        self.last.clone()
+        let last = LastLine(tokio::spawn(listen(child.stderr.take().expect("piped"))));
+        Ok((Self { pipe: join(output, input), _child: child }, last))
     }
 }
 
-async fn listen(mut stderr: ChildStderr, last: LastLine) {
-    let (mut buffer, mut partial) = (vec![0; 1024], Lines::default());
-    let keep = |line: String| *last.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(line);
+async fn listen(mut stderr: ChildStderr) -> Option<String> {
+    let (mut buffer, mut partial, mut last) = (vec![0; 1024], Lines::default(), None);
     while let Ok(length @ 1..) = stderr.read(&mut buffer).await {
-        partial.push(&buffer[..length], keep);
+        partial.push(&buffer[..length], |line| last = Some(line));
     }
-    partial.flush(keep);
+    partial.flush(|line| last = Some(line));
+    last
 }
 
 impl AsyncRead for Proxy {
