@@ -2,6 +2,8 @@
 #![cfg(feature = "machines")]
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test looks at the few variants it is about")]
 
+#[path = "rollout/classes.rs"]
+mod classes;
 #[path = "rollout/election.rs"]
 mod election;
 #[path = "rollout/fleet.rs"]
@@ -10,6 +12,8 @@ mod fleet;
 mod laws;
 #[path = "rollout/plans.rs"]
 mod plans;
+#[path = "rollout/seeds.rs"]
+mod seeds;
 #[path = "rollout/waves.rs"]
 mod waves;
 

@@ -401,7 +401,16 @@ impl Failure {
             Self::ClosedBeforeBanner { .. } => {
                 "sshd is overloaded or penalises this machine: wait half a minute, then retry"
             }
-            Self::Timeout { .. } => "check the host's load and network, then retry",
+            Self::Timeout { phase, .. } => match phase {
+                Phase::Connect => "check that the host is up and no firewall drops its port, then retry",
+                Phase::KeyExchange => "check the load of sshd there, then retry",
+                Phase::Authenticate => "check what a login waits for there (DNS, PAM, a full disk), then retry",
+                Phase::Exec => "check the host's load and its login shell, then retry",
+                Phase::Push => "check the line to the host and its disk, then retry",
+                Phase::Start => "check the host's load, then retry",
+                Phase::Serve => "check the host's disk: hashing what is there took too long; then retry",
+                Phase::Deliver => "check the host's disk, then retry: fetched pieces are kept",
+            },
             Self::HostKeyUnknown { .. } => "check the fingerprint, add the key to known_hosts, then retry",
             Self::HostKeyChanged { .. } => "find out why it changed; only then replace the known key and retry",
             Self::HostKeyRevoked { .. } => "do not connect: the key is compromised; give the host a new one",

@@ -84,8 +84,8 @@ impl Rollout {
             return;
         }
         let reason = match self.waves.of(slot) {
-            Some(wave) if self.waves.count() > 1 => format!("staged: waits for the turn of wave {}", wave + 1),
-            Some(_) | None => "staged: waits for its turn".to_owned(),
+            Some(wave) if !self.waves.is_open(slot) => format!("staged: waits for the turn of wave {}", wave + 1),
+            Some(_) | None => "staged".to_owned(),
         };
         self.enter(slot, HostState::Unpacking, Some(reason));
         self.records[slot.0].detail = Detail::Staged;

@@ -11,3 +11,4 @@ mod payload;
 mod rehearse;
 mod runs;
 mod terminal;
+mod waves;

@@ -227,3 +227,33 @@ fn names_that_mean_something_else_are_told() {
           | ^^^^^^
     "#);
 }
+
+#[test]
+fn a_rollout_that_cannot_be_is_told() {
+    let found = errors(
+        r#"
+[rollout]
+waves = [1, "10%", "5%"]
+canary = "role=canray"
+spread = "rakc"
+mode = "stage-than-switch"
+gate = "maybe"
+max_fail = 0
+max_unreachable = "120%"
+health = ["check", "{release}"]
+health_timeout = "0s"
+retires = 3
+deadline = "soon"
+[group.web]
+hosts = ["web[1-3]"]
+tags = { rack = "r1", role = "canary" }
+"#,
+    );
+    insta::assert_snapshot!(found);
+}
+
+#[test]
+fn waves_and_health_are_lists() {
+    let found = errors("[rollout]\nwaves = \"10%\"\nhealth = \"/bin/check now\"\nmax_fail = 1.5\n");
+    insta::assert_snapshot!(found);
+}

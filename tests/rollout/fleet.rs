@@ -99,8 +99,12 @@ impl Fleet {
     }
 
     pub(crate) fn with(plan: Plan, config: Config) -> Self {
+        Self::seeded(plan, config, 42)
+    }
+
+    pub(crate) fn seeded(plan: Plan, config: Config, seed: u64) -> Self {
         Self {
-            rollout: Rollout::new(plan, config, 42),
+            rollout: Rollout::new(plan, config, seed),
             now: Instant::ZERO,
             notices: Vec::new(),
             connects: BTreeMap::new(),
@@ -146,6 +150,15 @@ impl Fleet {
         assert!(holds(self), "at {:?}: {:?} {:?}", self.now, self.rollout.stage(), self.rollout.counts());
     }
 
+    /// Runs while something holds, and something happens.
+    pub(crate) fn run_while(&mut self, holds: impl Fn(&Self) -> bool) {
+        for _ in 0..STEPS_MAX {
+            if !holds(self) || !self.step() {
+                return;
+            }
+        }
+    }
+
     /// Runs for a while.
     pub(crate) fn run_for(&mut self, time: Duration) {
         let end = self.now + time;
@@ -160,11 +173,20 @@ impl Fleet {
 
     /// The agent of a place, and its connection, are gone at once.
     pub(crate) fn kill(&mut self, place: Place) {
+        if self.agents.contains_key(&place) {
+            self.cut(place, Failure::AgentDied { how: "killed by signal 9".to_owned() });
+        }
+    }
+
+    /// The attempt at a place ends at once, for this reason.
+    pub(crate) fn cut(&mut self, place: Place, failure: Failure) {
         if let Some(agent) = self.agents.remove(&place) {
             self.keep(place, &agent);
-            let failure = Some(Failure::AgentDied { how: "killed by signal 9".to_owned() });
-            self.give(Input::Ended { at: place, attempt: agent.attempt, failure, left_behind: Vec::new() });
         }
+        self.in_flight.remove(&place);
+        let Place::Host(id) = place else { panic!("only hosts are cut off") };
+        let attempt = self.rollout.host(id).unwrap().attempt.number;
+        self.give(Input::Ended { at: place, attempt, failure: Some(failure), left_behind: Vec::new() });
     }
 
     pub(crate) fn state(&self, id: u32) -> StateName {

@@ -12,7 +12,7 @@ use crate::console::grace::GRACE;
 use crate::console::keymap::{Act, Verb};
 use crate::console::model::Model;
 use crate::console::theme::{Glyphs, Scope, Theme};
-use crate::inventory::HostId;
+use crate::inventory::{HostId, Mode};
 use crate::rollout::{Stage, Standing, StateName};
 
 /// Hosts that are named.
@@ -173,14 +173,17 @@ fn body(model: &Model, dialog: &Dialog) -> Vec<String> {
 /// What came of the wave, and what the next one is.
 fn gate(model: &Model) -> Vec<String> {
     let (wave, key) = (model.rollout().wave(), model.setup.keymap.key_of(Verb::Act(Act::Proceed)));
-    let canary = if wave.canary { "canary: " } else { "" };
+    let canary = if wave.canary { "canaries: " } else { "" };
     let others = wave.hosts - wave.done - wave.failed;
     let others = if others > 0 { format!(", {others} aborted or skipped") } else { String::new() };
     let mut lines = vec![format!("{canary}{} of {} done, {} failed{others}.", wave.done, wave.hosts, wave.failed)];
-    lines.push(if wave.staged > 0 {
-        format!("Next: {} are put in place; {} have the release ready.", count(wave.next), count(wave.staged))
-    } else {
-        format!("Next: {} are launched.", count(wave.next))
+    let are = if wave.next == 1 { "is" } else { "are" };
+    lines.push(match model.rollout().plan().policy.mode {
+        Mode::WaveByWave => format!("Next: {} {are} launched.", count(wave.next)),
+        Mode::StageThenSwitch => {
+            let ready = wave.staged;
+            format!("Next: {} {are} put in place; of all that wait, {ready} have the release ready.", count(wave.next))
+        }
     });
     lines.push(format!("After esc the run waits, and {key} asks again."));
     lines
@@ -194,9 +197,14 @@ fn halted(model: &Model) -> Vec<String> {
         Standing::Halted(halt) => halt.to_string(),
         Standing::Underway | Standing::Asking => String::new(),
     };
+    let yes = if wave.unsettled == 0 && wave.next > 0 {
+        format!("Yes opens wave {}, {}; a aborts the run.", wave.wave + 1, count(wave.next))
+    } else {
+        "Yes goes on until one more fails; a aborts the run.".to_owned()
+    };
     vec![
         format!("{why}: no more hosts have their turn. Those under way go on."),
-        "Yes goes on until one more fails; a aborts the run.".to_owned(),
+        yes,
         format!("After esc the run waits, and {key} asks again; a retry that succeeds may be enough."),
     ]
 }

@@ -105,7 +105,8 @@ fn run<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
         let share = totals.bytes_done.0 as f64 / totals.bytes_total.0 as f64;
         fields.text(4, format!("{}%", percent(share)), theme.scope(Scope::Text));
     }
-    if *rollout.stage() == Stage::Distributing {
+    // While a decision is waited for nobody can tell.
+    if *rollout.stage() == Stage::Distributing && *rollout.standing() == Standing::Underway {
         // What is told of the first moments is a guess.
         let sound = totals.bytes_done.0 as f64 >= totals.bytes_total.0 as f64 * SOUND_SHARE;
         let eta = rollout.eta(now).filter(|_| sound);
