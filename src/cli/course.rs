@@ -41,6 +41,12 @@ pub(super) struct RolloutArgs {
     /// each argument. `{release}` is the release's path.
     #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
     pub(super) health: Vec<String>,
+    /// How long that command may take [default: the inventory's, else 30s].
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(super) health_timeout: Option<Duration>,
+    /// How often it is tried before the host counts as failed [default: the inventory's, else 3].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub(super) health_tries: Option<u16>,
     /// From a host's launch until it is done, such as 30m.
     #[arg(long, value_name = "TIME", value_parser = time, env = "ROOKERY_HOST_DEADLINE", hide_env_values = true)]
     pub(super) host_deadline: Option<Duration>,
@@ -261,8 +267,9 @@ fn health(args: &RolloutArgs, said: &RolloutSettings) -> Result<Option<HealthChe
             format!("--health {program}: begin the program with `/` or `~/`, and give --health again for arguments");
         return Err(Ending::new(Exit::Usage, why));
     }
-    let tries = u32::from(said.health_tries);
-    Ok(Some(HealthCheck { command: command.clone(), timeout: said.health_timeout, tries }))
+    let tries = u32::from(args.health_tries.unwrap_or(said.health_tries));
+    let timeout = args.health_timeout.unwrap_or(said.health_timeout);
+    Ok(Some(HealthCheck { command: command.clone(), timeout, tries }))
 }
 
 fn reason(args: &RolloutArgs) -> Result<Option<String>, Ending> {

@@ -15,7 +15,7 @@ use crate::driver::Clock;
 use crate::driver::conduct::{Finished, Watcher};
 use crate::inventory::{Place, fold};
 use crate::journal::{Event, Scribe, Writer};
-use crate::rollout::{Notice, Outcome, Plan, Rollout, Stage, StateName, Summary};
+use crate::rollout::{Notice, Outcome, Plan, Rollout, Stage, Standing, StateName, Summary};
 
 /// Between two lines that sum up.
 const SUM_INTERVAL_MICROS: u64 = 5_000_000;
@@ -229,6 +229,10 @@ fn text(rollout: &Rollout, summary: &Summary) -> String {
             "moved {moved} ({rate}): {} from the seeder, {} from peers",
             summary.bytes_from_seeder, summary.bytes_from_peers
         );
+    }
+    let wave = rollout.wave();
+    if let Standing::Halted(halt) = &wave.standing {
+        let _ = writeln!(text, "stopped in wave {} of {}: {halt}", wave.wave, wave.waves);
     }
     for (host, took) in &summary.slowest {
         let _ = writeln!(text, "slow: {} took {:.1} s", rollout.name(*host), took.as_secs_f64());

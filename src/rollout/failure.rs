@@ -23,6 +23,8 @@ pub enum Phase {
     Serve,
     /// Checking and unpacking.
     Deliver,
+    /// Putting a release that is ready aside in its place.
+    Switch,
 }
 
 impl std::fmt::Display for Phase {
@@ -36,6 +38,7 @@ impl std::fmt::Display for Phase {
             Self::Start => "start the agent",
             Self::Serve => "join the swarm",
             Self::Deliver => "verify and unpack",
+            Self::Switch => "put the release in its place",
         })
     }
 }
@@ -362,6 +365,7 @@ impl Failure {
                 Phase::Start => "agent start timed out",
                 Phase::Serve => "joining the swarm timed out",
                 Phase::Deliver => "unpacking timed out",
+                Phase::Switch => "switching timed out",
             },
             Self::HostKeyUnknown { .. } => "host key unknown",
             Self::HostKeyChanged { .. } => "host key changed",
@@ -409,7 +413,7 @@ impl Failure {
                 Phase::Push => "check the line to the host and its disk, then retry",
                 Phase::Start => "check the host's load, then retry",
                 Phase::Serve => "check the host's disk: hashing what is there took too long; then retry",
-                Phase::Deliver => "check the host's disk, then retry: fetched pieces are kept",
+                Phase::Deliver | Phase::Switch => "check the host's disk, then retry: fetched pieces are kept",
             },
             Self::HostKeyUnknown { .. } => "check the fingerprint, add the key to known_hosts, then retry",
             Self::HostKeyChanged { .. } => "find out why it changed; only then replace the known key and retry",

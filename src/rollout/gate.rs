@@ -193,7 +193,8 @@ impl Rollout {
 
     /// Whether every host that had its turn is settled, and others wait for theirs.
     fn may_open(&self) -> bool {
-        self.waves.are_over() && !self.waves.is_last() && !self.launcher.paused
+        let anybody = self.counts.settled() < self.counts.total();
+        anybody && self.waves.are_over() && !self.waves.is_last() && !self.launcher.paused
     }
 
     /// Who opens the next wave.

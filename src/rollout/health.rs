@@ -67,7 +67,8 @@ impl Rollout {
     /// A delivery's time is up.
     pub(super) fn expire_delivery(&mut self, slot: Slot) {
         match self.records[slot.0].detail {
-            Detail::None | Detail::Switching => self.time_out(slot, Phase::Deliver),
+            Detail::None => self.time_out(slot, Phase::Deliver),
+            Detail::Switching => self.time_out(slot, Phase::Switch),
             Detail::Staged => {}
             Detail::Checking { attempt } => self.unwell(slot, attempt, "the agent did not answer in time".to_owned()),
             Detail::Unwell { attempt, .. } => self.check(slot, attempt + 1),

@@ -10,6 +10,7 @@ use super::machine::Rollout;
 use super::retry::rest;
 use super::schedule::Timer;
 use super::session::{Link, Purpose, Slot};
+use super::turn::SWITCH_MAX;
 use super::{BootStep, Detail, Failure, HostRecord, HostState, Notice, Output, Phase, Stage, StateName, Transition};
 use crate::base::{ByteRate, Instant, PieceIndex};
 use crate::control::Progress;
@@ -395,6 +396,7 @@ impl Rollout {
         let after = match phase {
             Phase::Serve => self.config.serve_max,
             Phase::Deliver => self.config.deliver_max,
+            Phase::Switch => SWITCH_MAX,
             Phase::Connect | Phase::KeyExchange | Phase::Authenticate | Phase::Exec | Phase::Push | Phase::Start => {
                 self.config.bootstrap_max
             }

@@ -1,6 +1,7 @@
 //! A host's turn: to be launched, or, when all it needs lies ready aside, to have the release put in its place.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::gate::{Standing, Waived};
 use super::launcher::Rank;
@@ -10,6 +11,9 @@ use super::{Detail, HostState, StateName};
 use crate::base::Instant;
 use crate::control::{Order, Placing};
 use crate::inventory::Mode;
+
+/// For putting a release in its place: one rename, and what it takes to have it on the disk.
+pub(super) const SWITCH_MAX: Duration = Duration::from_secs(120);
 
 /// Hosts whose release lies ready, and how the waves stand.
 #[derive(Debug, Clone, Default)]
@@ -115,7 +119,8 @@ impl Rollout {
     pub(super) fn delivery_due(&self, slot: Slot) -> Option<Instant> {
         let since = self.sessions[slot.0].since;
         match self.records[slot.0].detail {
-            Detail::None | Detail::Switching => Some(since + self.config.deliver_max),
+            Detail::None => Some(since + self.config.deliver_max),
+            Detail::Switching => Some(since + SWITCH_MAX),
             Detail::Staged => None,
             Detail::Checking { .. } => Some(since + self.check_max()),
             Detail::Unwell { again, .. } => Some(again),

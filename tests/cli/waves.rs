@@ -1,5 +1,7 @@
 //! Waves on the command line: what a dry run says of them, and who is asked between them.
 
+use serde_json::Value;
+
 use super::desk::{Desk, NOBODY};
 
 fn in_racks() -> String {
@@ -63,6 +65,29 @@ fn without_a_console_somebody_must_say_that_waves_follow_by_themselves() {
     assert_eq!(gone.code, 3, "{gone:?}");
     assert!(gone.out.contains("wave 1/3             stopped: 1 not reached (max_unreachable is 1)"), "{}", gone.out);
     assert!(gone.out.contains("3 skipped"), "{}", gone.out);
+}
+
+#[test]
+fn a_run_on_real_hosts_stages_switches_in_waves_and_looks_at_their_health() {
+    let desk = Desk::new(NOBODY);
+    let health = "--health /usr/bin/test --health -d --health {release}";
+    let words = "demo --json --hosts 3 --no-faults --mode stage-then-switch --wave 1,100% --gate auto --spread rack";
+    let ran = desk.run(&format!("{words} {health}")).works();
+    let events: Vec<Value> = ran.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let at = |wanted: &dyn Fn(&Value) -> bool| events.iter().position(wanted).unwrap_or_else(|| panic!("{ran}"));
+    let opened =
+        |wave: u64| at(&|event| event["event"] == "wave" && event["wave"] == wave && event["step"] == "opened");
+    let state = |state: &str, reason: &str| {
+        let is = move |event: &&Value| {
+            let why = event["reason"].as_str().unwrap_or_default();
+            event["event"] == "host.state" && event["state"] == state && why.starts_with(reason)
+        };
+        events.iter().filter(is).count()
+    };
+    assert_eq!((state("unpacking", "staged"), state("verifying", "health check"), state("done", "")), (3, 3, 3));
+    let first_done = at(&|event| event["state"] == "done");
+    assert!(opened(1) < first_done && first_done < opened(2), "{ran}");
+    assert_eq!(events.last().unwrap()["outcome"], "complete");
 }
 
 #[test]

@@ -45,6 +45,7 @@ fn classes() -> Vec<(Failure, Class)> {
         (late(Phase::Start), Heals),
         (late(Phase::Serve), Heals),
         (late(Phase::Deliver), Heals),
+        (late(Phase::Switch), Heals),
         (Failure::HostKeyUnknown { algorithm: text(), fingerprint: text() }, Fails),
         (Failure::HostKeyChanged { algorithm: text(), fingerprint: text(), known_at: text() }, Fails),
         (Failure::HostKeyRevoked { fingerprint: text(), revoked_at: text() }, Fails),
