@@ -162,10 +162,20 @@ impl Rollout {
             break;
         }
         self.switch_ready();
-        let waiting = self.waves.fresh() + self.turns.staged.len();
-        let open = (self.counts.total() - self.counts.settled()) as usize;
-        if self.launcher.halted && self.config.finish == Finish::AtOnce && open == waiting {
+        if self.launcher.halted && self.config.finish == Finish::AtOnce && self.waits_for_operator() {
             self.begin_finish();
+        }
+    }
+
+    /// Whether nothing happens any more unless the operator decides something: a gate, or a stop with nobody under way.
+    pub fn waits_for_operator(&self) -> bool {
+        match self.turns.standing {
+            Standing::Underway => false,
+            Standing::Asking => true,
+            Standing::Halted(_) => {
+                let held = self.waves.fresh() + self.turns.staged.len();
+                (self.counts.total() - self.counts.settled()) as usize == held
+            }
         }
     }
 

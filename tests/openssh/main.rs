@@ -9,6 +9,7 @@ mod check;
 mod lab;
 mod root;
 mod routes;
+mod waves;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -110,6 +110,26 @@ fn a_run_that_went_well_stays_in_the_scrollback() {
 }
 
 #[test]
+fn a_gate_is_opened_with_enter() {
+    let mut session = Session::demo(&["--hosts", "4", "--no-faults", "--wave", "1,100%"]);
+    session.answer("Wave 1 of 2 is over", "\r");
+    session.wait_for("wave 2/2");
+    session.leave();
+    assert_eq!(session.end(), 0, "{}", session.screen());
+    session.wait_for("demo-1: complete");
+    session.assert_tidy();
+}
+
+#[test]
+fn a_terminal_that_goes_away_at_a_gate_ends_the_run_there() {
+    let mut session = Session::demo(&["--hosts", "4", "--no-faults", "--wave", "1,100%"]);
+    session.wait_for("Wave 1 of 2 is over");
+    session.hang_up();
+    assert_eq!(session.end(), 3);
+    session.assert_gone();
+}
+
+#[test]
 fn a_terminal_that_goes_away_does_not_end_the_run() {
     let mut session = Session::demo(&["--hosts", "4", "--no-faults"]);
     session.wait_for("fetching");

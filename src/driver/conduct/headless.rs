@@ -7,7 +7,7 @@ use crate::rollout::{Action, Input, Rollout, Stage};
 /// Carries the rollout to its end. The first signal aborts the run and cleans up; the second leaves at once.
 ///
 /// `signal` is one that has come already: a hangup lets the run go on without its terminal, and ends it when every host
-/// is settled.
+/// is settled, or when the operator would have to decide something.
 pub fn headless(rollout: &mut Rollout, crew: &mut Crew, mut signal: Option<Signal>) -> Finished {
     let first = match signal {
         Some(Signal::Interrupt | Signal::Terminate) => Input::Operator(Action::AbortRun),
@@ -21,7 +21,7 @@ pub fn headless(rollout: &mut Rollout, crew: &mut Crew, mut signal: Option<Signa
             }
         }
         let unattended = signal == Some(Signal::Hangup);
-        if unattended && matches!(rollout.stage(), Stage::Settled) {
+        if unattended && (matches!(rollout.stage(), Stage::Settled) || rollout.waits_for_operator()) {
             rollout.handle_input(crew.now(), Input::Operator(Action::Finish));
             continue;
         }
