@@ -169,6 +169,9 @@ impl Rollout {
 
     /// Whether nothing happens any more unless the operator decides something: a gate, or a stop with nobody under way.
     pub fn waits_for_operator(&self) -> bool {
+        if matches!(self.stage, Stage::Finishing { .. } | Stage::Ended(_)) {
+            return false;
+        }
         match self.turns.standing {
             Standing::Underway => false,
             Standing::Asking => true,

@@ -68,7 +68,9 @@ fn the_operator_opens_the_next_wave() {
     assert_eq!(fleet.state(1), StateName::Waiting);
     fleet.run_for(Duration::from_secs(3600));
     assert_eq!(fleet.state(1), StateName::Waiting, "nobody opens it but the operator");
+    assert!(fleet.rollout.waits_for_operator());
     fleet.act(Action::Proceed);
+    assert!(!fleet.rollout.waits_for_operator());
     fleet.run_until(|fleet| fleet.rollout.wave().standing == Standing::Asking);
     assert_eq!(fleet.rollout.wave().wave, 2);
     fleet.act(Action::Proceed);
@@ -95,6 +97,18 @@ fn a_seeder_serves_before_its_wave_and_gets_the_release_in_it() {
     assert_eq!((fleet.served(0).placing, fleet.served(5).placing), (Placing::Held, Placing::AtOnce));
     fleet.act(Action::Proceed);
     fleet.run_until(|fleet| fleet.rollout.counts().of(StateName::Done) == 6);
+}
+
+#[test]
+fn a_run_that_is_ended_at_a_gate_waits_for_nobody() {
+    let plan = with(in_waves(6, &["2", "100%"], &[]), |policy| policy.gate = Gate::Ask);
+    let mut fleet = Fleet::with(plan, asking());
+    fleet.run_until(|fleet| fleet.rollout.waits_for_operator());
+    fleet.act(Action::Finish);
+    assert!(!fleet.rollout.waits_for_operator());
+    let summary = fleet.run();
+    assert_eq!((summary.counts.of(StateName::Done), summary.counts.of(StateName::Skipped)), (2, 4));
+    assert!(summary.left_behind.is_empty());
 }
 
 #[test]
