@@ -265,6 +265,7 @@ pub(super) struct RehearseArgs {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct HostsArgs {
     /// Which hosts [default: all].
     pub(super) selector: Option<String>,
@@ -277,6 +278,12 @@ pub(super) struct HostsArgs {
     /// One JSON array, with everything known of each host.
     #[arg(long)]
     pub(super) json: bool,
+    /// Have every host present its key, and show them for review; exits 8 when one has changed or is not seen.
+    #[arg(long, conflicts_with_all = ["list", "json"])]
+    pub(super) keyscan: bool,
+    /// Write keys that are new to the first file of `known_hosts`.
+    #[arg(long, requires = "keyscan")]
+    pub(super) write: bool,
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::args::HostsArgs;
 use super::exit::Ended;
+use super::keyscan::{self, NewKeys};
 use super::{fleet_file, out};
 use crate::inventory::fold;
 
@@ -11,6 +12,10 @@ use crate::inventory::fold;
 pub(super) fn main(args: &HostsArgs) -> Ended {
     let inventory = fleet_file::load(args.inventory.as_deref())?;
     let hosts = fleet_file::select(&inventory, args.selector.as_deref())?;
+    if args.keyscan {
+        let new = if args.write { NewKeys::Written } else { NewKeys::Shown };
+        return keyscan::main(inventory, &hosts, new);
+    }
     let chosen = hosts.iter().map(|id| &inventory.hosts[id.as_usize()]);
     if args.json {
         let all: Vec<_> = chosen

@@ -20,6 +20,7 @@ mod folder;
 mod hosts;
 mod interrupt;
 mod keys;
+mod keyscan;
 mod logging;
 mod login;
 mod out;

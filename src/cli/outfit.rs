@@ -132,7 +132,7 @@ fn needed_files(draft: &Draft, surroundings: &Surroundings, of: fn(&Host) -> &Ve
 }
 
 /// Asks for a passphrase on the terminal.
-fn ask(key: &Path, try_number: u32) -> Option<Passphrase> {
+pub(super) fn ask(key: &Path, try_number: u32) -> Option<Passphrase> {
     if !std::io::stderr().is_terminal() {
         return None;
     }

@@ -130,6 +130,10 @@ pub struct Host {
     pub groups: Vec<String>,
     /// A file on this machine that is the agent for it, instead of the one carried inside.
     pub agent: Option<String>,
+    /// Files on this machine that are agents for it, by what `uname -m` says there.
+    pub agents: BTreeMap<String, String>,
+    /// A folder on this machine with more of them: `rookery-agent-MACHINE`.
+    pub agents_dir: Option<String>,
     /// Whether a run goes to it.
     pub standing: Standing,
 }
@@ -165,6 +169,8 @@ impl Host {
             tags: BTreeMap::new(),
             groups: Vec::new(),
             agent: None,
+            agents: BTreeMap::new(),
+            agents_dir: None,
             standing: Standing::default(),
         }
     }

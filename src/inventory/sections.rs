@@ -1,6 +1,6 @@
 //! The sections of the file, each value read but nothing put together yet.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::ops::Range;
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub const KNOWN_KEYS: [(&str, &[&str]); 7] = [
 ];
 
 /// What defaults, groups and hosts may all say.
-const SETTING_KEYS: [&str; 21] = [
+const SETTING_KEYS: [&str; 23] = [
     "user",
     "port",
     "identity",
@@ -50,6 +50,8 @@ const SETTING_KEYS: [&str; 21] = [
     "max_upload",
     "max_download",
     "agent",
+    "agents",
+    "agents_dir",
     "tags",
 ];
 
@@ -268,22 +270,36 @@ fn setting(reader: &mut Reader<'_>, settings: &mut Settings, entry: &Entry<'_>) 
         "max_upload" => settings.max_upload = rate(reader, value),
         "max_download" => settings.max_download = rate(reader, value),
         "agent" => settings.agent = reader.parsed(value, "`\"agents/rookery-agent-aarch64\"`", parse_path),
-        "tags" => {
-            for tag in reader.table(value, "`{ rack = \"r7\" }`") {
-                let is_word = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
-                if tag.key.is_empty() || !tag.key.chars().all(is_word) {
-                    reader.error(
-                        &tag.span,
-                        format!("tag name `{}` must hold only letters, digits, `_`, `-` and `.`", tag.key),
-                    );
-                } else if let Some(value) = reader.string(tag.value, "`\"r7\"`") {
-                    settings.tags.insert(tag.key.to_owned(), value);
-                }
-            }
-        }
+        "agents" => settings.agents = named(reader, value, "machine", AGENTS),
+        "agents_dir" => settings.agents_dir = reader.parsed(value, "`\"agents\"`", parse_path),
+        "tags" => settings.tags = named(reader, value, "tag", TAGS),
         _ => return false,
     }
     true
+}
+
+/// Tables of words as they are written, and what stands in them.
+const AGENTS: (&str, &str) = ("`{ aarch64 = \"agents/aarch64\" }`", "`\"agents/aarch64\"`");
+const TAGS: (&str, &str) = ("`{ rack = \"r7\" }`", "`\"r7\"`");
+
+/// A table of words with a text each; `what` the words are.
+fn named(
+    reader: &mut Reader<'_>,
+    value: &Spanned<DeValue<'_>>,
+    what: &str,
+    (example, text_example): (&str, &str),
+) -> BTreeMap<String, Spanned<String>> {
+    let is_word = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
+    let mut found = BTreeMap::new();
+    for entry in reader.table(value, example) {
+        if entry.key.is_empty() || !entry.key.chars().all(is_word) {
+            let message = format!("{what} name `{}` must hold only letters, digits, `_`, `-` and `.`", entry.key);
+            reader.error(&entry.span, message);
+        } else if let Some(text) = reader.string(entry.value, text_example) {
+            found.insert(entry.key.to_owned(), text);
+        }
+    }
+    found
 }
 
 fn host_pattern(reader: &mut Reader<'_>, text: &Spanned<String>) -> Option<HostPattern> {

@@ -32,6 +32,8 @@ pub(super) struct Settings {
     pub(super) max_upload: Option<Spanned<ByteRate>>,
     pub(super) max_download: Option<Spanned<ByteRate>>,
     pub(super) agent: Option<Spanned<String>>,
+    pub(super) agents: BTreeMap<String, Spanned<String>>,
+    pub(super) agents_dir: Option<Spanned<String>>,
     pub(super) tags: BTreeMap<String, Spanned<String>>,
 }
 
@@ -69,6 +71,10 @@ impl Settings {
         set_some(&mut host.max_upload, self.max_upload.as_ref());
         set_some(&mut host.max_download, self.max_download.as_ref());
         set_some(&mut host.agent, self.agent.as_ref());
+        set_some(&mut host.agents_dir, self.agents_dir.as_ref());
+        for (key, value) in &self.agents {
+            host.agents.insert(key.clone(), value.get_ref().clone());
+        }
         for (key, value) in &self.tags {
             host.tags.insert(key.clone(), value.get_ref().clone());
         }
@@ -115,10 +121,13 @@ impl Settings {
             ("max_upload", shown(self.max_upload.as_ref())),
             ("max_download", shown(self.max_download.as_ref())),
             ("agent", shown(self.agent.as_ref())),
+            ("agents_dir", shown(self.agents_dir.as_ref())),
         ];
         let keys = keys.into_iter().filter_map(|(key, said)| Some((key.to_owned(), said?)));
+        let agents = self.agents.iter();
+        let agents = agents.filter_map(|(key, value)| Some((format!("agents.{key}"), shown(Some(value))?)));
         let tags = self.tags.iter().filter_map(|(key, value)| Some((format!("tags.{key}"), shown(Some(value))?)));
-        keys.chain(tags).collect()
+        keys.chain(agents).chain(tags).collect()
     }
 }
 

@@ -430,7 +430,7 @@ impl Failure {
             Self::ConnectionLost { .. } => "retry: fetched pieces are kept",
             Self::Jump { .. } => "check the jump host, then retry",
             Self::WorkDir { .. } => "give the host a `work_dir` that is writable, executable and not shared",
-            Self::Unsupported { .. } => "give the host an `agent` built for its system",
+            Self::Unsupported { .. } => "name an agent for its system in `agents` or `agents_dir` (docs/agents.md)",
             Self::AgentDamaged { .. } => "retry; if it comes back, check the host's disk",
             Self::AgentStart { .. } => "look at the transcript for what the host said",
             Self::AgentDied { .. } => "retry: fetched pieces are kept; check the host for an OOM kill if it comes back",

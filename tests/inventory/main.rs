@@ -115,8 +115,8 @@ fn the_example_has_every_key_and_nothing_to_warn_of() {
 }
 
 #[test]
-fn the_examples_of_the_fleet_guide_are_right() {
-    let guide = include_str!("../../docs/fleet.md");
+fn the_examples_of_the_guides_are_right() {
+    let guide = concat!(include_str!("../../docs/fleet.md"), include_str!("../../docs/agents.md"));
     let examples: Vec<&str> =
         guide.split("```toml\n").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0)).collect();
     assert!(examples.len() >= 4, "the guide shows how");

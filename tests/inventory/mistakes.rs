@@ -165,7 +165,7 @@ fn a_host_of_the_wrong_shape_is_told() {
     inventory.toml:4:17: `web2.example` is not an address that peers can dial; write it in digits, as in `10.1.0.7`
         4 | swarm_address = "web2.example"
           |                 ^^^^^^^^^^^^^^
-    inventory.toml:5:1: unknown key `hosts` in [host."web2"]; known are address, swarm_address, user, port, identity, certificate, strict_host_key, known_hosts, connect_timeout, jump, jump_connections, proxy_command, ssh_config, to, work_dir, become, owner, group, mode, max_upload, max_download, agent, tags
+    inventory.toml:5:1: unknown key `hosts` in [host."web2"]; known are address, swarm_address, user, port, identity, certificate, strict_host_key, known_hosts, connect_timeout, jump, jump_connections, proxy_command, ssh_config, to, work_dir, become, owner, group, mode, max_upload, max_download, agent, agents, agents_dir, tags
         5 | hosts = []
           | ^^^^^
     "#);

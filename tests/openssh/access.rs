@@ -132,6 +132,36 @@ fn a_certificate_beside_a_key_or_named_opens_hosts_whoever_holds_the_key() {
 }
 
 #[test]
+fn host_keys_are_shown_for_review_and_written_when_asked_for() {
+    let Some(mut lab) = Lab::of(5) else { return };
+    for name in ["hostkey", "hostkey.pub"] {
+        fs::copy(lab.hosts[2].folder.join(name), lab.hosts[1].folder.join(name)).expect("it is ours");
+    }
+    lab.reload(1);
+    lab.hosts[4].stop_sshd();
+    let other = Lab::known_key(&lab.hosts[0]).replace("127.0.0.2", "127.0.0.5");
+    let other = other.replace(&format!(":{}", lab.hosts[0].port), &format!(":{}", lab.hosts[3].port));
+    let known = Lab::known_key(&lab.hosts[0]) + &other;
+    lab.know(&known);
+    let scan = |more: &[&str]| {
+        let arguments = [&["hosts", "127.0.0.[2-6]", "--keyscan"], more].concat();
+        let said = lab.rookery(&arguments).output().expect("rookery was built");
+        (said.status.code(), String::from_utf8_lossy(&said.stdout).into_owned())
+    };
+    let (code, text) = scan(&[]);
+    assert_eq!(code, Some(8), "{text}");
+    assert!(text.contains("1 host known\n") && text.contains("2 hosts new"), "{text}");
+    assert!(text.contains(" ssh-ed25519: 127.0.0.[3-4] (2); the same key on all of them"), "{text}");
+    assert!(text.contains("1 host changed") && text.contains("known_hosts:2: 127.0.0.5"), "{text}");
+    assert!(text.contains("1 host not seen\n  cannot connect to 127.0.0.6"), "{text}");
+    assert_eq!(fs::read_to_string(lab.path("known_hosts")).expect("it is there"), known);
+    scan(&["--write"]);
+    let (_, text) = scan(&[]);
+    assert!(text.contains("3 hosts known") && !text.contains("new"), "{text}");
+    assert_eq!(fs::read_to_string(lab.path("known_hosts")).expect("it is there").lines().count(), 4);
+}
+
+#[test]
 fn when_the_first_hosts_all_refuse_the_others_are_not_tried() {
     let Some(mut lab) = Lab::of(8) else { return };
     let source = source(&lab, 1);

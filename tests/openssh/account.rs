@@ -5,8 +5,12 @@ use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::lab::{is_ci, user, wait_until};
+
+/// How many users this process has made.
+static MADE: AtomicU32 = AtomicU32::new(0);
 
 /// A user with a home of its own. Dropping it removes the user, its home and its rights.
 pub(crate) struct Account {
@@ -22,21 +26,25 @@ impl Account {
             eprintln!("skipped: making users needs root");
             return None;
         }
-        for program in ["sudo", "useradd", shell] {
-            let found = Command::new("sh").args(["-c", "command -v \"$0\" >/dev/null", program]).status();
-            if !found.expect("sh is everywhere").success() {
+        let found = ["sudo", "useradd", shell].map(|program| {
+            let found = Command::new("sh").args(["-c", "command -v \"$0\"", program]).output();
+            let path = String::from_utf8_lossy(&found.expect("sh is everywhere").stdout).trim().to_owned();
+            if path.is_empty() {
                 assert!(!is_ci(), "{program} is missing (.ci/run installs it)");
                 eprintln!("skipped: {program} is missing");
-                return None;
             }
+            path
+        });
+        if found.iter().any(String::is_empty) {
+            return None;
         }
-        let name = format!("rk{}", std::process::id());
+        let name = format!("rk{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
         let home = PathBuf::from(format!("/tmp/{name}-home"));
         let account = Self { name, home };
         // Others may be making users at the same time.
         wait_until("a user is made", || {
             let mut command = Command::new("useradd");
-            command.args(["-m", "-s", shell, "-p", "*", "-d"]).arg(&account.home).arg(&account.name);
+            command.args(["-m", "-s", &found[2], "-p", "*", "-d"]).arg(&account.home).arg(&account.name);
             command.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
         });
         Some(account)

@@ -9,6 +9,7 @@ mod check;
 mod lab;
 mod root;
 mod routes;
+mod shells;
 mod waves;
 
 use std::fs;

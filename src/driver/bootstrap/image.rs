@@ -25,6 +25,16 @@ pub enum ImageError {
         /// The operating system's words.
         source: std::io::Error,
     },
+    /// It is for another machine than it is named for.
+    #[error("the agent {path} is for {found}, not for {wanted}")]
+    Machine {
+        /// The file.
+        path: PathBuf,
+        /// What it is for.
+        found: &'static str,
+        /// What it should be for.
+        wanted: String,
+    },
     /// No agent is that large.
     #[error("{path} is {length} bytes long: that is no agent (at most {LENGTH_MAX})")]
     Length {

@@ -4,6 +4,7 @@
 //! process ids go in on stdin, so that no name can become shell. It knows no order or status: what the started agent
 //! says is `driver::fleet`'s business.
 
+mod agents;
 mod command;
 mod consult;
 mod image;
@@ -15,6 +16,7 @@ mod probe;
 mod process;
 mod script;
 
+pub use agents::Agents;
 pub use consult::{Consultation, consult};
 pub use image::{AgentImage, ImageError};
 pub use install::install;

@@ -44,7 +44,7 @@ pub(super) const PROBE: &str = concat!(
     "if try \"$d\"; then say folder \"$d\"; say top \"$p/\"; say space \"$(df -Pk \"$p/\" 2>/dev/null | tail -n 1)\"; ",
     "a=\"$d/agents/$sum/rookery-agent\"; ",
     "if [ -f \"$a\" ] && [ -x \"$a\" ]; then f=$(sha256sum <\"$a\" 2>/dev/null); ",
-    "[ \"${f%% *}\" = \"$sum\" ] && say agent; fi; ",
+    "[ \"${f%% *}\" = \"$sum\" ] && say agent && touch \"$d/agents/$sum\" 2>/dev/null; fi; ",
     "[ -d \"$d/agents\" ] && say agents \"$(ls \"$d/agents\" | grep -vc \"^$sum\")\"; ",
     "break; else say refused \"$d $why\"; fi; done; ",
     "if [ -n \"$to\" ]; then to=$(home \"$to\"); above \"$to\"; ",
@@ -62,7 +62,7 @@ pub(super) const PROBE: &str = concat!(
     "while read -r n l z; do n=$((0x${l##*:})); [ $n -ge $lo ] && [ $n -le $hi ] && echo $n; done); fi; say end'",
 );
 
-/// Takes the agent in. Stdin: the work folder, the agent's SHA-256, `gzip` or `cat`, then the agent until the end.
+/// Takes the agent in, and removes those that no run has looked for in two weeks. Stdin: the work folder, the agent's SHA-256, `gzip` or `cat`, then the agent until the end.
 pub(super) const INSTALL: &str = concat!(
     "/bin/sh -c 'umask 077; IFS= read -r d; IFS= read -r sum; IFS= read -r how; ",
     "say() { echo \"@rookery $*\"; }; echo; ",
@@ -72,7 +72,8 @@ pub(super) const INSTALL: &str = concat!(
     "case \"$how\" in gzip) gzip -dc >\"$t\";; *) cat >\"$t\";; esac; r=$?; ",
     "f=$(sha256sum <\"$t\"); f=${f%% *}; ",
     "if [ $r = 0 ] && [ \"$f\" = \"$sum\" ] && chmod 700 \"$t\" && mv -f \"$t\" \"$p/rookery-agent\"; ",
-    "then say stored; else rm -f \"$t\"; say bad \"digest $f, $how ended with $r\"; exit 9; fi'",
+    "then say stored; find \"$d/agents\" -mindepth 1 -maxdepth 1 -type d -mtime +14 -exec rm -rf {} + 2>/dev/null; ",
+    "else rm -f \"$t\"; say bad \"digest $f, $how ended with $r\"; exit 9; fi'",
 );
 
 /// Becomes the agent, in place of the login shell too: who waits for it is told how it really ended. Stdin: the work

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::posts::Post;
 use super::{Finding, Shared, Told};
-use crate::driver::bootstrap::{Link, Probe, SKEW_MAX, Traces, consult, probe};
+use crate::driver::bootstrap::{Link, Probe, SKEW_MAX, Traces, consult};
 use crate::driver::ssh::Way;
 use crate::inventory::{HostId, Place};
 use crate::rollout::Failure;
@@ -28,7 +28,7 @@ async fn look(shared: &Shared, finding: &mut Finding) -> Result<(), Failure> {
     let slot = shared.slots.acquire().await;
     let link = Link::Ssh(Box::new(shared.check.dialer.dial(&target.route).await?));
     let asked = (&target.needs, Traces::Go);
-    let seen = match probe(&link, &target.image, &target.work_dir, asked, limits.probe).await {
+    let seen = match target.agents.probe(&link, &target.work_dir, asked, limits.probe).await {
         Ok(seen) => seen,
         Err(failure) => {
             link.close().await;
@@ -86,7 +86,7 @@ async fn ask_agent(
     posts: &[(Post, SocketAddr)],
     finding: &mut Finding,
 ) -> Result<(), Failure> {
-    let image = &shared.check.targets[finding.host.as_usize()].image;
+    let image = &shared.check.targets[finding.host.as_usize()].agents.image();
     let mut agent = consult(link, image, seen, shared.check.limits.install).await?;
     let mut asked = Ok(());
     for (post, address) in posts {

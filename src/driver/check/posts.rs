@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::{Shared, Told};
 use crate::control::PortRange;
-use crate::driver::bootstrap::{Consultation, Link, Needs, Probe, Traces, consult, probe};
+use crate::driver::bootstrap::{Consultation, Link, Needs, Probe, Traces, consult};
 use crate::driver::peers::bind_first_free;
 use crate::inventory::{HostId, Place};
 use crate::rollout::{Failure, Station};
@@ -152,12 +152,12 @@ async fn there(shared: &Shared, id: HostId, group: &[Wanted]) -> Result<(Vec<Pos
 async fn on(shared: &Shared, link: &Link, id: HostId, group: &[Wanted]) -> Result<(Vec<Post>, Consultation), Failure> {
     let (target, limits) = (&shared.check.targets[id.as_usize()], &shared.check.limits);
     let asked = (&Needs::default(), Traces::Go);
-    let probe = probe(link, &target.image, &target.work_dir, asked, limits.probe).await?;
+    let probe = target.agents.probe(link, &target.work_dir, asked, limits.probe).await?;
     if let Some(fault) = probe.faults.first() {
         return Err(fault.clone());
     }
     let address = own_address(target.needs.address, &probe, link);
-    let mut consultation = consult(link, &target.image, &probe, limits.install).await?;
+    let mut consultation = consult(link, &target.agents.image(), &probe, limits.install).await?;
     let mut posts = Vec::new();
     for wanted in group {
         match listen(&mut consultation, address, wanted).await {

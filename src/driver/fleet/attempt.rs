@@ -10,7 +10,7 @@ use super::dispatch::{End, Shared};
 use super::ending::{Agent, end_agent};
 use super::talk::{Ended, Talk};
 use super::writer::Command;
-use crate::driver::bootstrap::{AgentImage, Link, Needs, Probe, SKEW_MAX, Traces, install, probe, start};
+use crate::driver::bootstrap::{AgentImage, Agents, Link, Needs, Probe, SKEW_MAX, Traces, install, start};
 use crate::driver::ssh::Route;
 use crate::inventory::Place;
 use crate::rollout::{BootStep, Failure, HostFacts, Input};
@@ -59,8 +59,8 @@ impl Attempt {
 
     /// Everything before the agent's start.
     async fn prepare(&self) -> Result<(Link, Probe), Failure> {
-        let (link, image) = (self.connect().await?, self.image());
-        let prepared = self.bring(&link, &image).await;
+        let link = self.connect().await?;
+        let prepared = self.bring(&link).await;
         self.transcribe(&link).await;
         match prepared {
             Ok(probe) => Ok((link, probe)),
@@ -71,12 +71,12 @@ impl Attempt {
         }
     }
 
-    async fn bring(&self, link: &Link, image: &AgentImage) -> Result<Probe, Failure> {
+    async fn bring(&self, link: &Link) -> Result<Probe, Failure> {
         let limits = &self.shared.limits;
         self.transcribe(link).await;
         self.step(BootStep::Probing).await;
         let needs = self.needs();
-        let mut probe = probe(link, image, self.work_dir(), (&needs, Traces::Stay), limits.probe).await?;
+        let mut probe = self.agents().probe(link, self.work_dir(), (&needs, Traces::Stay), limits.probe).await?;
         probe.faults.extend(needs.faults(&probe));
         if let Some(worst) = probe.faults.first() {
             return Err(worst.clone());
@@ -91,7 +91,7 @@ impl Attempt {
         self.shared.tell(Input::Connected { at: self.at, attempt: self.number, facts }).await;
         if !probe.has_agent {
             let mut told = None::<Instant>;
-            install(link, image, &probe, limits.install, |sent, total| {
+            install(link, &self.image(), &probe, limits.install, |sent, total| {
                 if sent == total || told.is_none_or(|told| told.elapsed() >= limits.report_interval) {
                     told = Some(Instant::now());
                     let step = BootStep::Pushing { sent, total };
@@ -148,10 +148,14 @@ impl Attempt {
     }
 
     fn image(&self) -> Arc<AgentImage> {
+        self.agents().image()
+    }
+
+    fn agents(&self) -> &Agents {
         match self.at {
-            Place::Console => self.shared.image.clone(),
+            Place::Console => &self.shared.agents,
             Place::Host(id) => {
-                self.shared.targets.get(id.as_usize()).map_or_else(|| self.shared.image.clone(), |t| t.image.clone())
+                self.shared.targets.get(id.as_usize()).map_or(&self.shared.agents, |target| &target.agents)
             }
         }
     }

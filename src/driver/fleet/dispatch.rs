@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::attempt::Attempt;
 use super::writer::Command;
 use super::{Limits, PushSource, Target};
-use crate::driver::bootstrap::AgentImage;
+use crate::driver::bootstrap::{AgentImage, Agents};
 use crate::driver::ssh::Dialer;
 use crate::inventory::Place;
 use crate::rollout::{Failure, Input, Output};
@@ -59,7 +59,7 @@ struct Line {
 pub(super) struct Shared {
     pub(super) targets: Vec<Arc<Target>>,
     pub(super) dialer: Dialer,
-    pub(super) image: Arc<AgentImage>,
+    pub(super) agents: Agents,
     pub(super) work_dir: String,
     pub(super) payload: Option<PushSource>,
     pub(super) limits: Limits,
@@ -103,7 +103,7 @@ impl Fleet {
         let shared = Shared {
             targets: setup.targets.into_iter().map(Arc::new).collect(),
             dialer: setup.dialer,
-            image: setup.image,
+            agents: Agents::new(setup.image, BTreeMap::new()),
             work_dir: setup.work_dir,
             payload: setup.payload,
             limits: setup.limits,

@@ -1,10 +1,10 @@
 //! What the driver has to know of each host, made from the inventory once.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::driver::bootstrap::{AgentImage, ImageError, Needs};
+use crate::driver::bootstrap::{AgentImage, Agents, ImageError, Needs};
 use crate::driver::known_hosts::{KnownHosts, KnownHostsError};
 use crate::driver::ssh::{Hop, Route};
 use crate::inventory::{Host, JumpHost, JumpHostError};
@@ -16,8 +16,8 @@ pub struct Target {
     pub route: Route,
     /// The wanted folder on it.
     pub work_dir: String,
-    /// The agent for it.
-    pub image: Arc<AgentImage>,
+    /// The agents for it.
+    pub agents: Agents,
     /// What is looked for before the agent is brought there; nothing, unless somebody says.
     pub needs: Needs,
 }
@@ -90,6 +90,7 @@ impl Targets {
             surroundings,
             known: BTreeMap::new(),
             images: BTreeMap::new(),
+            folders: BTreeMap::new(),
             identities: Vec::new(),
         };
         let targets = hosts.iter().map(|host| maker.target(host, carried)).collect::<Result<_, _>>()?;
@@ -104,30 +105,68 @@ struct Maker<'a> {
     by_name: BTreeMap<&'a str, &'a Host>,
     surroundings: &'a Surroundings,
     known: BTreeMap<Vec<PathBuf>, Arc<KnownHosts>>,
-    images: BTreeMap<String, Arc<AgentImage>>,
+    images: BTreeMap<PathBuf, Arc<AgentImage>>,
+    /// The agents in a folder, by machine.
+    folders: BTreeMap<PathBuf, BTreeMap<String, Arc<AgentImage>>>,
     identities: Vec<PathBuf>,
 }
 
 impl Maker<'_> {
     fn target(&mut self, host: &Host, carried: &Arc<AgentImage>) -> Result<Target, TargetError> {
-        let image = match &host.agent {
-            None => carried.clone(),
-            Some(path) => self.image(path)?,
-        };
+        let agents = self.agents(host, carried)?;
         // A proxy command is the whole way.
         let jumps = if host.proxy_command.is_empty() { host.jump.as_slice() } else { &[] };
         let jumps = jumps.iter().map(|jump| self.jump(host, jump)).collect::<Result<_, _>>()?;
         let route = Route { jumps, host: self.hop(host)?, sudo: host.sudo };
-        Ok(Target { route, work_dir: host.work_dir.clone(), image, needs: Needs::default() })
+        Ok(Target { route, work_dir: host.work_dir.clone(), agents, needs: Needs::default() })
     }
 
-    fn image(&mut self, path: &str) -> Result<Arc<AgentImage>, TargetError> {
-        if let Some(image) = self.images.get(path) {
-            return Ok(image.clone());
+    /// The agents that a host may get. One that is named for it alone is the only one.
+    fn agents(&mut self, host: &Host, carried: &Arc<AgentImage>) -> Result<Agents, TargetError> {
+        if let Some(path) = &host.agent {
+            let path = self.surroundings.path(path);
+            return Ok(Agents::new(self.image(&path, None)?, BTreeMap::new()));
         }
-        let image = Arc::new(AgentImage::from_file(&self.surroundings.path(path))?);
+        let mut others = match &host.agents_dir {
+            None => BTreeMap::new(),
+            Some(folder) => self.folder(self.surroundings.path(folder))?,
+        };
+        for (machine, path) in &host.agents {
+            let path = self.surroundings.path(path);
+            others.insert(machine.clone(), self.image(&path, Some(machine))?);
+        }
+        Ok(Agents::new(carried.clone(), others))
+    }
+
+    fn folder(&mut self, folder: PathBuf) -> Result<BTreeMap<String, Arc<AgentImage>>, TargetError> {
+        if let Some(found) = self.folders.get(&folder) {
+            return Ok(found.clone());
+        }
+        let failed = |source| ImageError::Read { path: folder.clone(), source };
+        let mut found = BTreeMap::new();
+        for entry in std::fs::read_dir(&folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            if let Some(machine) = entry.file_name().to_str().and_then(|name| name.strip_prefix("rookery-agent-")) {
+                found.insert(machine.to_owned(), self.image(&entry.path(), Some(machine))?);
+            }
+        }
+        self.folders.insert(folder, found.clone());
+        Ok(found)
+    }
+
+    fn image(&mut self, path: &Path, machine: Option<&str>) -> Result<Arc<AgentImage>, TargetError> {
+        let image = match self.images.get(path) {
+            Some(image) => image.clone(),
+            None => Arc::new(AgentImage::from_file(path)?),
+        };
         self.images.insert(path.to_owned(), image.clone());
-        Ok(image)
+        match (image.machine, machine) {
+            (Some(found), Some(wanted)) if found != wanted => {
+                let (path, wanted) = (path.to_owned(), wanted.to_owned());
+                Err(ImageError::Machine { path, found, wanted }.into())
+            }
+            (Some(_) | None, _) => Ok(image),
+        }
     }
 
     fn hop(&mut self, host: &Host) -> Result<Hop, TargetError> {
@@ -156,6 +195,7 @@ impl Maker<'_> {
             key_alias: host.key_alias.clone(),
             proxy_command: host.proxy_command.clone(),
             connections: host.jump_connections,
+            look: None,
             connect_timeout: host.connect_timeout,
         })
     }

@@ -9,6 +9,7 @@ use russh::{ChannelId, ChannelOpenFailure};
 
 use super::Hop;
 use super::certificate;
+use super::scan::{Seen, Standing};
 use crate::driver::channel::printable;
 use crate::driver::known_hosts::{HostKey, HostKeys, Patron, Verdict};
 use crate::inventory::HostKeyPolicy;
@@ -86,6 +87,31 @@ impl Gate {
         }
     }
 
+    /// What is known of a key, without a consequence.
+    fn look(&self, presented: &PublicKeyOrCertificate) -> Option<Seen> {
+        let key = blob(&presented.public_key())?;
+        if let Some(certificate) = presented.certificate() {
+            let signer = blob(&PublicKey::from(certificate.signature_key().clone()))?;
+            if let Some(at) = self.keys.revoked(&signer) {
+                return Some(Seen { key, standing: Standing::Revoked(at.to_owned()) });
+            }
+            let vouches = |at: &str| self.keys.revoked(&key).is_none().then(|| at.to_owned());
+            if let Patron::Vouches(at) = self.keys.patron(&signer, certificate.valid_principals())
+                && certificate::fault_of_host(certificate).is_none()
+                && let Some(at) = vouches(at)
+            {
+                return Some(Seen { key, standing: Standing::Certified(at) });
+            }
+        }
+        let standing = match self.keys.check(&key) {
+            Verdict::Known => Standing::Known,
+            Verdict::Unknown => Standing::New,
+            Verdict::Changed { known_at } => Standing::Changed(known_at),
+            Verdict::Revoked { revoked_at } => Standing::Revoked(revoked_at),
+        };
+        Some(Seen { key, standing })
+    }
+
     /// Judges a certificate; one that does not hold is as good as the key in it, if that one is known.
     fn judge_certificate(&self, presented: &Certificate, key: &HostKey) -> Result<(), Failure> {
         let Some(signer) = blob(&PublicKey::from(presented.signature_key().clone())) else { return Err(unreadable()) };
@@ -118,7 +144,7 @@ impl Gate {
     fn accept(&self, key: &HostKey) -> Result<(), Failure> {
         self.hop
             .known_hosts
-            .accept(&self.hop.name, self.hop.port, key)
+            .accept(self.hop.key_name(), self.hop.port, key)
             .map_err(|error| Failure::Ssh { why: error.to_string() })?;
         self.reports.note(format!("new host key {} ({}) accepted", key.fingerprint(), key.algorithm()));
         Ok(())
@@ -129,6 +155,12 @@ impl Handler for Gate {
     type Error = russh::Error;
 
     async fn check_server_key(&mut self, presented: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {
+        if let Some(place) = &self.hop.look {
+            if let Some(seen) = self.look(presented) {
+                place.get_or_init(|| seen);
+            }
+            return Ok(false);
+        }
         let judged = match (blob(&presented.public_key()), presented.certificate()) {
             (Some(key), Some(certificate)) => self.judge_certificate(certificate, &key),
             (Some(key), None) => self.judge(&key),

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::driver::known_hosts::KnownHosts;
+use super::scan::{Look, Seen};
+use crate::driver::known_hosts::{KnownHosts, KnownHostsError};
 use crate::inventory::HostKeyPolicy;
 
 /// One SSH server on the way.
@@ -32,11 +33,26 @@ pub struct Hop {
     pub proxy_command: Vec<String>,
     /// How many connections to it may be shared by the hosts behind it.
     pub connections: u16,
+    /// Where its key is put, when it is only looked at.
+    pub(in crate::driver) look: Look,
     /// For the name, the TCP connection and the banner, each.
     pub connect_timeout: Duration,
 }
 
 impl Hop {
+    /// What its key is written down by.
+    pub(super) fn key_name(&self) -> &str {
+        self.key_alias.as_deref().unwrap_or(&self.name)
+    }
+
+    /// Writes down a key that was looked at.
+    ///
+    /// # Errors
+    /// When the file of known hosts cannot be written.
+    pub fn learn(&self, seen: &Seen) -> Result<(), KnownHostsError> {
+        self.known_hosts.accept(self.key_name(), self.port, &seen.key)
+    }
+
     /// `address:port`, with brackets where they are needed.
     pub fn endpoint(&self) -> String {
         if self.address.contains(':') {
