@@ -167,18 +167,21 @@ impl Rollout {
         }
     }
 
-    /// Whether nothing happens any more unless the operator decides something: a gate, or a stop with nobody under way.
+    /// Whether nothing happens any more unless the operator decides something: a gate, or a stop or a pause with nobody
+    /// under way.
     pub fn waits_for_operator(&self) -> bool {
         if matches!(self.stage, Stage::Finishing { .. } | Stage::Ended(_)) {
             return false;
         }
+        let open = (self.counts.total() - self.counts.settled()) as usize;
+        let staged = self.turns.staged.len();
         match self.turns.standing {
-            Standing::Underway => false,
-            Standing::Asking => true,
-            Standing::Halted(_) => {
-                let held = self.waves.fresh() + self.turns.staged.len();
-                (self.counts.total() - self.counts.settled()) as usize == held
+            Standing::Underway => {
+                let held = self.counts.of(StateName::Waiting) as usize + staged;
+                self.launcher.paused && open > 0 && open == held
             }
+            Standing::Asking => true,
+            Standing::Halted(_) => open == self.waves.fresh() + staged,
         }
     }
 

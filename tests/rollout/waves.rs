@@ -211,8 +211,9 @@ fn a_pause_holds_the_gate_too() {
     fleet.act(Action::Pause);
     fleet.run_until(|fleet| fleet.state(0) == StateName::Done);
     fleet.run_for(Duration::from_secs(60));
-    assert_eq!(launched(&fleet), 1);
+    assert!(launched(&fleet) == 1 && fleet.rollout.waits_for_operator());
     fleet.act(Action::Resume);
+    assert!(!fleet.rollout.waits_for_operator());
     fleet.run_until(|fleet| fleet.rollout.counts().of(StateName::Done) == 6);
 }
 
