@@ -49,7 +49,7 @@ pub(super) enum Command {
     Check(Box<CheckArgs>),
     /// The main job on 24 hosts of its own: real SSH servers on loopback, no set-up, no root.
     Demo(DemoArgs),
-    /// Run a scenario on a simulated fleet: the real swarm, faster than time, no host needed.
+    /// Practise: the real console over a simulated fleet. Without a terminal: measure the real swarm, faster than time.
     Rehearse(RehearseArgs),
     /// Show what a selector means.
     Hosts(HostsArgs),
@@ -248,20 +248,19 @@ pub(super) struct DemoArgs {
 #[derive(Debug, Args)]
 #[command(after_help = REHEARSE_EXIT_CODES)]
 pub(super) struct RehearseArgs {
-    /// The scenario, a TOML file; docs/rehearse.md has its keys.
-    pub(super) scenario: PathBuf,
+    /// The scenario, a TOML file; docs/rehearse.md has its keys [default: 1,400 hosts with some of every trouble].
+    pub(super) scenario: Option<PathBuf>,
+    /// Measure, also on a terminal: run the real swarm to its end and report.
+    #[arg(long)]
+    pub(super) measure: bool,
     /// Decides what is left to chance [default: the scenario's].
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
-    /// Run so many times, each with the next seed.
+    /// Measure so many times, each with the next seed.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(super) seeds: u32,
-    /// One JSON object on stdout.
-    #[arg(long)]
-    pub(super) json: bool,
-    /// Nothing on stderr but errors.
-    #[arg(long, short = 'q')]
-    pub(super) quiet: bool,
+    #[command(flatten)]
+    pub(super) show: ShowArgs,
 }
 
 #[derive(Debug, Args)]

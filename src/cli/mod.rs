@@ -28,6 +28,7 @@ mod outfit;
 mod package;
 mod paths;
 mod plan;
+mod practice;
 mod rehearse;
 mod report;
 mod run;

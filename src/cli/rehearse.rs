@@ -1,4 +1,4 @@
-//! `rookery rehearse`: a scenario on a simulated fleet.
+//! `rookery rehearse`: a scenario on a simulated fleet, on the console or measured.
 
 use std::fs;
 use std::io;
@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::args::RehearseArgs;
 use super::exit::{Ended, Ending, Exit};
 use super::out::{self, Rows, count};
+use super::practice;
 use crate::driver::Clock;
 use crate::sim::{Figures, Progress, Scenario, World};
 
@@ -31,17 +32,24 @@ struct Run {
 
 /// Runs the scenario with each seed, and reports.
 pub(super) fn main(args: &RehearseArgs) -> Ended {
-    let scenario = read(&args.scenario)?;
+    let scenario = match &args.scenario {
+        Some(path) => read(path)?,
+        None => practice::scenario(),
+    };
+    if let Some(stage) = practice::Stage::of(args)? {
+        return stage.play(&Scenario { seed: args.seed.unwrap_or(scenario.seed), ..scenario });
+    }
     let first = args.seed.unwrap_or(scenario.seed);
     let mut runs = Vec::new();
     for seed in (0..u64::from(args.seeds)).map(|more| first.wrapping_add(more)) {
         let run = run(&Scenario { seed, ..scenario.clone() }, args)?;
-        if args.seeds > 1 && !args.quiet {
+        if args.seeds > 1 && !args.show.quiet {
             out::tell(line(&run));
         }
         runs.push(run);
     }
-    let text = if args.json { format!("{}\n", as_json(&scenario, &runs)) } else { as_text(args, &scenario, &runs) };
+    let text =
+        if args.show.json { format!("{}\n", as_json(&scenario, &runs)) } else { as_text(args, &scenario, &runs) };
     out::print(text)?;
     let complete = runs.iter().all(|run| run.figures.is_complete());
     Ok(if complete { Exit::Done } else { Exit::HostsFailed })
@@ -70,7 +78,7 @@ fn run(scenario: &Scenario, args: &RehearseArgs) -> Result<Run, Ending> {
     };
     while let Some(progress) = world.advance(EVENTS_AT_ONCE).map_err(broken)? {
         let passed = clock.now().since(said.0);
-        if passed >= SAY_EVERY && !args.quiet {
+        if passed >= SAY_EVERY && !args.show.quiet {
             out::tell(step(scenario, &progress, (progress.events - said.1) as f64 / passed.as_secs_f64()));
             said = (clock.now(), progress.events);
         }
@@ -107,7 +115,7 @@ fn line(run: &Run) -> String {
 
 fn as_text(args: &RehearseArgs, scenario: &Scenario, runs: &[Run]) -> String {
     let mut rows = Rows::default();
-    rows.add("scenario", args.scenario.display());
+    rows.add("scenario", named(args));
     rows.add("hosts", scenario.hosts);
     let pieces = count(u64::from(scenario.pieces), "piece", "pieces");
     rows.add("payload", format!("{}, {pieces} of {}", scenario.payload(), scenario.piece_length));
@@ -118,6 +126,11 @@ fn as_text(args: &RehearseArgs, scenario: &Scenario, runs: &[Run]) -> String {
         several(&mut rows, runs);
     }
     rows.into_text()
+}
+
+/// The scenario as it was given.
+fn named(args: &RehearseArgs) -> String {
+    args.scenario.as_ref().map_or_else(|| "the one for practice".to_owned(), |path| path.display().to_string())
 }
 
 fn one(rows: &mut Rows, run: &Run) {

@@ -1,7 +1,6 @@
 //! `rookery run`: the main job, from the arguments to the exit code.
 
 use std::env;
-use std::ffi::OsString;
 use std::fs;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -22,9 +21,8 @@ use super::report::{self, Report};
 use super::settings::{self, Wishes};
 use super::{dry_run, logging, login, out, paths, theme};
 use crate::console::{Access, Labels, Model, Settings, Setup, Signal, Theme};
-use crate::driver::conduct::{Crew, Display, Finished, headless, show};
+use crate::driver::conduct::{Crew, Display, Finished, LoginSource, ReportSink, headless, show};
 use crate::driver::terminal::Mouse;
-use crate::inventory::HostId;
 use crate::rollout::{Plan, Policy, Rollout};
 
 /// How long the fleet may take to hang up after the last word.
@@ -93,7 +91,7 @@ pub(super) fn run(args: &RunArgs, site: &Site) -> Ended {
     folder.keep();
     let lines = matches!(shown, Shown::Lines);
     let report = Report::create(&site.state, folder.path(), &plan, &args.show, lines)?;
-    let finished = conduct(args, &draft, plan, outfit, report, shown, (&runtime, interrupt))?;
+    let finished = conduct(args, &draft, plan, outfit, report, shown, interrupt)?;
     if !lines {
         // The console's screen is gone: what became of the run stays in the scrollback.
         out::print(fs::read(folder.path().join(report::FILE_NAME)).unwrap_or_default())?;
@@ -142,7 +140,7 @@ fn conduct(
     (fleet, heard): Outfit,
     report: Report,
     shown: Shown,
-    (runtime, interrupt): (&Runtime, Interrupt),
+    interrupt: Interrupt,
 ) -> Result<Finished, Ending> {
     let folder = report.folder().to_owned();
     let mut crew = Crew::new(fleet, heard, vec![Box::new(report)]).or_unexpected("listen to the fleet")?;
@@ -155,21 +153,22 @@ fn conduct(
         Shown::Lines => headless(&mut rollout, &mut crew, None),
         Shown::Console(theme, settings) => {
             let login = |host| login::command(&draft.inventory, draft.host(host));
-            let display = display(&args.show, *theme, &settings, folder, Box::new(login));
+            let report = Box::new(move |rollout: &Rollout| report::write(rollout, &folder));
+            let display = display(&args.show, *theme, &settings, (report, Box::new(login)));
             let model = Model::new(rollout, setup(draft, display.theme.name(), (access, *settings)));
             show(model, &mut crew, display).or_unexpected("take the terminal")?
         }
     };
-    runtime.block_on(crew.into_fleet().finish(HANG_UP_MAX));
+    crew.finish(HANG_UP_MAX);
     Ok(finished)
 }
 
-fn display<'a>(
+/// How a run is displayed. `report` writes one and says where, `login` is the command that logs in to a host.
+pub(super) fn display<'a>(
     show: &ShowArgs,
     chosen: Theme,
     settings: &Settings,
-    folder: PathBuf,
-    login: Box<dyn Fn(HostId) -> Vec<OsString> + 'a>,
+    (report, login): (Box<ReportSink>, Box<LoginSource<'a>>),
 ) -> Display<'a> {
     let wishes = Wishes::of(show, settings);
     let fit = move |theme| theme::fit(theme, wishes);
@@ -177,7 +176,7 @@ fn display<'a>(
         theme: fit(chosen),
         themes: Box::new(move |name| theme::load(name).map(fit)),
         themes_stamp: Box::new(theme::stamp),
-        report: Box::new(move |rollout| report::write(rollout, &folder)),
+        report,
         frame_interval: settings::frame_interval(show, settings),
         env: theme::terminal(),
         mouse: if show.mouse || settings.mouse == Some(true) { Mouse::Taken } else { Mouse::Left },
@@ -197,13 +196,14 @@ fn setup(draft: &Draft, theme: &str, (access, settings): (Access, Settings)) -> 
 
 /// How a run is shown.
 #[derive(Debug)]
-enum Shown {
+pub(super) enum Shown {
     Console(Box<Theme>, Box<Settings>),
     Lines,
 }
 
 impl Shown {
-    fn of(show: &ShowArgs, settings: Settings) -> Result<Self, Ending> {
+    /// The console, where there is a terminal for it and nothing else was asked for.
+    pub(super) fn of(show: &ShowArgs, settings: Settings) -> Result<Self, Ending> {
         let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
         let wanted = !(show.plain || show.json || show.quiet);
         if !(wanted && terminal && theme::terminal().has_screen()) {

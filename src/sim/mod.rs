@@ -4,6 +4,8 @@
 //! and `Tracker` that run on hosts run here, thousands of them, faster than time; checkers watch every step. The same
 //! seed gives the same run. [`Figures`] hold what came of it against what would have been possible.
 //!
+//! [`Rehearsal`] plays the fleet of a scenario to a real rollout, for people to practise on.
+//!
 //! It does **not** wait, open a socket or touch a file, and moves no payload: blocks are slices of one page of zeroes.
 
 mod announces;
@@ -16,6 +18,7 @@ mod impostor;
 mod misfortune;
 mod network;
 mod place;
+mod rehearsal;
 mod report;
 mod scenario;
 mod trouble;
@@ -23,6 +26,7 @@ mod world;
 
 pub use checks::Violation;
 pub use figures::Figures;
+pub use rehearsal::{Cue, Mishap, MishapKind, Rehearsal};
 pub use report::{HostReport, Report};
 pub use scenario::{HostSpec, Scenario, ScenarioError, Weights};
 pub use trouble::{Fault, Partition, TrackerEnd, Trouble};

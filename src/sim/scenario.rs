@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::{Fault, Partition, TrackerEnd};
+use super::{Fault, Mishap, Partition, TrackerEnd};
 use crate::base::{ByteCount, ByteRate, Layout, LayoutError, Zone};
 
 /// Why a text is no scenario.
@@ -82,6 +82,9 @@ pub struct Scenario {
     /// What goes wrong.
     #[serde(default, rename = "fault")]
     pub faults: Vec<Fault>,
+    /// What is wrong with hosts that chance chooses, in a rehearsal on the console.
+    #[serde(default, rename = "mishap")]
+    pub mishaps: Vec<Mishap>,
     /// When the network is cut in two.
     #[serde(default, rename = "partition")]
     pub partitions: Vec<Partition>,
@@ -170,6 +173,7 @@ impl Scenario {
             start_within: Duration::ZERO,
             limit: limit(),
             faults: Vec::new(),
+            mishaps: Vec::new(),
             partitions: Vec::new(),
         }
     }

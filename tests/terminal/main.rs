@@ -7,6 +7,7 @@ mod cost;
 mod life;
 mod looks;
 mod pictures;
+mod practice;
 mod session;
 
 use std::sync::Arc;

@@ -28,9 +28,39 @@ pub trait Watcher {
     fn ended(&mut self, rollout: &Rollout, summary: &Summary);
 }
 
-/// The fleet, the messages it and the operator send, and the watchers.
+/// What carries out the rollout's outputs: a fleet over SSH, or one that is played.
+pub trait Hands: std::fmt::Debug {
+    /// Begins to do it; never waits.
+    fn execute(&mut self, now: Instant, output: Output);
+    /// What has come of it by now, where it is not sent as a message.
+    fn poll(&mut self, now: Instant) -> Option<Input>;
+    /// When there is something to [`poll`](Self::poll).
+    fn deadline(&self) -> Option<Instant>;
+    /// Ends whatever is still under way, and waits for it, but no longer than `after`.
+    fn finish(self: Box<Self>, after: Duration);
+}
+
+impl Hands for Fleet {
+    fn execute(&mut self, _now: Instant, output: Output) {
+        Self::execute(self, output);
+    }
+
+    fn poll(&mut self, _now: Instant) -> Option<Input> {
+        None
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    fn finish(self: Box<Self>, after: Duration) {
+        self.end_all(after);
+    }
+}
+
+/// The hands, the messages they and the operator send, and the watchers.
 pub struct Crew {
-    fleet: Fleet,
+    hands: Box<dyn Hands>,
     clock: Clock,
     messages: Receiver<Msg>,
     sender: SyncSender<Msg>,
@@ -39,19 +69,18 @@ pub struct Crew {
 
 impl std::fmt::Debug for Crew {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Crew").field("fleet", &self.fleet).finish_non_exhaustive()
+        f.debug_struct("Crew").field("hands", &self.hands).finish_non_exhaustive()
     }
 }
 
 impl Crew {
-    /// Listens to the fleet and to signals.
+    /// Listens to the fleet, which tells what it does through `heard`, and to signals.
     ///
     /// # Errors
     /// When the operating system gives no thread or takes no signal handler.
     pub fn new(fleet: Fleet, mut heard: queue::Receiver<Input>, watchers: Vec<Box<dyn Watcher>>) -> io::Result<Self> {
-        let (sender, messages) = mpsc::sync_channel(MESSAGES_MAX);
-        signals::listen(sender.clone())?;
-        let inputs = sender.clone();
+        let crew = Self::with(Box::new(fleet), watchers)?;
+        let inputs = crew.sender();
         thread::Builder::new().name("fleet".to_owned()).spawn(move || {
             while let Some(input) = heard.blocking_recv() {
                 if inputs.send(Msg::Fleet(input)).is_err() {
@@ -59,7 +88,17 @@ impl Crew {
                 }
             }
         })?;
-        Ok(Self { fleet, clock: Clock::start(), messages, sender, watchers })
+        Ok(crew)
+    }
+
+    /// Listens to signals, and to hands that are polled.
+    ///
+    /// # Errors
+    /// When the operating system gives no thread or takes no signal handler.
+    pub fn with(hands: Box<dyn Hands>, watchers: Vec<Box<dyn Watcher>>) -> io::Result<Self> {
+        let (sender, messages) = mpsc::sync_channel(MESSAGES_MAX);
+        signals::listen(sender.clone())?;
+        Ok(Self { hands, clock: Clock::start(), messages, sender, watchers })
     }
 
     /// A way to send messages.
@@ -73,7 +112,11 @@ impl Crew {
     }
 
     /// Waits for a message until `deadline`, and never long.
-    pub(super) fn next(&self, deadline: Option<Instant>) -> Option<Msg> {
+    pub(super) fn next(&mut self, deadline: Option<Instant>) -> Option<Msg> {
+        if let Some(message) = self.at_hand() {
+            return Some(message);
+        }
+        let deadline = deadline.into_iter().chain(self.hands.deadline()).min();
         let wait = deadline.map_or(SLEEP_MAX, |deadline| deadline.since(self.now())).min(SLEEP_MAX);
         match self.messages.recv_timeout(wait) {
             Ok(message) => Some(message),
@@ -83,8 +126,9 @@ impl Crew {
     }
 
     /// A message that is there already.
-    pub(super) fn at_hand(&self) -> Option<Msg> {
-        self.messages.try_recv().ok()
+    pub(super) fn at_hand(&mut self) -> Option<Msg> {
+        let now = self.now();
+        self.messages.try_recv().ok().or_else(|| self.hands.poll(now).map(Msg::Fleet))
     }
 
     /// Carries out one output; the last one is returned.
@@ -99,14 +143,15 @@ impl Crew {
                 Some(summary)
             }
             Output::Connect { .. } | Output::Order { .. } | Output::Push { .. } | Output::Disconnect { .. } => {
-                self.fleet.execute(output);
+                let now = self.now();
+                self.hands.execute(now, output);
                 None
             }
         }
     }
 
-    /// Gives the fleet back, to be ended.
-    pub fn into_fleet(self) -> Fleet {
-        self.fleet
+    /// Ends whatever the fleet has still under way, and waits for it, but no longer than `after`.
+    pub fn finish(self, after: Duration) {
+        self.hands.finish(after);
     }
 }

@@ -11,9 +11,9 @@ mod pacer;
 mod show;
 mod signals;
 
-pub use crew::{Crew, Watcher};
+pub use crew::{Crew, Hands, Watcher};
 pub use headless::headless;
-pub use show::{Display, show};
+pub use show::{Display, LoginSource, ReportSink, show};
 
 use crate::console::Signal;
 use crate::rollout::Summary;

@@ -31,10 +31,10 @@ pub(super) type ThemeSource = dyn Fn(&str) -> Result<Theme, String>;
 pub(super) type ThemesStamp = dyn Fn() -> u64;
 
 /// Writes a report of a run, and says where.
-pub(super) type ReportSink = dyn Fn(&Rollout) -> Result<String, String>;
+pub type ReportSink = dyn Fn(&Rollout) -> Result<String, String>;
 
 /// Knows the command that logs in to a host.
-pub(super) type LoginSource<'a> = dyn Fn(HostId) -> Vec<OsString> + 'a;
+pub type LoginSource<'a> = dyn Fn(HostId) -> Vec<OsString> + 'a;
 
 /// How the run is shown.
 pub struct Display<'a> {

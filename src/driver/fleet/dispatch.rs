@@ -129,7 +129,14 @@ impl Fleet {
         self.shared.lines().len()
     }
 
-    /// Ends every attempt that is still under way, and waits for them, but no longer than `after`.
+    /// Ends every attempt that is still under way, and waits for them, but no longer than `after`; for those who are not on
+    /// the runtime.
+    pub fn end_all(self, after: Duration) {
+        let runtime = self.runtime.clone();
+        runtime.block_on(self.finish(after));
+    }
+
+    /// The same, for those who are.
     pub async fn finish(mut self, after: Duration) {
         for line in self.shared.lines().values_mut() {
             line.end.take().map(|end| end.send(End::Disconnect));
