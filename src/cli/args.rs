@@ -220,6 +220,9 @@ pub(super) struct ShowArgs {
     #[arg(long, value_name = "N", env = "ROOKERY_FPS", hide_env_values = true)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=60))]
     pub(super) fps: Option<u16>,
+    /// Ask the terminal for its background and for 24-bit colours before the console begins.
+    #[arg(long)]
+    pub(super) probe: bool,
     /// Let a click select a host, and the wheel move; the terminal selects text with shift then.
     #[arg(long)]
     pub(super) mouse: bool,

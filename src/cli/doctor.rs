@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fs;
+use std::io::{self, IsTerminal};
 use std::path::Path;
 
 use tokio::runtime::Runtime;
@@ -12,9 +13,10 @@ use super::out::{self, Rows, count};
 use super::run::Site;
 use super::{fleet_file, paths, settings, theme};
 use crate::base::ByteCount;
-use crate::console::{ColorChoice, ColorDepth};
+use crate::console::{ColorChoice, ColorDepth, SettingsOf};
 use crate::driver::bootstrap::AgentImage;
 use crate::driver::ssh::Credentials;
+use crate::driver::terminal::{Answers, probe};
 
 /// What was found, and whether something has to be mended.
 #[derive(Default)]
@@ -41,9 +43,9 @@ pub(super) fn main(args: &DoctorArgs) -> Ended {
     found.row("rookery", env!("CARGO_PKG_VERSION"));
     found.row("agent", format_args!("{} for {}", ByteCount(image.raw_len), image.machine.unwrap_or("any machine")));
     found.row("", format_args!("sha256 {}", image.sha256));
-    terminal(&mut found);
+    let answers = terminal(&mut found);
     inventory(&mut found, args.inventory.as_deref());
-    settings(&mut found);
+    settings(&mut found, answers);
     match Site::of_process() {
         Ok(site) => {
             state(&mut found, &site.state);
@@ -55,11 +57,12 @@ pub(super) fn main(args: &DoctorArgs) -> Ended {
     Ok(if found.ill { Exit::CheckFailed } else { Exit::Done })
 }
 
-fn terminal(found: &mut Findings) {
+/// What is known of the terminal, and what it says of itself when it is asked.
+fn terminal(found: &mut Findings) -> Answers {
     let env = theme::terminal();
     if !env.has_screen() {
         found.row("terminal", "no screen (TERM is unset or dumb): a line a change instead of the console");
-        return;
+        return Answers::default();
     }
     let colors = match env.color_depth(ColorChoice::Auto) {
         ColorDepth::Mono => "no colour",
@@ -78,18 +81,36 @@ fn terminal(found: &mut Findings) {
     if env::var_os("SSH_CONNECTION").is_some_and(|value| !value.is_empty()) {
         found.row("", "over SSH: 4 frames a second at most, unless --fps says more");
     }
+    if !(env.answers() && io::stdin().is_terminal() && io::stdout().is_terminal()) {
+        return Answers::default();
+    }
+    let answers = probe().unwrap_or_default();
+    let background = match (answers.background, answers.is_light()) {
+        (Some((red, green, blue)), Some(light)) => {
+            format!("#{red:02x}{green:02x}{blue:02x}, {}", if light { "light" } else { "dark" })
+        }
+        (_, _) => "not told".to_owned(),
+    };
+    let colors =
+        if answers.truecolor { "24-bit colours are kept (--probe uses them)" } else { "24-bit colours are not proved" };
+    found.row("asked", format_args!("background {background}; {colors}"));
+    answers
 }
 
 /// The operator's settings and themes, as a run would use them.
-fn settings(found: &mut Findings) {
+fn settings(found: &mut Findings, answers: Answers) {
     let Some(config) = paths::config() else {
         return found.row("config", "none: neither HOME nor XDG_CONFIG_HOME is set");
     };
     found.row("config", place(&config));
+    for (whose, path) in settings::files().into_iter().filter(|(_, path)| path.exists()) {
+        let whose = if whose == SettingsOf::Project { ", of this project" } else { "" };
+        found.row("settings", format_args!("{}{whose}", path.display()));
+    }
     match settings::load() {
         Ok(settings) => {
-            let theme = settings.theme.as_deref().unwrap_or(theme::DEFAULT);
-            match theme::load(theme) {
+            let theme = settings::first_theme(None, &settings, answers);
+            match theme::load(&theme) {
                 Ok(_) => found.row("theme", format_args!("{theme}, of {}", theme::names().len())),
                 Err(why) => found.fault("theme", why),
             }

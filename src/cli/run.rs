@@ -20,9 +20,9 @@ use super::plan::{Draft, Origin, config};
 use super::report::{self, Report};
 use super::settings::{self, Wishes};
 use super::{dry_run, logging, login, out, paths, theme};
-use crate::console::{Access, Labels, Model, Settings, Setup, Signal, Theme};
+use crate::console::{Access, ColorChoice, Labels, Model, Settings, Setup, Signal, TerminalEnv, Theme};
 use crate::driver::conduct::{Crew, Display, Finished, LoginSource, ReportSink, headless, show};
-use crate::driver::terminal::Mouse;
+use crate::driver::terminal::{self, Answers, Mouse};
 use crate::rollout::{Plan, Policy, Rollout};
 
 /// How long the fleet may take to hang up after the last word.
@@ -176,6 +176,8 @@ pub(super) fn display<'a>(
         theme: fit(chosen),
         themes: Box::new(move |name| theme::load(name).map(fit)),
         themes_stamp: Box::new(theme::stamp),
+        settings: Box::new(settings::reload),
+        settings_stamp: Box::new(settings::stamp),
         report,
         frame_interval: settings::frame_interval(show, settings),
         env: theme::terminal(),
@@ -188,7 +190,7 @@ pub(super) fn display<'a>(
 fn setup(draft: &Draft, theme: &str, (access, settings): (Access, Settings)) -> Setup {
     let mut labels = Labels::default();
     draft.selected.iter().for_each(|id| labels.describe(id, draft.host(id)));
-    let (columns, rows) = crate::driver::terminal::size().unwrap_or((80, 24));
+    let (columns, rows) = terminal::size().unwrap_or((80, 24));
     let operator = Some(report::operator()).filter(|name| name != report::UNKNOWN).unwrap_or_default();
     let (theme, keymap) = (theme.to_owned(), settings.keymap);
     Setup { labels, theme, themes: theme::names(), keymap, columns, rows, access, operator }
@@ -204,13 +206,22 @@ pub(super) enum Shown {
 impl Shown {
     /// The console, where there is a terminal for it and nothing else was asked for.
     pub(super) fn of(show: &ShowArgs, settings: Settings) -> Result<Self, Ending> {
-        let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+        let is_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
         let wanted = !(show.plain || show.json || show.quiet);
-        if !(wanted && terminal && theme::terminal().has_screen()) {
+        if !(wanted && is_terminal && theme::terminal().has_screen()) {
             return Ok(Self::Lines);
         }
-        let name = show.theme.as_deref().or(settings.theme.as_deref()).unwrap_or(theme::DEFAULT);
-        let theme = theme::load(name).or_exit(Exit::Invalid)?;
+        let env = theme::terminal();
+        let asks = settings::asks(show, &settings) && env.answers();
+        // A terminal that cannot be asked says nothing.
+        let answers = if asks { terminal::probe().unwrap_or_default() } else { Answers::default() };
+        let mut settings = settings;
+        if show.color.is_none() && settings.color.is_none() {
+            let env = TerminalEnv { proves_truecolor: answers.truecolor, ..env };
+            settings.color = Some(ColorChoice::Only(env.color_depth(ColorChoice::Auto)));
+        }
+        let theme =
+            theme::load(&settings::first_theme(show.theme.as_deref(), &settings, answers)).or_exit(Exit::Invalid)?;
         Ok(Self::Console(Box::new(theme), Box::new(settings)))
     }
 }

@@ -3,13 +3,12 @@
 use std::env;
 use std::fmt::Write as _;
 use std::fs;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use super::args::{ThemeArgs, ThemeCommand};
 use super::exit::{Ended, Ending, Exit, Or};
-use super::settings::{Wishes, read};
+use super::settings::{Wishes, read, stamp_of};
 use super::{out, paths};
 use crate::console::{BUILTIN, Glyphs, Measure, TerminalEnv, Theme};
 use crate::rollout::StateName;
@@ -103,16 +102,7 @@ pub(super) fn fit(theme: Theme, wishes: Wishes) -> Theme {
 
 /// Changes whenever one of the operator's themes does: names, sizes and times of the files.
 pub(super) fn stamp() -> u64 {
-    let mut files: Vec<_> = own_files()
-        .map(|entry| {
-            let about = entry.metadata().ok();
-            (entry.file_name(), about.as_ref().map(fs::Metadata::len), about.and_then(|about| about.modified().ok()))
-        })
-        .collect();
-    files.sort();
-    let mut hasher = DefaultHasher::new();
-    files.hash(&mut hasher);
-    hasher.finish()
+    stamp_of(own_files().map(|entry| entry.path()))
 }
 
 fn own_files() -> impl Iterator<Item = fs::DirEntry> {

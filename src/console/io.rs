@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::settings::Settings;
 use crate::inventory::HostId;
 use crate::rollout;
 
@@ -44,6 +45,8 @@ pub enum Msg {
         /// Why it is not in use.
         problem: Option<String>,
     },
+    /// Files of settings have changed: these are the settings now, or why they stay as they were.
+    SettingsChanged(Result<Box<Settings>, String>),
     /// [`Effect::WriteReport`] was carried out: where the report is, or why there is none.
     ReportWritten(Result<String, String>),
     /// [`Effect::Login`] was carried out and the terminal is the console's again, or why it could not be.

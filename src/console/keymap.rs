@@ -253,8 +253,11 @@ impl Keymap {
     pub fn markdown(&self) -> String {
         let mut page = String::from(
             "# Keys\n\nPrinted by `rookery keys`. Esc never quits, and nothing is aborted without an answer to a question.\n\n\
-             Other keys are given in `~/.config/rookery/config.toml`: action, and the list of its keys, which replaces the one\n\
-             below. `[]` takes an action's keys away; keys with spaces between them are pressed one after the other.\n\n\
+             Other keys are given in `~/.config/rookery/config.toml`, or for a project in its `rookery.toml`: action, and the list\n\
+             of its keys, which replaces the one below. `[]` takes an action's keys away; keys with spaces between them are\n\
+             pressed one after the other. What is saved while the console runs is in use a second later.\n\n\
+             `l` has two meanings, so that the fingers of vi and of other consoles are both right: on the map, where there is\n\
+             something on the right, it moves; in every other view it opens the log. `L` opens the log anywhere.\n\n\
              ```toml\n[keys]\nretry = [\"r\", \"f5\"]\ntop = [\"g g\"]\nabort-run = []\n```\n",
         );
         for section in Section::ALL {

@@ -1,4 +1,5 @@
-//! The operator's own settings: `config.toml`, as values. What it names is applied nowhere here.
+//! Settings: the operator's own `config.toml` and the project's `rookery.toml`, as values. What they name is applied nowhere
+//! here.
 
 use std::ops::Range;
 
@@ -23,7 +24,9 @@ pub struct Settings {
     /// The keys in use.
     pub keymap: Keymap,
     /// The theme to begin with.
-    pub theme: Option<String>,
+    pub theme: Option<ThemeChoice>,
+    /// Whether the terminal is asked what it can do.
+    pub probe: Option<bool>,
     /// How many colours.
     pub color: Option<ColorChoice>,
     /// Whether only ASCII is drawn.
@@ -36,9 +39,32 @@ pub struct Settings {
     pub notify: Vec<String>,
 }
 
+/// Which theme to begin with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ThemeChoice {
+    /// This one.
+    One(String),
+    /// By the background, for which the terminal is asked.
+    ByBackground {
+        /// On a dark one, and on one that is not known.
+        dark: String,
+        /// On a light one.
+        light: String,
+    },
+}
+
+/// Whose settings a file has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SettingsOf {
+    /// The operator's own.
+    Operator,
+    /// The folder's in which the program was started: somebody else may have written them.
+    Project,
+}
+
 type Value<'a> = Spanned<DeValue<'a>>;
 
-const KNOWN: [&str; 7] = ["theme", "color", "ascii", "fps", "mouse", "notify", "keys"];
+const KNOWN: [&str; 8] = ["theme", "color", "ascii", "fps", "mouse", "probe", "notify", "keys"];
 
 impl Settings {
     /// Reads settings. `place` is what mistakes name as their file.
@@ -47,8 +73,17 @@ impl Settings {
     ///
     /// Every mistake of the text, with line and column.
     pub fn parse(place: &str, text: &str) -> Result<Self, Diagnostics> {
-        let mut reader = Reader { place, text, found: Vec::new() };
-        let mut settings = Self::default();
+        Self::default().over(SettingsOf::Operator, place, text)
+    }
+
+    /// These settings, and over them those of another text.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake of the text, with line and column.
+    pub fn over(self, whose: SettingsOf, place: &str, text: &str) -> Result<Self, Diagnostics> {
+        let mut reader = Reader { whose, place, text, found: Vec::new() };
+        let mut settings = self;
         match DeTable::parse(text) {
             Ok(table) => reader.document(&mut settings, table.get_ref()),
             Err(error) => reader.report(&error.span().unwrap_or(0..0), error.message().to_owned()),
@@ -58,6 +93,7 @@ impl Settings {
 }
 
 struct Reader<'a> {
+    whose: SettingsOf,
     place: &'a str,
     text: &'a str,
     found: Vec<Diagnostic>,
@@ -78,7 +114,12 @@ impl Reader<'_> {
     fn document(&mut self, settings: &mut Settings, table: &DeTable<'_>) {
         for (key, value) in table {
             match key.get_ref().as_ref() {
-                "theme" => settings.theme = self.text(value),
+                "theme" => settings.theme = self.theme(value),
+                "probe" => settings.probe = self.switch(value),
+                "notify" if self.whose == SettingsOf::Project => {
+                    let why = "`notify` names a program that is run: only your own config.toml may do that";
+                    self.report(&key.span(), why.to_owned());
+                }
                 "color" => settings.color = self.color(value),
                 "ascii" => settings.ascii = self.switch(value),
                 "fps" => settings.fps = self.fps(value),
@@ -94,6 +135,30 @@ impl Reader<'_> {
                 }
             }
         }
+    }
+
+    /// A name, or one for each kind of background.
+    fn theme(&mut self, value: &Value<'_>) -> Option<ThemeChoice> {
+        let Some(table) = value.get_ref().as_table() else {
+            if value.get_ref().as_str().is_none() {
+                self.expected(value, "a theme, or `{ dark = \"…\", light = \"…\" }`");
+                return None;
+            }
+            return self.text(value).map(ThemeChoice::One);
+        };
+        let (mut dark, mut light) = (None, None);
+        for (key, value) in table {
+            match key.get_ref().as_ref() {
+                "dark" => dark = self.text(value),
+                "light" => light = self.text(value),
+                other => self.report(&key.span(), format!("no background `{other}`; known are dark and light")),
+            }
+        }
+        if let (Some(dark), Some(light)) = (dark, light) {
+            return Some(ThemeChoice::ByBackground { dark, light });
+        }
+        self.expected(value, "a theme for `dark` and one for `light`");
+        None
     }
 
     fn keys(&mut self, keymap: &mut Keymap, value: &Value<'_>) {
@@ -241,7 +306,7 @@ mod tests {
         assert_eq!(verb("f5"), Found::Verb(Verb::Act(Act::Retry)));
         assert_eq!(verb("r"), Found::Verb(Verb::Act(Act::Abort)));
         assert_eq!((verb("a"), verb("g"), verb("t")), (Found::Nothing, Found::Nothing, Found::Prefix));
-        assert_eq!((settings.theme.as_deref(), settings.fps), (Some("nord"), Some(4)));
+        assert_eq!((settings.theme, settings.fps), (Some(ThemeChoice::One("nord".to_owned())), Some(4)));
         assert_eq!(verb("R"), Found::Verb(Verb::Act(Act::RetryAll)), "what is not named stays");
         assert!(settings.keymap.markdown().contains("| `x` `f5` | retry the host"));
     }
@@ -267,11 +332,28 @@ mod tests {
             ("fps = 0\n", "1:7: expected frames a second, 1 to 60"),
             ("color = \"lots\"\n", "1:9: unknown colour choice `lots`"),
             ("theme = \n", "1:9: "),
+            ("theme = 3\n", "1:9: expected a theme, or `{ dark"),
+            ("theme = { dark = \"nord\" }\n", "1:9: expected a theme for `dark` and one for `light`"),
         ];
         for (text, expected) in table {
             let found = mistakes(text);
             assert!(found.len() == 1 && found[0].starts_with(expected), "{text}: {found:?}");
         }
+    }
+
+    #[test]
+    fn a_projects_settings_lie_over_the_operators_and_run_nothing() {
+        let own = "theme = { dark = \"nord\", light = \"light\" }\nfps = 4\n[keys]\nretry = [\"x\"]\n";
+        let own = Settings::parse("config.toml", own).expect("it is right");
+        assert!(matches!(&own.theme, Some(ThemeChoice::ByBackground { dark, .. }) if dark == "nord"));
+        let project = "fps = 7\n[keys]\nmark = [\"r\"]\n";
+        let both = own.clone().over(SettingsOf::Project, "rookery.toml", project).expect("`r` is free");
+        assert_eq!((both.fps, &both.theme), (Some(7), &own.theme));
+        assert_eq!(both.keymap.lookup(&[Key::char('x')], View::Grid), Found::Verb(Verb::Act(Act::Retry)));
+        assert_eq!(both.keymap.lookup(&[Key::char('r')], View::Grid), Found::Verb(Verb::Mark));
+        let found =
+            own.over(SettingsOf::Project, "rookery.toml", "notify = [\"sh\"]\n").expect_err("it runs something");
+        assert!(found.to_string().starts_with("rookery.toml:1:1: `notify` names a program"), "{found}");
     }
 
     #[test]

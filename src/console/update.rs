@@ -14,6 +14,7 @@ use super::model::{Density, Frozen, Model, Urgency, View, is_failure};
 use super::outside::{self, Copied, ring};
 use super::popup::Popup;
 use super::prompt::{self, Purpose};
+use super::settings::{Settings, ThemeChoice};
 use super::{grace, marks, motion, order};
 use crate::base::Instant;
 use crate::rollout::{Action, Input, Notice, Output, Stage, StateName};
@@ -41,6 +42,11 @@ pub fn update(model: &mut Model, now: Instant, msg: Msg) -> Vec<Effect> {
             let line = problem.lines().next().unwrap_or_default();
             model.say(Urgency::Warning, format!("theme {name} stays out of use: {line}"));
         }
+        Msg::SettingsChanged(Ok(settings)) => follow_settings(model, *settings, &mut effects),
+        Msg::SettingsChanged(Err(problem)) => {
+            let line = problem.lines().next().unwrap_or_default();
+            model.say(Urgency::Warning, format!("the settings stay as they were: {line}"));
+        }
         Msg::ReportWritten(Ok(path)) => model.say(Urgency::Info, format!("report: {path}")),
         Msg::LoginEnded(Ok(())) => {}
         Msg::LoginEnded(Err(why)) => model.say(Urgency::Warning, why),
@@ -52,6 +58,20 @@ pub fn update(model: &mut Model, now: Instant, msg: Msg) -> Vec<Effect> {
         ring(model, what, &mut effects);
     }
     effects
+}
+
+/// Takes the keys as they are set now, and the theme if another one is set.
+fn follow_settings(model: &mut Model, settings: Settings, effects: &mut Vec<Effect>) {
+    if settings.keymap != model.setup.keymap {
+        model.setup.keymap = settings.keymap;
+        model.pending.clear();
+        model.say(Urgency::Info, "keys as they are set now");
+    }
+    if let Some(ThemeChoice::One(theme)) = settings.theme
+        && theme != model.setup.theme
+    {
+        effects.push(Effect::LoadTheme(theme));
+    }
 }
 
 /// Tells the rollout something, and takes what it says.

@@ -85,6 +85,9 @@ pub struct Scenario {
     /// What is wrong with hosts that chance chooses, in a rehearsal on the console.
     #[serde(default, rename = "mishap")]
     pub mishaps: Vec<Mishap>,
+    /// Hosts of each wave in a rehearsal on the console, which asks before the next one; the others follow in a last one.
+    #[serde(default)]
+    pub waves: Vec<u32>,
     /// When the network is cut in two.
     #[serde(default, rename = "partition")]
     pub partitions: Vec<Partition>,
@@ -174,6 +177,7 @@ impl Scenario {
             limit: limit(),
             faults: Vec::new(),
             mishaps: Vec::new(),
+            waves: Vec::new(),
             partitions: Vec::new(),
         }
     }

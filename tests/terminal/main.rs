@@ -4,11 +4,15 @@
 #![expect(clippy::disallowed_methods, reason = "these tests run in real time")]
 
 mod cost;
+mod dialogs;
+mod keys;
 mod life;
 mod looks;
 mod pictures;
+mod places;
 mod practice;
 mod session;
+mod settings;
 
 use std::sync::Arc;
 use std::thread;

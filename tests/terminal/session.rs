@@ -46,6 +46,34 @@ impl Session {
         Self::of(&program, environment, (30, 100))
     }
 
+    /// `rookery rehearse` with the scenario of these tests, on a terminal of so many rows and columns: everything is real but
+    /// the hosts, and nothing is started.
+    pub(crate) fn rehearsal(size: (u16, u16), arguments: &[&str]) -> Self {
+        let scenario = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios/console.toml");
+        let program = [&[env!("CARGO_BIN_EXE_rookery"), "rehearse", scenario], arguments].concat();
+        let session = Self::of(&program, &[], size);
+        session.wait_for("6 failed");
+        session
+    }
+
+    /// The end of a rehearsal that nobody waits for.
+    pub(crate) fn stop(&mut self) {
+        self.signal("TERM");
+        assert_eq!(self.end(), 143, "{}", self.screen());
+        self.assert_tidy();
+    }
+
+    /// Presses keys, and waits for a text that comes of them.
+    pub(crate) fn press_for(&mut self, keys: &str, text: &str) {
+        self.press(keys);
+        self.wait_for(text);
+    }
+
+    /// Waits for a text to go.
+    pub(crate) fn wait_without(&self, text: &str) {
+        self.wait(&format!("no {text}"), |screen| !screen.contains(text));
+    }
+
     /// Any program on a terminal of so many rows and columns.
     pub(crate) fn of(program: &[&str], environment: &[(&str, &str)], (rows, cols): (u16, u16)) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the program");

@@ -63,6 +63,8 @@ pub struct TerminalEnv {
     pub lc_ctype: String,
     /// `LANG`.
     pub lang: String,
+    /// The terminal was asked, and keeps 24-bit colours as they are, whatever the variables say.
+    pub proves_truecolor: bool,
 }
 
 impl TerminalEnv {
@@ -80,12 +82,18 @@ impl TerminalEnv {
             lc_all: get("LC_ALL"),
             lc_ctype: get("LC_CTYPE"),
             lang: get("LANG"),
+            proves_truecolor: false,
         }
     }
 
     /// Whether cells can be addressed at all; otherwise a line a change is all there can be.
     pub fn has_screen(&self) -> bool {
         !self.term.is_empty() && self.term != "dumb"
+    }
+
+    /// Whether it can be asked what it is: others draw what they do not understand.
+    pub fn answers(&self) -> bool {
+        self.has_screen() && self.term != "linux" && self.term != "ansi" && !self.term.starts_with("vt")
     }
 
     /// Whether another program is between this one and the terminal: tmux or GNU screen.
@@ -109,6 +117,8 @@ impl TerminalEnv {
         let many = self.term.contains("256color") || self.term.ends_with("-direct");
         if !self.no_color.is_empty() || !self.has_screen() {
             ColorDepth::Mono
+        } else if self.proves_truecolor {
+            ColorDepth::TrueColor
         } else if !self.tmux.is_empty() || self.term.starts_with("tmux") {
             ColorDepth::Ansi256
         } else if self.term.starts_with("screen") {
@@ -170,6 +180,13 @@ mod tests {
         assert_eq!(screen.color_depth("truecolor".parse().unwrap()), ColorDepth::TrueColor);
         assert_eq!(screen.color_depth("never".parse().unwrap()), ColorDepth::Mono);
         assert!("lots".parse::<ColorChoice>().is_err());
+    }
+
+    #[test]
+    fn what_a_terminal_proves_goes_before_what_variables_say() {
+        let proven = |pairs| TerminalEnv { proves_truecolor: true, ..env(pairs) }.color_depth(ColorChoice::Auto);
+        assert_eq!(proven(&[("TERM", "tmux-256color"), ("TMUX", "/tmp/x,1,0")]), ColorDepth::TrueColor);
+        assert_eq!(proven(&[("TERM", "xterm"), ("NO_COLOR", "1")]), ColorDepth::Mono);
     }
 
     #[test]

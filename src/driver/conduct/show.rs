@@ -10,7 +10,9 @@ use super::outside::{Herald, clipboard, task_bar};
 use super::pacer::Pacer;
 use super::{Crew, Finished, headless, signals};
 use crate::base::Instant;
-use crate::console::{Effect, LastScreen, Leave, Model, Msg, Progress, Signal, TerminalEnv, Theme, update, view};
+use crate::console::{
+    Effect, LastScreen, Leave, Model, Msg, Progress, Settings, Signal, TerminalEnv, Theme, update, view,
+};
 use crate::driver::terminal::{Listener, Mouse, Terminal, hush, listen};
 use crate::inventory::HostId;
 use crate::rollout::{Input, Rollout, Summary};
@@ -21,14 +23,17 @@ const DRAIN_MAX: usize = 512;
 /// Between two looks at a terminal that is still taking the last frame.
 const BUSY_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Between two looks for themes that have changed.
-const THEMES_INTERVAL: Duration = Duration::from_secs(1);
+/// Between two looks for themes and settings that have changed.
+const FILES_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Finds a theme by name.
 pub(super) type ThemeSource = dyn Fn(&str) -> Result<Theme, String>;
 
-/// Says by its number whether themes have changed.
-pub(super) type ThemesStamp = dyn Fn() -> u64;
+/// Says by its number whether files have changed.
+pub(super) type Stamp = dyn Fn() -> u64;
+
+/// Reads the settings anew.
+pub(super) type SettingsSource = dyn Fn() -> Result<Settings, String>;
 
 /// Writes a report of a run, and says where.
 pub type ReportSink = dyn Fn(&Rollout) -> Result<String, String>;
@@ -43,7 +48,11 @@ pub struct Display<'a> {
     /// Where other themes come from.
     pub themes: Box<ThemeSource>,
     /// Changes when a theme has changed on disk.
-    pub themes_stamp: Box<ThemesStamp>,
+    pub themes_stamp: Box<Stamp>,
+    /// Where settings come from.
+    pub settings: Box<SettingsSource>,
+    /// Changes when settings have changed on disk.
+    pub settings_stamp: Box<Stamp>,
     /// Where reports go.
     pub report: Box<ReportSink>,
     /// Between two frames at least.
@@ -74,7 +83,7 @@ pub fn show(mut model: Model, crew: &mut Crew, display: Display<'_>) -> io::Resu
     terminal.mouse(display.mouse);
     let listener = listen(crew.sender())?;
     signals::stay(crew.sender())?;
-    let stamp = (crew.now(), (display.themes_stamp)());
+    let stamp = Stamps { at: crew.now(), themes: (display.themes_stamp)(), settings: (display.settings_stamp)() };
     let pacer = Pacer::new(display.frame_interval);
     let herald = Herald::new(display.notify.clone());
     let mut stage = Stage {
@@ -99,7 +108,7 @@ pub fn show(mut model: Model, crew: &mut Crew, display: Display<'_>) -> io::Resu
             None => crew.next(stage.wake(&model, crew.now())),
             begin => begin,
         };
-        if let Some(left) = stage.take(&mut model, crew, next).or_else(|| stage.follow_themes(&mut model, crew)) {
+        if let Some(left) = stage.take(&mut model, crew, next).or_else(|| stage.follow_files(&mut model, crew)) {
             break left;
         }
     };
@@ -136,9 +145,16 @@ struct Stage<'a> {
     pacer: Pacer,
     dirty: bool,
     drawn: Option<Instant>,
-    /// When themes were last looked for, and their stamp then.
-    stamp: (Instant, u64),
+    stamp: Stamps,
     summary: Option<Summary>,
+}
+
+/// When files were last looked for, and their stamps then.
+#[derive(Debug, Clone, Copy)]
+struct Stamps {
+    at: Instant,
+    themes: u64,
+    settings: u64,
 }
 
 impl Stage<'_> {
@@ -195,14 +211,22 @@ impl Stage<'_> {
         None
     }
 
-    /// Loads the theme anew when one has changed on disk; one that is broken stays out of use and says why.
-    fn follow_themes(&mut self, model: &mut Model, crew: &mut Crew) -> Option<Leave> {
+    /// Loads theme and settings anew when they have changed on disk; what is broken stays out of use and says why.
+    fn follow_files(&mut self, model: &mut Model, crew: &mut Crew) -> Option<Leave> {
         let now = crew.now();
-        if now.since(self.stamp.0) < THEMES_INTERVAL {
+        if now.since(self.stamp.at) < FILES_INTERVAL {
             return None;
         }
-        let before = std::mem::replace(&mut self.stamp, (now, (self.display.themes_stamp)())).1;
-        if before == self.stamp.1 {
+        let (themes, settings) = ((self.display.themes_stamp)(), (self.display.settings_stamp)());
+        let before = std::mem::replace(&mut self.stamp, Stamps { at: now, themes, settings });
+        if before.settings != settings {
+            self.dirty = true;
+            let changed = Msg::SettingsChanged((self.display.settings)().map(Box::new));
+            if let Some(left) = self.answer(model, crew, changed) {
+                return Some(left);
+            }
+        }
+        if before.themes == themes {
             return None;
         }
         self.dirty = true;
@@ -308,6 +332,7 @@ impl Stage<'_> {
             | Msg::Tick
             | Msg::Signal(Signal::Terminate | Signal::Hangup)
             | Msg::ThemeLoaded { .. }
+            | Msg::SettingsChanged(_)
             | Msg::ReportWritten(_) => ControlFlow::Continue(()),
         }
     }

@@ -15,6 +15,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
 use super::keys::message;
+use super::probe::Late;
 use crate::console::{Msg, Signal};
 
 /// How long crossterm looks for one more event. It keeps what it has read and not told, so it is asked until it finds
@@ -94,12 +95,13 @@ enum Heard {
 
 impl Ears {
     fn read(&self, to: &SyncSender<Msg>) -> End {
+        let mut late = Late::new();
         loop {
             match self.wait() {
                 Heard::Gone => return End::Gone,
                 Heard::Dropped => return End::Unheard,
                 Heard::Keys => {
-                    if let ControlFlow::Break(end) = take(to) {
+                    if let ControlFlow::Break(end) = take(to, &mut late) {
                         return end;
                     }
                 }
@@ -137,7 +139,7 @@ impl Ears {
 
 /// Passes on everything that has been typed. Of a terminal that goes away meanwhile crossterm has an error to tell, or
 /// nothing, and the next look at the terminal says why.
-fn take(to: &SyncSender<Msg>) -> ControlFlow<End> {
+fn take(to: &SyncSender<Msg>, late: &mut Late) -> ControlFlow<End> {
     loop {
         match event::poll(LOOK) {
             Ok(true) => {}
@@ -145,6 +147,9 @@ fn take(to: &SyncSender<Msg>) -> ControlFlow<End> {
             Err(_) => return ControlFlow::Break(End::Gone),
         }
         let Ok(event) = event::read() else { return ControlFlow::Break(End::Gone) };
+        if late.takes(&event) {
+            continue;
+        }
         if let Some(message) = message(event)
             && to.send(message).is_err()
         {

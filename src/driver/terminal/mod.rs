@@ -6,6 +6,7 @@
 mod input;
 mod keys;
 mod mode;
+mod probe;
 mod screen;
 mod transcript;
 
@@ -23,6 +24,7 @@ use ratatui::{TerminalOptions, Viewport};
 
 pub use input::{Listener, hush, listen};
 pub use mode::Mouse;
+pub use probe::{Answers, probe};
 use screen::Delivery;
 pub use screen::{FrameBuffer, Screen};
 

@@ -6,10 +6,10 @@ use bytes::Bytes;
 
 use super::machine::Rehearsal;
 use crate::base::{ByteCount, LayoutError, Sha1Digest, Sha256Digest};
-use crate::control::{PayloadFacts, PayloadFormat, PortRange, RunId};
-use crate::inventory::{Host, HostId, Place};
+use crate::control::{Owner, PayloadFacts, PayloadFormat, PortRange, RunId};
+use crate::inventory::{Gate, Host, HostId, Place};
 use crate::metainfo::{Info, Metainfo};
-use crate::rollout::{Caps, Choice, Config, Finish, Payload, Plan, PlannedHost, Source};
+use crate::rollout::{Caps, Choice, Config, Finish, Payload, Plan, PlannedHost, Policy, Source};
 use crate::sim::Scenario;
 
 /// Hosts of a rack.
@@ -32,6 +32,7 @@ impl Rehearsal {
             name: name(scenario, number),
             destination: DESTINATION.to_owned(),
             swarm_address: None,
+            owner: Owner::default(),
             zone: scenario.zone_of(number as usize),
             caps: Caps::default(),
         });
@@ -49,6 +50,7 @@ impl Rehearsal {
             ports: PortRange { first: 6881, last: 6889 },
             source: Source::Packed(payload(scenario)?),
             local_payload: Some("rehearsal".to_owned()),
+            policy: policy(scenario),
         })
     }
 
@@ -76,6 +78,13 @@ impl Rehearsal {
             ..usual
         }
     }
+}
+
+/// Waves of so many hosts, in the order of the fleet; the operator opens each.
+fn policy(scenario: &Scenario) -> Policy {
+    let mut hosts = (0..scenario.hosts.saturating_sub(1)).map(HostId);
+    let waves = scenario.waves.iter().map(|size| hosts.by_ref().take(*size as usize).collect()).collect();
+    Policy { waves, gate: Gate::Ask, ..Policy::default() }
 }
 
 /// `web0001`: as many digits as the last one has.
