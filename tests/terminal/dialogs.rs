@@ -32,7 +32,7 @@ fn keys_of_the_first_moments_answer_nothing() {
 #[test]
 fn more_than_ten_hosts_are_aborted_by_their_number() {
     let mut session = Session::rehearsal(USUAL, &[]);
-    session.press(":abort web[01-12]\r");
+    session.press(":abort web[41-52]\r");
     session.answer("Abort 12 hosts?", "y\r");
     session.wait_for("not what is asked for");
     session.press("\x1512\r");
@@ -77,7 +77,8 @@ fn leaving_a_live_run_asks_and_goes_when_it_is_answered() {
     for key in ["q", "Q", "\x03"] {
         session.press(key);
         session.answer("The run is not over", "y\r");
-        session.press_for("\x1b", "nothing was done");
+        session.press("\x1b");
+        session.wait_without("The run is not over");
     }
     session.press("q");
     session.answer("type rehearsal-1", "rehearsal-1\r");
@@ -88,7 +89,7 @@ fn leaving_a_live_run_asks_and_goes_when_it_is_answered() {
 #[test]
 fn many_retries_are_asked_for_and_few_are_not() {
     let mut session = Session::rehearsal(USUAL, &[]);
-    session.press(":abort web[01-11]\r");
+    session.press(":abort web[41-51]\r");
     session.answer("Abort 11 hosts?", "11\r");
     session.wait_for("11 abort");
     session.press(":retry aborted\r");
@@ -116,7 +117,7 @@ fn a_watcher_has_no_question_to_answer() {
         session.press(key);
         session.wait_for("read-only");
         session.press_for("2", "worst first");
-        session.press_for("gg1", "T detail");
+        session.press_for("gg1", "web60");
     }
     session.press_for("?", "not now: read-only");
     session.stop();
@@ -128,74 +129,75 @@ fn next(seed: &mut u64) -> u64 {
     *seed >> 33
 }
 
+/// What is typed by chance. All that is a yes is left out: y, and the enter after a number or a name.
+const WORDS: &[&str] = &[
+    "a",
+    "A",
+    "q",
+    "Q",
+    "\x03",
+    "\x1a",
+    "p",
+    "/",
+    ":",
+    "abort ",
+    "x",
+    "j",
+    "k",
+    "l",
+    "h",
+    "L",
+    "G",
+    "gg",
+    "v",
+    "*",
+    " ",
+    "z",
+    "\t",
+    "\x1b",
+    "\x1b[A",
+    "\x1b[200~y\rrehearsal-1\r\x1b[201~",
+    "\x1b[<0;5;9M",
+    "\x1b[M !!",
+    "\x1b[1;5C",
+    "\x1b]0;x\x07",
+    "é",
+    "🦀",
+    "\u{0}",
+    "\x1b[",
+    "1",
+    "2",
+    "3",
+    "4",
+    "5",
+    "6",
+    "t",
+    "T",
+    "b",
+    "s",
+    "S",
+    "f",
+    "n",
+    "N",
+    "?",
+    "\x7f",
+    "\x15",
+    "+",
+    "-",
+    "~[",
+    "\x0c",
+];
+
 /// `ROOKERY_RANDOM_SECONDS` makes it longer; a minute is some thousand keys.
 #[test]
 fn whatever_is_typed_nothing_breaks_and_nothing_is_aborted_that_was_not_confirmed() {
     let seconds = std::env::var("ROOKERY_RANDOM_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(3);
     let mut session = Session::rehearsal((30, 100), &[]);
-    // All that is a yes is left out: y, and the enter after a number or a name.
-    let words = [
-        "a",
-        "A",
-        "q",
-        "Q",
-        "\x03",
-        "\x1a",
-        "p",
-        "/",
-        ":",
-        "abort ",
-        "x",
-        "j",
-        "k",
-        "l",
-        "h",
-        "L",
-        "G",
-        "gg",
-        "v",
-        "*",
-        " ",
-        "z",
-        "\t",
-        "\x1b",
-        "\x1b[A",
-        "\x1b[200~y\rrehearsal-1\r\x1b[201~",
-        "\x1b[<0;5;9M",
-        "\x1b[M !!",
-        "\x1b[1;5C",
-        "\x1b]0;x\x07",
-        "é",
-        "🦀",
-        "\u{0}",
-        "\x1b[",
-        "1",
-        "2",
-        "3",
-        "4",
-        "5",
-        "6",
-        "t",
-        "T",
-        "b",
-        "s",
-        "S",
-        "f",
-        "n",
-        "N",
-        "?",
-        "\x7f",
-        "\x15",
-        "+",
-        "-",
-        "~[",
-        "\x0c",
-    ];
     let mut seed = 42;
     let until = std::time::Instant::now() + std::time::Duration::from_secs(seconds);
     while std::time::Instant::now() < until {
         for _ in 0..20 {
-            let word = words[next(&mut seed) as usize % words.len()];
+            let word = WORDS[next(&mut seed) as usize % WORDS.len()];
             session.press(word);
         }
         let (rows, columns) = (1 + next(&mut seed) % 60, 1 + next(&mut seed) % 200);

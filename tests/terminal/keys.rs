@@ -53,9 +53,9 @@ fn every_view_has_a_number_and_tab_goes_round_them() {
         ("4", "the seeder is up"),
         ("5", "History"),
         ("6", "Log of web"),
-        ("\t", "T detail"),
+        ("\t", "web60"),
         ("\t", "worst first"),
-        ("\x1b[Z", "T detail"),
+        ("\x1b[Z", "web60"),
         ("\x1b[Z", "Log of web"),
     ] {
         session.press_for(key, text);
@@ -231,7 +231,7 @@ fn l_opens_the_log_and_on_the_map_capital_l_does() {
     session.press("ggn");
     session.press_for("L", "Log of web");
     session.wait_for("failed: ");
-    session.press_for("\x1b", "R retry all failed");
+    session.press_for("\x1b", "web60");
     session.press_for("\r", "Last words");
     session.press_for("l", "Log of web");
     session.press_for("\x1b", "Last words");
@@ -252,7 +252,7 @@ fn what_is_copied_goes_to_the_clipboard_and_is_shown() {
     session.press("3");
     session.press_for("Y", "any key closes this");
     session.wait_for("free space on the host");
-    session.press_for("1", "T detail");
+    session.press_for("1", "web60");
     session.stop();
 }
 

@@ -62,12 +62,11 @@ impl Inside<'_> {
         let line =
             format!("exec env HOME={} LANG=C.UTF-8 {rookery} rehearse {scenario}", inside.folder.path().display());
         let (columns, rows) = (columns.to_string(), rows.to_string());
-        let started = match program {
-            "tmux" => inside.tmux(&["-u", "new-session", "-d", "-x", &columns, "-y", &rows, &line]),
-            _ => {
-                let sized = format!("stty cols {columns} rows {rows}; {line}");
-                inside.screen(&["-U", "-d", "-m", "sh", "-c", &sized])
-            }
+        let started = if program == "tmux" {
+            inside.tmux(&["-u", "new-session", "-d", "-x", &columns, "-y", &rows, &line])
+        } else {
+            let sized = format!("stty cols {columns} rows {rows}; {line}");
+            inside.screen(&["-U", "-d", "-m", "sh", "-c", &sized])
         };
         assert!(started.status.success(), "{started:?}");
         inside.wait_for("6 failed");
@@ -91,14 +90,12 @@ impl Inside<'_> {
     }
 
     fn text(&self) -> String {
-        match self.program {
-            "tmux" => String::from_utf8_lossy(&self.tmux(&["capture-pane", "-p"]).stdout).into_owned(),
-            _ => {
-                let copy = self.folder.path().join("hardcopy");
-                self.screen(&["-X", "hardcopy", copy.to_str().expect("a plain path")]);
-                read(&copy)
-            }
+        if self.program == "tmux" {
+            return String::from_utf8_lossy(&self.tmux(&["capture-pane", "-p"]).stdout).into_owned();
         }
+        let copy = self.folder.path().join("hardcopy");
+        self.screen(&["-X", "hardcopy", copy.to_str().expect("a plain path")]);
+        read(&copy)
     }
 
     fn press(&self, keys: &str) {
@@ -151,5 +148,5 @@ fn in_gnu_screen_the_console_is_whole_and_takes_its_keys() {
     screen.press("r");
     screen.wait_for("retrying 4 hosts");
     screen.press("1");
-    screen.wait_for("T detail");
+    screen.wait_for("web60");
 }

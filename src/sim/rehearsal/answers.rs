@@ -96,7 +96,8 @@ impl Rehearsal {
                 }
                 self.say(number, (40, 400), Status::Stopped { left_behind: Vec::new() });
             }
-            Order::Pack(_) | Order::Data { .. } | Order::Peers { .. } => {}
+            // No policy of a rehearsal packs, holds or checks anything.
+            Order::Pack(_) | Order::Data { .. } | Order::Peers { .. } | Order::Place | Order::Check(_) => {}
         }
     }
 
