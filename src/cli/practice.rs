@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::args::RehearseArgs;
 use super::exit::{Ended, Ending, Exit, Or};
-use super::report;
 use super::run::{self, Shown};
 use super::{out, settings, theme};
 use crate::base::Instant;
@@ -65,7 +64,7 @@ impl<'a> Stage<'a> {
             themes: theme::names(),
             keymap: self.settings.keymap,
             access: if self.args.show.read_only { Access::Watcher } else { Access::Operator },
-            operator: report::operator(),
+            operator: run::operator(),
             columns,
             rows,
         };

@@ -28,7 +28,7 @@ pub use filter::Labels;
 pub use io::{Effect, Key, KeyCode, KeyError, LastScreen, Leave, Msg, Progress, Signal};
 pub use keymap::{Act, Binding, Keymap, Motion, Section, Verb};
 pub use model::{Access, Density, Model, Setup, Sort, View};
-pub use settings::{Settings, SettingsOf, ThemeChoice};
+pub use settings::{OnHangup, Settings, SettingsOf, ThemeChoice};
 pub use theme::{BUILTIN, ColorChoice, ColorDepth, Glyphs, Measure, Scope, TerminalEnv, Theme, Variant};
 pub use update::update;
 pub use view::view;

@@ -35,6 +35,8 @@ pub struct Settings {
     pub fps: Option<u16>,
     /// Whether the mouse selects hosts.
     pub mouse: Option<bool>,
+    /// What the run does when the terminal goes away.
+    pub on_hangup: Option<OnHangup>,
     /// A command that is run at the first failure and at the end of a run: the program and its arguments.
     pub notify: Vec<String>,
 }
@@ -53,6 +55,16 @@ pub enum ThemeChoice {
     },
 }
 
+/// What a run does when its terminal goes away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnHangup {
+    /// It goes on to its end without one.
+    #[default]
+    Continue,
+    /// It is aborted and cleaned up.
+    Abort,
+}
+
 /// Whose settings a file has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SettingsOf {
@@ -64,7 +76,7 @@ pub enum SettingsOf {
 
 type Value<'a> = Spanned<DeValue<'a>>;
 
-const KNOWN: [&str; 8] = ["theme", "color", "ascii", "fps", "mouse", "probe", "notify", "keys"];
+const KNOWN: [&str; 9] = ["theme", "color", "ascii", "fps", "mouse", "probe", "on_hangup", "notify", "keys"];
 
 impl Settings {
     /// Reads settings. `place` is what mistakes name as their file.
@@ -115,6 +127,7 @@ impl Reader<'_> {
         for (key, value) in table {
             match key.get_ref().as_ref() {
                 "theme" => settings.theme = self.theme(value),
+                "on_hangup" => settings.on_hangup = self.on_hangup(value),
                 "probe" => settings.probe = self.switch(value),
                 "notify" if self.whose == SettingsOf::Project => {
                     let why = "`notify` names a program that is run: only your own config.toml may do that";
@@ -259,6 +272,17 @@ impl Reader<'_> {
         switch
     }
 
+    fn on_hangup(&mut self, value: &Value<'_>) -> Option<OnHangup> {
+        match value.get_ref().as_str() {
+            Some("continue") => Some(OnHangup::Continue),
+            Some("abort") => Some(OnHangup::Abort),
+            Some(_) | None => {
+                self.expected(value, "`continue` or `abort`");
+                None
+            }
+        }
+    }
+
     fn fps(&mut self, value: &Value<'_>) -> Option<u16> {
         let number = value.get_ref().as_integer().and_then(|number| number.as_str().parse().ok());
         let number = number.filter(|fps| (1..=60).contains(fps));
@@ -332,6 +356,7 @@ mod tests {
             ("fps = 0\n", "1:7: expected frames a second, 1 to 60"),
             ("color = \"lots\"\n", "1:9: unknown colour choice `lots`"),
             ("theme = \n", "1:9: "),
+            ("on_hangup = \"stop\"\n", "1:13: expected `continue` or `abort`"),
             ("theme = 3\n", "1:9: expected a theme, or `{ dark"),
             ("theme = { dark = \"nord\" }\n", "1:9: expected a theme for `dark` and one for `light`"),
         ];

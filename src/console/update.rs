@@ -44,8 +44,11 @@ pub fn update(model: &mut Model, now: Instant, msg: Msg) -> Vec<Effect> {
         }
         Msg::SettingsChanged(Ok(settings)) => follow_settings(model, *settings, &mut effects),
         Msg::SettingsChanged(Err(problem)) => {
+            // The folder is known to whoever has just saved there, and the reason has to fit.
             let line = problem.lines().next().unwrap_or_default();
-            model.say(Urgency::Warning, format!("the settings stay as they were: {line}"));
+            let (place, why) = line.split_once(": ").unwrap_or((line, ""));
+            let file = place.rsplit('/').next().unwrap_or(place);
+            model.say(Urgency::Warning, format!("settings kept as they were: {file}: {why}"));
         }
         Msg::ReportWritten(Ok(path)) => model.say(Urgency::Info, format!("report: {path}")),
         Msg::LoginEnded(Ok(())) => {}

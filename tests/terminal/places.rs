@@ -12,7 +12,7 @@ fn small_usual_and_large_terminals_show_the_fleet() {
     for (size, texts) in [
         ((15, 60), &["6 failed", "web01"][..]),
         ((24, 80), &["6 failed", "seeder up", "web60"]),
-        ((60, 200), &["6 failed", "ETA last", "by ", "web60"]),
+        ((60, 200), &["6 failed", "ETA last", "web60"]),
     ] {
         let mut session = Session::rehearsal(size, &[]);
         for text in texts {

@@ -34,8 +34,8 @@ fn a_rehearsal_is_practised_on_as_a_run_is_and_leaves_nothing() {
     session.wait_for("3 × disk full");
     session.press("r");
     session.wait_for("30/30 done");
+    session.wait_for("all settled");
     session.press("q");
-    session.leave();
     assert_eq!(session.end(), 0, "{}", session.screen());
     session.wait_for("rehearsed: 30 of 30 done, 0 failed");
     session.assert_tidy();

@@ -36,7 +36,12 @@ fn status(model: &Model, theme: &Theme, frame: &mut Frame<'_>, row: Rect, parts:
     // What is said now goes before what was chosen: choices that do not matter make room.
     let wanted = Span::raw(words.as_str()).width() + usize::from(!words.is_empty()) * 3;
     let width = usize::from(row.width);
-    let (side, side_width) = choices(model, theme, parts).line(width.saturating_sub(wanted));
+    let (mut side, mut side_width) = choices(model, theme, parts).line(width.saturating_sub(wanted));
+    let (told, told_width) = chosen(model, theme).line(width * 2 / 5);
+    if side_width < told_width {
+        // Which hosts are shown and marked is told whatever else there is to say.
+        (side, side_width) = (told, told_width);
+    }
     let room = width.saturating_sub(side_width + usize::from(side_width > 0) * 2);
     let words = text::begin(theme, &format!(" {words}"), room);
     let buffer = frame.buffer_mut();
@@ -154,10 +159,10 @@ fn waits(model: &Model) -> Option<String> {
     }
 }
 
-/// What the operator chose: filter, marks, order, detail.
-fn choices<'a>(model: &Model, theme: &Theme, parts: &Parts) -> Fields<'a> {
+/// Which hosts the operator chose: filter, range, marks.
+fn chosen<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
     let mut fields = Fields::default();
-    let (strong, muted) = (theme.scope(Scope::Prompt), theme.scope(Scope::Muted));
+    let strong = theme.scope(Scope::Prompt);
     if !model.filter.is_empty() {
         let hits = model.shown().hosts().iter().filter(|host| model.passes(host)).count();
         let text = text::fit(theme, model.filter.text(), 30);
@@ -176,6 +181,13 @@ fn choices<'a>(model: &Model, theme: &Theme, parts: &Parts) -> Fields<'a> {
         let hidden = if unseen > 0 { format!(", {unseen} hidden") } else { String::new() };
         fields.text(9, format!("{} marked{hidden}", model.marks.len()), theme.scope(Scope::Mark));
     }
+    fields
+}
+
+/// All that the operator chose: these, order, detail.
+fn choices<'a>(model: &Model, theme: &Theme, parts: &Parts) -> Fields<'a> {
+    let mut fields = chosen(model, theme);
+    let (strong, muted) = (theme.scope(Scope::Prompt), theme.scope(Scope::Muted));
     match model.view {
         View::Table => {
             let turned = if model.reversed { ", reversed" } else { "" };

@@ -11,11 +11,11 @@ use super::pacer::Pacer;
 use super::{Crew, Finished, headless, signals};
 use crate::base::Instant;
 use crate::console::{
-    Effect, LastScreen, Leave, Model, Msg, Progress, Settings, Signal, TerminalEnv, Theme, update, view,
+    Effect, LastScreen, Leave, Model, Msg, OnHangup, Progress, Settings, Signal, TerminalEnv, Theme, update, view,
 };
 use crate::driver::terminal::{Listener, Mouse, Terminal, hush, listen};
 use crate::inventory::HostId;
-use crate::rollout::{Input, Rollout, Summary};
+use crate::rollout::{Action, Input, Rollout, Summary};
 
 /// Messages taken before a frame is drawn, so that a flood of statuses never starves the screen.
 const DRAIN_MAX: usize = 512;
@@ -63,6 +63,8 @@ pub struct Display<'a> {
     pub mouse: Mouse,
     /// The program, with its first arguments, that is told of failures and of the end; empty: none.
     pub notify: Vec<String>,
+    /// What the run does when the terminal goes away.
+    pub on_hangup: OnHangup,
     /// How a host is logged in to.
     pub login: Box<LoginSource<'a>>,
 }
@@ -117,21 +119,31 @@ pub fn show(mut model: Model, crew: &mut Crew, display: Display<'_>) -> io::Resu
         Leave::Ended | Leave::Uncleaned { .. } => Ok(Finished { summary, signal: None }),
         Leave::Signal(Signal::Hangup) => {
             hush();
+            let on_hangup = stage.display.on_hangup;
             drop(stage);
-            Ok(carry_on(model, crew, Signal::Hangup, summary))
+            Ok(carry_on(model, crew, (Signal::Hangup, on_hangup), summary))
         }
         Leave::Signal(signal) => {
             drop(stage);
-            Ok(carry_on(model, crew, signal, summary))
+            Ok(carry_on(model, crew, (signal, OnHangup::Continue), summary))
         }
     }
 }
 
-fn carry_on(model: Model, crew: &mut Crew, signal: Signal, summary: Option<Summary>) -> Finished {
-    match summary {
-        Some(summary) => Finished { summary: Some(summary), signal: Some(signal) },
-        None => headless(&mut model.into_rollout(), crew, Some(signal)),
+fn carry_on(
+    model: Model,
+    crew: &mut Crew,
+    (signal, on_hangup): (Signal, OnHangup),
+    summary: Option<Summary>,
+) -> Finished {
+    if let Some(summary) = summary {
+        return Finished { summary: Some(summary), signal: Some(signal) };
     }
+    let mut rollout = model.into_rollout();
+    if on_hangup == OnHangup::Abort {
+        rollout.handle_input(crew.now(), Input::Operator(Action::AbortRun));
+    }
+    headless(&mut rollout, crew, Some(signal))
 }
 
 /// The screen and when it was drawn.
