@@ -12,7 +12,7 @@ use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system}
 use tempfile::TempDir;
 
 /// Longest wait for anything.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(25);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How long a dialog takes no answer, with some to spare: pressing earlier must do nothing.
 const GUARD: Duration = Duration::from_millis(450);
