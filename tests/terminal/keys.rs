@@ -50,7 +50,7 @@ fn every_view_has_a_number_and_tab_goes_round_them() {
     for (key, text) in [
         ("2", "host   state"),
         ("3", "4 × disk full"),
-        ("4", "the seeder is up"),
+        ("4", "g g oldest"),
         ("5", "History"),
         ("6", "Log of web"),
         ("\t", "web60"),
@@ -111,8 +111,9 @@ fn a_command_is_completed_remembered_and_carried_out() {
     session.press_for(":host web33\r", "web33");
     session.press_for(":nonsense\r", "no command `nonsense`");
     session.press_for(":\x1b[A", "nonsense");
-    session.press_for("\x1b[A", "host web33");
+    session.press_for("\x1b[A", ":host web33");
     session.press("\x1b");
+    session.wait_without(":host web33");
     session.press_for(":group rack\r", "r02");
     session.press_for(":mark failed\r", "6 marked");
     session.stop();
@@ -285,8 +286,8 @@ fn events_are_filtered_and_tell_what_the_operator_did() {
     session.press_for("p", "PAUSED");
     session.press_for("4", "> pause");
     session.press("/operator\r");
-    session.wait_without("fetching");
-    session.wait_for("pause");
+    session.wait_without("web59");
+    session.wait_for("> pause");
     session.press_for("gg", "g g oldest");
     session.stop();
 }

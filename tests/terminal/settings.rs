@@ -90,7 +90,7 @@ fn a_terminal_that_answers_late_types_nothing() {
     session.press("\x1b");
     session.wait_without("retry every failed");
     assert!(!session.screen().contains("2b2b"), "{}", session.screen());
-    session.press_for("4", "the seeder is up");
+    session.press_for("4", "g g oldest");
     assert!(!session.screen().contains("operator"), "{}", session.screen());
     session.stop();
 }
