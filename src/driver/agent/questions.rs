@@ -1,15 +1,14 @@
 //! `probe`: questions about ports and ways, a line each on stdin, a line each in answer.
 //!
 //! `listen ADDR FIRST LAST` takes the first free port and lets anybody knock until the end; `reach ADDR:PORT` knocks.
-//! Nothing is written to a disk, and nothing is sent to whoever knocks.
+//! Nothing is written to a disk, and nothing is sent to whoever knocks. One question at a time is all there is to do, so
+//! that nothing here is asynchronous.
 
-use std::io::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::io::{BufRead, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::str::FromStr;
+use std::thread;
 use std::time::Duration;
-
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines, Stdin, Take};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::control::PortRange;
 use crate::driver::peers::{bind_first_free, own_or_any};
@@ -27,60 +26,56 @@ const LIFE_MAX: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Answers until there are no more questions.
-pub(super) async fn answer() -> u8 {
-    let mut questions = BufReader::new(tokio::io::stdin().take(QUESTIONS_MAX)).lines();
-    let until = Instant::now() + LIFE_MAX;
-    while let Some(question) = next(&mut questions, until).await {
-        let answer = match question.split(' ').collect::<Vec<_>>().as_slice() {
-            ["listen", address, first, last] => listen(address, first, last),
-            ["reach", address] => reach(address).await,
-            _ => Err(format!("not understood: {question}")),
+pub(super) fn answer() -> u8 {
+    thread::spawn(|| {
+        thread::sleep(LIFE_MAX);
+        std::process::exit(1);
+    });
+    for question in std::io::stdin().lock().take(QUESTIONS_MAX).lines() {
+        let Ok(question) = question else { return 1 };
+        let mut words = question.split(' ');
+        let answer = match words.next() {
+            Some("listen") => listen(&mut words),
+            Some("reach") => reach(&mut words),
+            Some(_) | None => Err("not understood".to_owned()),
         };
-        let said = match answer {
-            Ok(answer) => format!("@rookery yes {answer}\n"),
-            Err(why) => format!("@rookery no {why}\n"),
-        };
+        let (yes, text) = answer.map_or_else(|why| ("no", why), |text| ("yes", text));
         let mut out = std::io::stdout();
-        if out.write_all(said.as_bytes()).and_then(|()| out.flush()).is_err() {
+        if writeln!(out, "@rookery {yes} {text}").and_then(|()| out.flush()).is_err() {
             return 1;
         }
     }
     0
 }
 
-async fn next(questions: &mut Lines<BufReader<Take<Stdin>>>, until: Instant) -> Option<String> {
-    timeout_at(until, questions.next_line()).await.ok()?.ok()?
-}
-
-fn listen(address: &str, first: &str, last: &str) -> Result<String, String> {
-    let bind: IpAddr = parse(address)?;
-    let ports = PortRange { first: parse(first)?, last: parse(last)? };
-    let listener = bind_first_free(own_or_any(bind), ports).map_err(|failure| failure.to_string())?;
-    let port = listener.local_addr().map_err(|error| error.to_string())?.port();
-    tokio::spawn(welcome(listener));
+fn listen<'a>(words: &mut impl Iterator<Item = &'a str>) -> Result<String, String> {
+    let bind: IpAddr = next(words)?;
+    let ports = PortRange { first: next(words)?, last: next(words)? };
+    let bound = bind_first_free(own_or_any(bind), ports).map_err(|failure| failure.to_string())?;
+    let told = |error: std::io::Error| error.to_string();
+    let listener = bound.into_std().map_err(told)?;
+    listener.set_nonblocking(false).map_err(told)?;
+    let port = listener.local_addr().map_err(told)?.port();
+    thread::spawn(move || welcome(&listener));
     Ok(port.to_string())
 }
 
 /// Takes connections, and ends each at once.
-async fn welcome(listener: TcpListener) {
+fn welcome(listener: &TcpListener) {
     loop {
-        if listener.accept().await.is_err() {
-            tokio::time::sleep(PAUSE).await;
+        if listener.accept().is_err() {
+            thread::sleep(PAUSE);
         }
     }
 }
 
-async fn reach(address: &str) -> Result<String, String> {
-    let address: SocketAddr = parse(address)?;
-    match timeout(KNOCK_MAX, TcpStream::connect(address)).await {
-        Ok(Ok(_)) => Ok(address.to_string()),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("no answer within {} s", KNOCK_MAX.as_secs())),
-    }
+fn reach<'a>(words: &mut impl Iterator<Item = &'a str>) -> Result<String, String> {
+    let address: SocketAddr = next(words)?;
+    TcpStream::connect_timeout(&address, KNOCK_MAX).map(|_| address.to_string()).map_err(|error| error.to_string())
 }
 
-fn parse<T: std::str::FromStr>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|_unparsed| format!("`{text}` is not understood"))
+fn next<'a, T: FromStr>(words: &mut impl Iterator<Item = &'a str>) -> Result<T, String> {
+    words.next().and_then(|word| word.parse().ok()).ok_or_else(|| "not understood".to_owned())
 }
 
 #[cfg(test)]
@@ -89,12 +84,12 @@ mod tests {
 
     #[tokio::test]
     async fn who_listens_can_be_reached_and_who_does_not_cannot() {
-        let port = listen("127.0.0.1", "0", "0").unwrap();
-        assert!(reach(&format!("127.0.0.1:{port}")).await.is_ok());
-        let taken = listen("127.0.0.1", &port, &port).unwrap_err();
+        let port = listen(&mut "127.0.0.1 0 0".split(' ')).unwrap();
+        assert!(reach(&mut [format!("127.0.0.1:{port}").as_str()].into_iter()).is_ok());
+        let taken = listen(&mut ["127.0.0.1", &port, &port].into_iter()).unwrap_err();
         assert!(taken.contains("no free port"), "{taken}");
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let refused = reach(&free.to_string()).await.unwrap_err();
+        let refused = reach(&mut [free.to_string().as_str()].into_iter()).unwrap_err();
         assert!(refused.contains("refused"), "{refused}");
     }
 }
