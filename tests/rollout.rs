@@ -24,7 +24,9 @@ use fleet::{Fault, Fleet, asking, config, host, listener, pack_order, plan, plan
 use rookery::base::{ByteCount, ByteRate, Sha256Digest};
 use rookery::control::{AgentFailure, Order, Status};
 use rookery::inventory::{HostId, Place};
-use rookery::rollout::{Action, Caps, Config, Failure, Input, Notice, Outcome, Source, Stage, StateName, StationState};
+use rookery::rollout::{
+    Action, Caps, Config, Failure, Input, Notice, Outcome, Source, Stage, StateName, Station, StationState,
+};
 
 #[test]
 fn three_hosts_are_done_and_nothing_is_left() {
@@ -336,6 +338,16 @@ fn a_stall_has_a_reason_and_becomes_a_failure() {
     let summary = fleet.run();
     assert!(matches!(summary.failed[0].1, Failure::Stalled { after, .. } if after >= config().stall_failed_after));
     assert!(summary.elapsed < Duration::from_secs(240));
+}
+
+#[test]
+fn a_host_without_a_way_to_anybody_fails_soon_and_names_whom_it_does_not_reach() {
+    let mut fleet = Fleet::of(4).fault(host(2), Fault::StopsAt(0));
+    let summary = fleet.run();
+    let Failure::NoWay { station: Station::Seeder, address, .. } = &summary.failed[0].1 else { panic!("{summary:?}") };
+    assert_eq!(Some(*address), fleet.rollout.host(HostId(0)).unwrap().listening);
+    assert_eq!((summary.failed.len(), summary.counts.of(StateName::Done)), (1, 3));
+    assert!(summary.elapsed < Duration::from_secs(60), "{:?}", summary.elapsed);
 }
 
 #[test]

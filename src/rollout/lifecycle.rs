@@ -313,7 +313,9 @@ impl Rollout {
                 Some(record.advanced.unwrap_or(session.since).max(session.since) + config.stalled_after)
             }
             HostState::Stalled { since, .. } => {
-                Some((*since + config.stall_failed_after).max(session.since + config.stalled_after))
+                let far = self.out_of_reach(slot).is_some();
+                let most = if far { config.no_way_after } else { config.stall_failed_after };
+                Some((*since + most).max(session.since + config.stalled_after))
             }
             HostState::Verifying | HostState::Unpacking => self.delivery_due(slot),
             HostState::Done { .. }

@@ -181,7 +181,7 @@ impl Rollout {
     }
 
     /// A place's address as another place sees it.
-    fn seen(&self, from: Slot, of: Slot) -> Option<IpAddr> {
+    pub(super) fn seen(&self, from: Slot, of: Slot) -> Option<IpAddr> {
         let localhost = IpAddr::V4(Ipv4Addr::LOCALHOST);
         if of != self.console() {
             return self.sessions[of.0].address();

@@ -139,6 +139,8 @@ pub struct Config {
     pub stalled_after: Duration,
     /// A stall this long is a failure.
     pub stall_failed_after: Duration,
+    /// A stall of a host that met neither tracker nor any other host is a failure this early.
+    pub no_way_after: Duration,
     /// From the connection to the agent's first word (the driver has finer deadlines of its own).
     pub bootstrap_max: Duration,
     /// From the order to serve to the agent in the swarm; hashing what is there takes time.
@@ -181,6 +183,7 @@ impl Default for Config {
             backoff_max: Duration::from_secs(30),
             stalled_after: Duration::from_secs(14),
             stall_failed_after: Duration::from_secs(180),
+            no_way_after: Duration::from_secs(30),
             bootstrap_max: Duration::from_secs(180),
             serve_max: Duration::from_secs(600),
             deliver_max: Duration::from_secs(1800),

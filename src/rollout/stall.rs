@@ -2,8 +2,9 @@
 
 use super::machine::Rollout;
 use super::session::{Link, Slot};
-use super::{Failure, HostState, Stall};
+use super::{Failure, HostState, Stall, Station};
 use crate::control::TrackerHealth;
+use std::net::SocketAddr;
 
 impl Rollout {
     /// No new piece for a while.
@@ -16,6 +17,10 @@ impl Rollout {
     /// The stall lasts too long, unless the host has all there is and the seeder is at work.
     pub(super) fn give_up_stalled(&mut self, slot: Slot) {
         let HostState::Stalled { since, .. } = self.records[slot.0].state else { return };
+        if let Some(address) = self.out_of_reach(slot) {
+            let why = format!("nor the tracker nor any other host, in {} s", self.now.since(since).as_secs());
+            return self.drop_and_fail(slot, Failure::NoWay { station: Station::Seeder, address, why });
+        }
         if self.waits_for_seeder(slot) {
             self.sessions[slot.0].since = self.now;
             return self.rearm(slot);
@@ -29,7 +34,18 @@ impl Rollout {
         let now_because = self.stall_reason(slot);
         if let HostState::Stalled { reason, .. } = &mut self.records[slot.0].state {
             *reason = now_because;
+            self.rearm(slot);
         }
+    }
+
+    /// Where the seeder listens, as a host knows it that has met nobody at all: it, the tracker and this machine are at
+    /// work, so that waiting longer brings nothing.
+    pub(super) fn out_of_reach(&self, slot: Slot) -> Option<SocketAddr> {
+        let (seeder, record) = (self.seeder.slot, &self.records[slot.0]);
+        let met_nobody = self.stall_reason(slot) == Stall::TrackerSilent && record.progress.bytes_down.0 == 0;
+        let at_work = self.tracker.alive && self.sessions[seeder.0].serving && slot != seeder;
+        let port = self.records[seeder.0].listening.filter(|_| met_nobody && at_work)?.port();
+        self.seen(slot, seeder).map(|address| SocketAddr::new(address, port))
     }
 
     fn waits_for_seeder(&self, slot: Slot) -> bool {

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rookery::base::{Bitfield, ByteCount, Instant, PieceIndex};
-use rookery::control::{AgentFailure, DataSource, Order, PROTOCOL, Placing, Progress, ServeOrder, ServeRole, Status};
+use rookery::control::{
+    AgentFailure, DataSource, Order, PROTOCOL, Placing, Progress, ServeOrder, ServeRole, Status, TrackerHealth,
+};
 use rookery::inventory::{HostId, Place};
 use rookery::rollout::{
     Action, BootStep, Config, Failure, HostFacts, Input, Notice, Output, Plan, Rollout, StateName, Summary,
@@ -30,7 +32,7 @@ pub(crate) enum Fault {
     DiskFull,
     /// The agent dies once it has that many pieces, so many times.
     DiesAt(u32, u32),
-    /// The agent gets no piece past that many, until [`Fleet::mend`].
+    /// The agent gets no piece past that many, until [`Fleet::mend`]; at 0 it reaches nobody but this machine.
     StopsAt(u32),
     /// Neither the connection nor an order is answered.
     Mute,
@@ -429,7 +431,9 @@ impl Fleet {
         if !new.is_empty() || ticks.is_multiple_of(50) {
             let completed = new.iter().map(|piece| (piece.0, 1)).collect();
             let bytes_down = ByteCount(u64::from(count) * 65_536);
-            let progress = Progress { pieces: count, completed, bytes_down, peers: 3, ..Progress::default() };
+            let alone = limit == Some(0);
+            let (peers, tracker) = if alone { (0, TrackerHealth::Silent) } else { (3, TrackerHealth::Unknown) };
+            let progress = Progress { pieces: count, completed, bytes_down, peers, tracker, ..Progress::default() };
             if let Some(bytes) = pushed {
                 self.give(Input::Pushed { at, attempt, bytes });
             }
