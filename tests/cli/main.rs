@@ -3,6 +3,7 @@
 #![cfg(feature = "console")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod check;
 mod desk;
 mod fleet;
 mod interrupt;
