@@ -47,11 +47,11 @@ async fn fan_out(path: &Path, fanout: usize, hold: Duration) {
             Ok::<_, String>(session)
         });
     }
-    let (mut held, mut failed) = (Vec::new(), 0);
+    let (mut sessions, mut failed) = (Vec::new(), 0);
     while let Some(done) = tasks.join_next().await {
         match done.expect("no task panics") {
             Ok(session) if hold.is_zero() => drop(session),
-            Ok(session) => held.push(session),
+            Ok(session) => sessions.push(session),
             Err(why) => {
                 failed += 1;
                 if failed <= 3 {
@@ -63,8 +63,8 @@ async fn fan_out(path: &Path, fanout: usize, hold: Duration) {
     println!("done in {:.2} s, {failed} failed, {}", began.elapsed().as_secs_f64(), cost());
     if !hold.is_zero() {
         tokio::time::sleep(hold).await;
-        let alive = held.iter().filter(|session| !session.is_closed()).count();
-        println!("held {alive} of {} for {} s, {}", held.len(), hold.as_secs(), cost());
+        let alive = sessions.iter().filter(|session| !session.is_closed()).count();
+        println!("held {alive} of {} for {} s, {}", sessions.len(), hold.as_secs(), cost());
     }
 }
 

@@ -88,7 +88,7 @@ mod tests {
         assert!(reach(&mut [format!("127.0.0.1:{port}").as_str()].into_iter()).is_ok());
         let taken = listen(&mut ["127.0.0.1", &port, &port].into_iter()).unwrap_err();
         assert!(taken.contains("no free port"), "{taken}");
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let refused = reach(&mut [free.to_string().as_str()].into_iter()).unwrap_err();
         assert!(refused.contains("refused"), "{refused}");
     }
