@@ -127,7 +127,7 @@ fn control_frames_written_and_read(bencher: Bencher<'_, '_>) {
         let mut codec = Codec::clean();
         let mut read = 0;
         for _ in 0..1000 {
-            let (head, bulk) = encode(divan::black_box(&status));
+            let (head, bulk) = encode(1, divan::black_box(&status));
             codec.push(&head);
             codec.push(&bulk);
             while let Ok(Some(status)) = codec.poll::<Status>() {

@@ -137,15 +137,17 @@ fn obeys<T: Carried + PartialEq + Debug>(start: fn() -> Codec, stream: &[u8], cu
     let whole = decode::<T>(start(), [stream]);
     assert_eq!(whole, decode(start(), cut(stream, cuts)), "a cut changed what was received");
     let mut written = Vec::new();
-    for value in &whole.0 {
-        let (head, bulk) = encode(value);
+    for (number, value) in &whole.0 {
+        let (head, bulk) = encode(*number, value);
         written.extend_from_slice(&head);
         written.extend_from_slice(&bulk);
     }
     assert_eq!(decode(Codec::clean(), [&written[..]]), (whole.0, None));
 }
 
-fn decode<'a, T: Carried>(mut codec: Codec, parts: impl IntoIterator<Item = &'a [u8]>) -> (Vec<T>, Option<CodecError>) {
+type Found<T> = (Vec<(u64, T)>, Option<CodecError>);
+
+fn decode<'a, T: Carried>(mut codec: Codec, parts: impl IntoIterator<Item = &'a [u8]>) -> Found<T> {
     let mut found = Vec::new();
     for part in parts {
         codec.push(part);

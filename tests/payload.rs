@@ -362,7 +362,7 @@ fn a_full_disk_is_told_apart_and_leaves_no_release() {
     let PackError::Read(ReadError::File(error)) = error else { panic!("{error}") };
     assert_eq!(error.source.kind(), io::ErrorKind::StorageFull);
     assert!(!out.exists());
-    assert!(workspace.remove("run-1", Some(hash)).is_empty());
+    assert!(workspace.remove(&["run-1"], &[hash], None).is_empty());
     assert_eq!(fs::read_dir(disk.folder.path()).unwrap().count(), 0);
 }
 
@@ -378,7 +378,7 @@ fn from_source_to_place() {
     assert_eq!(look(), release::ReleaseState::Absent);
     let placed = release::place(&stage, &destination, "v1").unwrap();
     assert_eq!(look(), release::ReleaseState::Same);
-    assert!(workspace.remove("run-1", None).is_empty());
+    assert!(workspace.remove(&["run-1"], &[], None).is_empty());
     assert_eq!(fs::read_dir(&destination).unwrap().count(), 1);
     rookery::payload::remove_tree(&placed).unwrap();
 }

@@ -15,7 +15,7 @@ use rookery::announce::{
 use rookery::base::{
     Bitfield, Block, ByteCount, ByteRate, InfoHash, Layout, PeerId, PieceIndex, Sha1Digest, Zone, check_bencode,
 };
-use rookery::control::{self, Codec, Order, Progress, Status, TrackerHealth};
+use rookery::control::{self, Attached, Codec, Mark, Order, Progress, Status, TrackerHealth};
 use rookery::metainfo::{Info, Metainfo};
 use rookery::wire::{ExtensionHandshake, Framer, Handshake, Message, Received};
 
@@ -193,6 +193,11 @@ fn status() -> impl Strategy<Value = Status> {
         })),
         Just(Status::Verifying),
         ".{0,60}".prop_map(|text| Status::Note { text }),
+        (any::<u64>(), any::<u64>(), any::<u32>()).prop_map(|(instance, taken, pid)| Status::Attached(Attached {
+            instance,
+            taken,
+            pid
+        })),
         vec(".{0,20}", 0..4).prop_map(|left_behind| Status::Stopped { left_behind }),
     ]
 }
@@ -207,6 +212,9 @@ fn order() -> impl Strategy<Value = Order> {
         (any::<u64>(), any::<u64>())
             .prop_map(|(up, down)| Order::Limits { max_upload: ByteRate(up), max_download: ByteRate(down) }),
         any::<bool>().prop_map(|on| Order::Watch { on }),
+        option::of((any::<u64>(), any::<u64>()))
+            .prop_map(|seen| Order::Attach { seen: seen.map(|(instance, number)| Mark { instance, number }) }),
+        Just(Order::Leave),
         any::<bool>().prop_map(|discard_partial| Order::Stop { discard_partial }),
     ]
 }
@@ -227,15 +235,16 @@ fn nearly_bencode() -> impl Strategy<Value = Vec<u8>> {
 
 fn control_round<T: control::Carried + PartialEq>(values: &[T], cuts: &[usize]) -> Vec<T> {
     let mut stream = Vec::new();
-    for value in values {
-        let (head, bulk) = control::encode(value);
+    for (number, value) in (0..).zip(values) {
+        let (head, bulk) = control::encode(number, value);
         stream.extend_from_slice(&head);
         stream.extend_from_slice(&bulk);
     }
     let (mut codec, mut seen) = (Codec::clean(), Vec::new());
     for part in cut(&stream, cuts) {
         codec.push(part);
-        while let Some(value) = codec.poll::<T>().expect("whole frames") {
+        while let Some((number, value)) = codec.poll::<T>().expect("whole frames") {
+            assert_eq!(number, seen.len() as u64);
             seen.push(value);
         }
     }

@@ -10,6 +10,8 @@ mod election;
 mod fleet;
 #[path = "rollout/laws.rs"]
 mod laws;
+#[path = "rollout/lost.rs"]
+mod lost;
 #[path = "rollout/plans.rs"]
 mod plans;
 #[path = "rollout/seeds.rs"]
@@ -20,7 +22,8 @@ mod waves;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use fleet::{Fault, Fleet, asking, config, host, listener, pack_order, plan, planned};
+use fleet::{Fault, Fleet, listener};
+use plans::{asking, config, host, pack_order, plan, planned};
 use rookery::base::{ByteCount, ByteRate, Sha256Digest};
 use rookery::control::{AgentFailure, Order, Status};
 use rookery::inventory::{HostId, Place};
@@ -230,7 +233,7 @@ fn the_seeder_packs_and_everybody_waits_for_the_payload() {
     fleet.run_until(|fleet| matches!(fleet.rollout.seeder().state, StationState::Packing(ByteCount(9))));
     assert!(fleet.rollout.payload().is_none() && fleet.serves.is_empty());
     assert_eq!(fleet.run().outcome, Outcome::Complete);
-    assert_eq!(fleet.rollout.payload(), Some(&fleet::payload()));
+    assert_eq!(fleet.rollout.payload(), Some(&plans::payload()));
 }
 
 #[test]

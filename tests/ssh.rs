@@ -77,11 +77,8 @@ async fn an_agent_that_will_not_end_is_killed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_dies_is_named_with_its_last_words() {
     let lab = Lab::new().await;
-    let failure = lab.ends_with(&format!("{POLITE}echo out of luck >&2\nkill -KILL $$\n")).await;
-    assert!(
-        matches!(&failure, Failure::AgentDied { how } if how.contains("SIGKILL") && how.contains("out of luck")),
-        "{failure}"
-    );
+    let failure = lab.ends_with(&format!("{POLITE}echo rookery-agent: out of luck >&2\nexit 70\n")).await;
+    assert_eq!(failure, Failure::AgentDied { how: "out of luck".to_owned() });
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -231,14 +228,24 @@ async fn names_are_never_shell() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_server_side_is_a_lost_connection_or_a_dead_agent_with_its_reason() {
+async fn a_lost_way_to_an_agent_is_found_again_when_the_rollout_says_so() {
     let lab = Lab::new().await;
-    let mut run = lab.fleet(&polite()).await;
+    // Its second life says that there is no agent any more.
+    let gone = "[ \"$5\" = --start ] || { echo its process is gone >&2; exit 70; }\n";
+    let mut run = lab.fleet(&format!("{POLITE}{gone}cat >/dev/null\n")).await;
     run.connect(1);
     run.attached().await;
     lab.server.kill_processes();
+    let failure = run
+        .wait(|input| match input {
+            Input::Lost { failure, .. } => Some(failure.clone()),
+            _ => None,
+        })
+        .await;
+    assert!(matches!(failure, Failure::ConnectionLost { .. }), "{failure}");
+    run.fleet.execute(Output::Rejoin { at: HOST, attempt: 1 });
     let (failure, left) = run.ended().await;
-    assert!(matches!(&failure, Some(Failure::AgentDied { how }) if how.contains("SIGKILL")), "{failure:?}");
+    assert_eq!(failure, Some(Failure::AgentDied { how: "its process is gone".to_owned() }));
     assert_eq!(left, Vec::<String>::new());
 }
 
@@ -306,8 +313,11 @@ async fn the_missing_pieces_are_pushed_and_orders_overtake_them() {
     let mut codec = rookery::control::Codec::clean();
     codec.push(&std::fs::read(lab.home().join("heard")).unwrap());
     let (mut pieces, mut watched) = (Vec::new(), false);
-    while let Some(order) = codec.poll::<Order>().unwrap() {
+    let mut numbers = Vec::new();
+    while let Some((number, order)) = codec.poll::<Order>().unwrap() {
+        numbers.push(number);
         match order {
+            Order::Attach { seen: None } | Order::Leave => {}
             Order::Data { offset, bulk } => {
                 assert_eq!(bulk, payload[offset as usize..][..bulk.len()]);
                 pieces.push((offset, bulk.len()));
@@ -317,6 +327,7 @@ async fn the_missing_pieces_are_pushed_and_orders_overtake_them() {
         }
     }
     assert!(watched);
+    assert_eq!(numbers, [0, 1, 2, 3, 0]);
     assert_eq!(pieces, [(0, 512 << 10), (2 * (512 << 10), (512 << 10) + 99)]);
 }
 

@@ -15,6 +15,7 @@ use super::plan::Draft;
 use super::run::Site;
 use super::sudo;
 use crate::base::{ByteCount, Layout};
+use crate::control::RunId;
 use crate::driver::bootstrap::{AgentImage, Needs, Room};
 use crate::driver::check::{Check, Wanted};
 use crate::driver::fleet::{Fleet, Limits, PushSource, Setup, Surroundings, Targets};
@@ -96,7 +97,7 @@ impl Reach {
     }
 
     /// Makes the fleet. `payload` is what may have to be pushed.
-    pub(super) fn fleet(self, payload: Option<(&Path, Layout)>, work_dir: &Path) -> Outfit {
+    pub(super) fn fleet(self, run: RunId, payload: Option<(&Path, Layout)>, work_dir: &Path) -> Outfit {
         let setup = Setup {
             targets: self.made.targets,
             dialer: self.dialer,
@@ -104,6 +105,7 @@ impl Reach {
             work_dir: work_dir.display().to_string(),
             payload: payload.map(|(path, layout)| PushSource { path: path.to_owned(), layout }),
             limits: Limits::default(),
+            run,
         };
         Fleet::new(setup, self.runtime)
     }

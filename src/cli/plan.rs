@@ -9,11 +9,12 @@ use super::course::{Course, RolloutArgs};
 use super::exit::{Ending, Exit, Or};
 use super::fleet_file;
 use super::package::base_name;
+use super::report;
 use crate::base::{ByteRate, ZoneError};
-use crate::control::{Owner, PackOrder, PortRange, RunId};
+use crate::control::{Holder, Owner, PackOrder, PortRange, RunId};
 use crate::driver::ssh_config;
 use crate::inventory::{Host, HostId, HostSet, Inventory, Place};
-use crate::rollout::{Caps, Choice, Config, Finish, Payload, Plan, PlannedHost, Policy, Source};
+use crate::rollout::{Caps, Choice, Config, DEADLINE, Finish, LEASE, Payload, Plan, PlannedHost, Policy, Source};
 
 /// Where a source lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,10 +148,24 @@ impl Draft {
             tracker_choice: choice(self.inventory.roles.tracker),
             tracker_port: self.inventory.swarm.tracker_port,
             ports: PortRange { first, last },
+            holder: self.holder(args),
+            lease: LEASE,
+            deadline: DEADLINE,
             source,
             local_payload: local.filter(|_| self.seeder == Place::Console),
             policy,
         })
+    }
+
+    /// What another run is told that wants to deploy to the same folders meanwhile.
+    fn holder(&self, args: &RunArgs) -> Holder {
+        let tag = args.tag.as_ref().map(|tag| format!(" as {tag}"));
+        Holder {
+            operator: report::operator(),
+            from: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            since: jiff::Timestamp::now().strftime("%FT%TZ").to_string(),
+            why: format!("{}{}", self.source_name(), tag.unwrap_or_default()),
+        }
     }
 
     /// Whether another host may seed: not when the source lies on one, or the inventory names one.

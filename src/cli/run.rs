@@ -84,7 +84,7 @@ pub(super) fn run(args: &RunArgs, site: &Site) -> Ended {
     let plan = plan(args, &draft, policy, &folder, package.as_ref())?;
     reach.require(&plan);
     let local = package.as_ref().map(|package| (package.path.as_path(), package.payload.layout));
-    let outfit = reach.fleet(local, &site.state.join("agent"));
+    let outfit = reach.fleet(folder.run().clone(), local, &site.state.join("agent"));
     let log_file = args.show.log_file.clone().unwrap_or_else(|| folder.path().join("rookery.log"));
     let _log = logging::start(&log_file)?;
     interrupt.check()?;

@@ -1,7 +1,10 @@
 //! Orders and statuses as bytes: a marker once, then frames.
 //!
-//! A frame is two 32-bit big-endian lengths, a JSON value of the first and raw bytes of the second length. Whatever
-//! comes before [`MARKER`] is login noise (a motd, a shell's start-up files) and is skipped, up to a bound.
+//! A frame is two 32-bit big-endian lengths, a 64-bit number, a JSON value of the first and raw bytes of the second length.
+//! Whatever comes before [`MARKER`] is login noise (a motd, a shell's start-up files) and is skipped, up to a bound.
+//!
+//! The numbers of each direction count up by one from 1, over all connections to one agent, so that what was lost with a
+//! connection is known. Number 0 is said about the connection itself, and is never said again.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use serde::Serialize;
@@ -10,7 +13,7 @@ use serde::de::DeserializeOwned;
 use super::{Order, Status};
 
 /// What an agent says before its first frame: nothing a login shell would print.
-pub const MARKER: &[u8] = b"\0rookery-agent\x01\n";
+pub const MARKER: &[u8] = b"\0rookery-agent\x02\n";
 
 /// Longest frame in bytes, lengths left out: a large piece, or the torrent of the largest payload.
 pub const FRAME_LENGTH_MAX: usize = 24 << 20;
@@ -18,7 +21,8 @@ pub const FRAME_LENGTH_MAX: usize = 24 << 20;
 /// Most noise that is skipped before the marker.
 const NOISE_MAX: usize = 256 << 10;
 
-const LENGTHS: usize = 8;
+/// Bytes before the JSON: two lengths and the number.
+const HEAD: usize = 16;
 
 /// Why the bytes make no frame. The channel cannot be used any more.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,7 +51,9 @@ impl Carried for Order {
         match self {
             Self::Serve(order) => Some(&order.torrent),
             Self::Data { bulk, .. } => Some(bulk),
-            Self::Hello { .. }
+            Self::Attach { .. }
+            | Self::Alive
+            | Self::Hello(_)
             | Self::Track { .. }
             | Self::Pack(_)
             | Self::Peers { .. }
@@ -55,7 +61,8 @@ impl Carried for Order {
             | Self::Check(_)
             | Self::Limits { .. }
             | Self::Watch { .. }
-            | Self::Stop { .. } => None,
+            | Self::Stop { .. }
+            | Self::Leave => None,
         }
     }
 
@@ -63,7 +70,9 @@ impl Carried for Order {
         match self {
             Self::Serve(order) => Some(&mut order.torrent),
             Self::Data { bulk, .. } => Some(bulk),
-            Self::Hello { .. }
+            Self::Attach { .. }
+            | Self::Alive
+            | Self::Hello(_)
             | Self::Track { .. }
             | Self::Pack(_)
             | Self::Peers { .. }
@@ -71,7 +80,8 @@ impl Carried for Order {
             | Self::Check(_)
             | Self::Limits { .. }
             | Self::Watch { .. }
-            | Self::Stop { .. } => None,
+            | Self::Stop { .. }
+            | Self::Leave => None,
         }
     }
 }
@@ -81,7 +91,9 @@ impl Carried for Status {
         match self {
             Self::Packed { torrent, .. } => Some(torrent),
             Self::Serving { bitfield, .. } => Some(bitfield),
-            Self::Hello { .. }
+            Self::Attached(_)
+            | Self::Taken { .. }
+            | Self::Hello { .. }
             | Self::Tracking { .. }
             | Self::Packing { .. }
             | Self::Progress(_)
@@ -93,6 +105,7 @@ impl Carried for Status {
             | Self::Checked { .. }
             | Self::Failed { .. }
             | Self::Note { .. }
+            | Self::Line { .. }
             | Self::Stopped { .. } => None,
         }
     }
@@ -101,7 +114,9 @@ impl Carried for Status {
         match self {
             Self::Packed { torrent, .. } => Some(torrent),
             Self::Serving { bitfield, .. } => Some(bitfield),
-            Self::Hello { .. }
+            Self::Attached(_)
+            | Self::Taken { .. }
+            | Self::Hello { .. }
             | Self::Tracking { .. }
             | Self::Packing { .. }
             | Self::Progress(_)
@@ -113,18 +128,20 @@ impl Carried for Status {
             | Self::Checked { .. }
             | Self::Failed { .. }
             | Self::Note { .. }
+            | Self::Line { .. }
             | Self::Stopped { .. } => None,
         }
     }
 }
 
 /// Encodes one frame. The raw bytes are returned as they are, to be written right behind the head.
-pub fn encode<T: Carried>(value: &T) -> (Bytes, Bytes) {
+pub fn encode<T: Carried>(number: u64, value: &T) -> (Bytes, Bytes) {
     let json = serde_json::to_vec(value).expect("orders and statuses hold no map with keys other than strings");
     let bulk = value.bulk().cloned().unwrap_or_default();
-    let mut head = BytesMut::with_capacity(LENGTHS + json.len());
+    let mut head = BytesMut::with_capacity(HEAD + json.len());
     head.put_u32(u32::try_from(json.len()).expect("a frame is bounded"));
     head.put_u32(u32::try_from(bulk.len()).expect("a frame is bounded"));
+    head.put_u64(number);
     head.put_slice(&json);
     (head.freeze(), bulk)
 }
@@ -162,12 +179,12 @@ impl Codec {
         self.marker_seen
     }
 
-    /// The next whole value, `None` until it is there.
-    pub fn poll<T: Carried>(&mut self) -> Result<Option<T>, CodecError> {
+    /// The next whole value and its number, `None` until it is there.
+    pub fn poll<T: Carried>(&mut self) -> Result<Option<(u64, T)>, CodecError> {
         if !self.marker_seen && !self.skip_noise()? {
             return Ok(None);
         }
-        if self.buffer.len() < LENGTHS {
+        if self.buffer.len() < HEAD {
             return Ok(None);
         }
         let (json, bulk) = ((&self.buffer[..4]).get_u32() as usize, (&self.buffer[4..8]).get_u32() as usize);
@@ -175,17 +192,18 @@ impl Codec {
         if length > FRAME_LENGTH_MAX {
             return Err(CodecError::Long(length));
         }
-        if self.buffer.len() < LENGTHS + length {
+        if self.buffer.len() < HEAD + length {
             return Ok(None);
         }
-        self.buffer.advance(LENGTHS);
+        let number = (&self.buffer[8..HEAD]).get_u64();
+        self.buffer.advance(HEAD);
         let json = self.buffer.split_to(json);
         let bulk = self.buffer.split_to(bulk).freeze();
         let mut value: T = serde_json::from_slice(&json).map_err(|error| CodecError::Value(error.to_string()))?;
         if let Some(place) = value.bulk_mut() {
             *place = bulk;
         }
-        Ok(Some(value))
+        Ok(Some((number, value)))
     }
 
     fn skip_noise(&mut self) -> Result<bool, CodecError> {
@@ -211,14 +229,14 @@ mod tests {
     use super::*;
 
     fn bytes_of(value: &impl Carried) -> Vec<u8> {
-        let (head, bulk) = encode(value);
+        let (head, bulk) = encode(7, value);
         [&head[..], &bulk[..]].concat()
     }
 
     #[test]
     fn frames_survive_any_cut_and_noise_before_the_first() {
         let statuses = [
-            Status::Hello { protocol: 1, version: "0.1.0".to_owned(), pid: 7 },
+            Status::Hello { protocol: 2, version: "0.1.0".to_owned(), pid: 7 },
             Status::Serving { port: 6881, bitfield: Bytes::from_static(b"\xff\x80") },
             Status::Verifying,
         ];
@@ -232,7 +250,8 @@ mod tests {
             let mut seen = Vec::new();
             for part in stream.chunks(cut) {
                 codec.push(part);
-                while let Some(status) = codec.poll::<Status>().unwrap() {
+                while let Some((number, status)) = codec.poll::<Status>().unwrap() {
+                    assert_eq!(number, 7);
                     seen.push(status);
                 }
             }
@@ -243,7 +262,7 @@ mod tests {
     #[test]
     fn a_frame_past_the_bound_is_refused_before_it_is_read() {
         let mut codec = Codec::clean();
-        codec.push(&[0xff; 8]);
+        codec.push(&[0xff; HEAD]);
         assert!(matches!(codec.poll::<Order>(), Err(CodecError::Long(_))));
     }
 

@@ -59,6 +59,14 @@ pub enum AgentFailure {
         /// What is wrong with it.
         why: String,
     },
+    /// Another run deploys there.
+    #[error("{path} is held by {by}")]
+    Held {
+        /// The folder releases land in.
+        path: String,
+        /// Who holds it, since when, from where and why.
+        by: String,
+    },
     /// The release is there, and is not this one. Nothing was touched.
     #[error("{path} is already there with other content ({found} instead of {expected})")]
     ReleaseDiffers {
@@ -162,6 +170,7 @@ impl AgentFailure {
             | Self::ReadOnly { .. }
             | Self::Permission { .. }
             | Self::Folder { .. }
+            | Self::Held { .. }
             | Self::ReleaseDiffers { .. }
             | Self::DigestMismatch { .. }
             | Self::UnsafeArchive { .. }
@@ -180,6 +189,7 @@ impl AgentFailure {
             Self::ReadOnly { .. } => "read-only file system",
             Self::Permission { .. } => "permission denied on the host",
             Self::Folder { .. } => "folder not to be used",
+            Self::Held { .. } => "held by another run",
             Self::ReleaseDiffers { .. } => "release already there with other content",
             Self::DigestMismatch { .. } => "digest mismatch",
             Self::UnsafeArchive { .. } => "unsafe archive entry",
@@ -200,6 +210,7 @@ impl AgentFailure {
             Self::ReadOnly { .. } => "remount the file system read-write, then retry",
             Self::Permission { .. } => "give the user write access to the folder, or choose another with --to",
             Self::Folder { .. } => "look whose it is; move it away, or give each host a destination of its own",
+            Self::Held { .. } => "let that run end, `rookery resume` it, or `rookery clean` what it left; then retry",
             Self::ReleaseDiffers { .. } => "choose another --tag, or move the release on the host away",
             Self::DigestMismatch { .. } => "retry; if it comes back, check the host's memory and disk",
             Self::UnsafeArchive { .. } | Self::DamagedArchive { .. } => "package the source again",

@@ -10,25 +10,22 @@ use super::{AgentFailure, RunId, Tag};
 use crate::base::{ByteCount, ByteRate, InfoHash, Sha256Digest, Zone};
 
 /// The version of this conversation; an agent and a console of different versions part at once.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// What the console tells an agent. JSON on the wire, with at most one run of raw bytes behind it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "kebab-case")]
 pub enum Order {
-    /// The first order: which run this is. Answered by [`Status::Hello`].
-    Hello {
-        /// [`PROTOCOL`] of the console.
-        protocol: u32,
-        /// The run the agent works for.
-        run: RunId,
-        /// What the inventory calls this host; for the agent's folder and log.
-        host: String,
-        /// The agent's folder on this host: its lock and its log lie in `runs/RUN/HOST` there.
-        work_dir: String,
-        /// The folder releases land in; `~/` at its start is the agent's home.
-        destination: String,
+    /// The first frame of a connection, number 0: what was heard of this agent so far. Answered by [`Status::Attached`], then
+    /// by what was missed, or by how things stand when that is not known any more.
+    Attach {
+        /// The last status that was heard, and of which agent.
+        seen: Option<Mark>,
     },
+    /// Number 0: the console is there, and has nothing to say.
+    Alive,
+    /// The first order: which run this is. Answered by [`Status::Hello`].
+    Hello(HelloOrder),
     /// Be the tracker of this run's swarm. Answered by [`Status::Tracking`].
     Track {
         /// The address to listen on; any, if the host does not have it.
@@ -81,6 +78,49 @@ pub enum Order {
         /// Whether partial payload goes too; `false` keeps it for a retry.
         discard_partial: bool,
     },
+    /// Number 0: leave the swarm and end. What is fetched is kept, and is found by the next agent of the run.
+    Leave,
+}
+
+/// One place in what an agent says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// Which agent: a number it drew when it began.
+    pub instance: u64,
+    /// The number of a status.
+    pub number: u64,
+}
+
+/// Which run an agent works for, and how long.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HelloOrder {
+    /// [`PROTOCOL`] of the console.
+    pub protocol: u32,
+    /// The run the agent works for.
+    pub run: RunId,
+    /// What the inventory calls this host.
+    pub host: String,
+    /// The folder releases land in; `~/` at its start is the agent's home.
+    pub destination: String,
+    /// Who holds the destination as long as the agent lives.
+    pub holder: Holder,
+    /// Without a word from a console for so long, the agent ends; what is fetched is kept.
+    pub lease: Duration,
+    /// After so long it ends in any case.
+    pub deadline: Duration,
+}
+
+/// Who deploys to a folder: what others are told who want to do so too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Who started the run.
+    pub operator: String,
+    /// The machine it was started on.
+    pub from: String,
+    /// When, RFC 3339 in UTC.
+    pub since: String,
+    /// What for: the source and the release's name, or the operator's own reason.
+    pub why: String,
 }
 
 /// How to take part in the swarm.
@@ -252,6 +292,13 @@ pub enum PayloadFormat {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "kebab-case")]
 pub enum Status {
+    /// Answer to [`Order::Attach`], number 0.
+    Attached(Attached),
+    /// Number 0: every order up to this one was obeyed.
+    Taken {
+        /// Its number.
+        order: u64,
+    },
     /// Answer to [`Order::Hello`].
     Hello {
         /// [`PROTOCOL`] of the agent.
@@ -322,11 +369,27 @@ pub enum Status {
         /// One line.
         text: String,
     },
+    /// A line of the agent's log.
+    Line {
+        /// It.
+        text: String,
+    },
     /// The last status: the swarm is left, and everything of this run is removed but what is named.
     Stopped {
         /// Paths and ports that could not be removed or closed, each with its reason.
         left_behind: Vec<String>,
     },
+}
+
+/// Which agent this is, and how much it has heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attached {
+    /// Which agent: a number it drew when it began.
+    pub instance: u64,
+    /// The number of the last order it obeyed: those after it are to be sent again, and the next one has the next number.
+    pub taken: u64,
+    /// Its process id.
+    pub pid: u32,
 }
 
 /// How far one host is.

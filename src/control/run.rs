@@ -87,6 +87,54 @@ impl FromStr for Tag {
     }
 }
 
+/// Letters of a host's name in the name of its agent.
+const HOST_MAX: usize = 200;
+
+/// Names one agent: of which run, at which host. As text it is `RUN/HOST`, safe in any path and command. Hosts may share a
+/// work folder (a home on NFS), and the agent of one must never be taken for that of another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentId {
+    run: RunId,
+    host: String,
+}
+
+impl AgentId {
+    /// The agent of a run at a host of this name.
+    pub fn new(run: RunId, host: &str) -> Self {
+        let plain = |at: usize, letter: char| {
+            letter.is_ascii_alphanumeric() || "-_:".contains(letter) || letter == '.' && at > 0
+        };
+        let letters = host.chars().take(HOST_MAX).enumerate();
+        Self { run, host: letters.map(|(at, letter)| if plain(at, letter) { letter } else { '_' }).collect() }
+    }
+
+    /// The run.
+    pub const fn run(&self) -> &RunId {
+        &self.run
+    }
+
+    /// The host's name, as one of a folder.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+}
+
+impl fmt::Display for AgentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.run, self.host)
+    }
+}
+
+impl FromStr for AgentId {
+    type Err = RunIdError;
+
+    fn from_str(text: &str) -> Result<Self, RunIdError> {
+        let refused = || RunIdError(text.chars().take(80).collect());
+        let (run, host) = text.split_once('/').filter(|(_, host)| !host.is_empty()).ok_or_else(refused)?;
+        Ok(Self::new(run.parse()?, host))
+    }
+}
+
 macro_rules! text_name {
     ($name:ident, $error:ident) => {
         impl fmt::Display for $name {
@@ -117,6 +165,17 @@ text_name!(Tag, TagError);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_agent_is_named_by_a_path_that_stays_where_it_is() {
+        let id = AgentId::new("r1".parse().unwrap(), "../.web2");
+        assert_eq!(id.to_string(), "r1/_._.web2");
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for text in ["r1", "r1/", "/web1", "R/web1"] {
+            assert!(text.parse::<AgentId>().is_err(), "{text}");
+        }
+        assert_eq!("r1/../../x".parse::<AgentId>().unwrap().to_string(), "r1/_._.._x");
+    }
 
     #[test]
     fn names_that_could_leave_their_place_are_refused() {

@@ -70,16 +70,33 @@ pub(super) fn spawn(command: &str, place: &Place<'_>) -> std::io::Result<Child> 
         .spawn()
 }
 
+/// Agents below a folder: they have left the process group that started them.
+pub(super) fn agents_below(home: &Path) -> Vec<Pid> {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
+    let ours = processes.filter(|process| {
+        let serves = std::fs::read(process.path().join("cmdline")).is_ok_and(|line| line.ends_with(b"--detached\0"));
+        serves && std::fs::read_link(process.path().join("exe")).is_ok_and(|program| program.starts_with(home))
+    });
+    ours.filter_map(|process| Pid::from_raw(process.file_name().to_str()?.parse().ok()?)).collect()
+}
+
 /// The process group of a child.
 pub(super) fn group_of(child: &Child) -> Option<Pid> {
     child.id().and_then(|id| Pid::from_raw(id.cast_signed()))
 }
 
-/// Lets a process write files of any size again.
-pub(super) fn free_disk(process: Pid) {
-    let unlimited = Rlimit { current: None, maximum: None };
-    // A process that has ended needs no room.
-    prlimit(Some(process), Resource::Fsize, unlimited).ok();
+/// Lets the agents below a folder write files of any size again.
+pub(super) fn free_disk(home: &Path) {
+    for agent in agents_below(home) {
+        let unlimited = Rlimit { current: None, maximum: None };
+        // A process that has ended needs no room.
+        prlimit(Some(agent), Resource::Fsize, unlimited).ok();
+    }
+}
+
+/// Kills the agents below a folder.
+pub(super) fn kill_agents(home: &Path) {
+    agents_below(home).into_iter().for_each(kill);
 }
 
 /// Kills a process group; one that is gone already is as good.

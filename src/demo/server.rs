@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,13 +11,12 @@ use std::time::Duration;
 use russh::keys::{PrivateKey, PublicKey};
 use russh::server::{Auth, ChannelOpenHandle, Config, Handler, Msg, Session, VerifiedPublicKey, run_stream};
 use russh::{Channel, ChannelId, MethodKind, MethodSet};
-use rustix::process::Pid;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
 
 use super::fault::FULL_DISK;
-use super::process::{Groups, Place, carry, free_disk, group_of, kill, spawn};
+use super::process::{Groups, Place, carry, free_disk, kill_agents, spawn};
 use super::{Fault, Keys};
 
 /// Commands whose texts are kept.
@@ -117,12 +116,13 @@ impl Server {
     /// Kills every process it started, as an operator with root would.
     pub fn kill_processes(&self) {
         self.host.groups.kill_all();
+        kill_agents(&self.host.options.home);
     }
 
     /// Ends it, its sessions and its processes.
     pub fn stop(&self) {
         self.accepting.abort();
-        self.host.groups.kill_all();
+        self.kill_processes();
     }
 }
 
@@ -174,7 +174,7 @@ struct HostSession {
 impl HostSession {
     fn run(&mut self, channel: Channel<Msg>, command: &str, session: &Session) -> io::Result<()> {
         let options = &self.host.options;
-        let is_start = command.contains("rookery-agent") && command.contains("serve");
+        let is_start = command.contains("rookery-agent") && command.contains(" attach ");
         let is_first = is_start && self.host.starts.fetch_add(1, Ordering::Relaxed) == 0;
         let before = match options.fault {
             Some(Fault::DiskFull(_)) if is_first => FULL_DISK,
@@ -183,14 +183,15 @@ impl HostSession {
         let place = Place { home: &options.home, user: &options.user, client: self.client, server: self.address };
         let child = spawn(&format!("{}{before}{command}", options.rc), &place)?;
         let later = match options.fault {
-            Some(Fault::AgentDies(after)) => Some((after, kill as fn(Pid))),
-            Some(Fault::DiskFull(after)) => Some((after, free_disk as fn(Pid))),
+            Some(Fault::AgentDies(after)) => Some((after, kill_agents as fn(&Path))),
+            Some(Fault::DiskFull(after)) => Some((after, free_disk as fn(&Path))),
             Some(Fault::KeyChanged | Fault::Slow) | None => None,
         };
-        if let (Some((after, act)), true, Some(group)) = (later, is_first, group_of(&child)) {
+        if let (Some((after, act)), true) = (later, is_first) {
+            let home = options.home.clone();
             tokio::spawn(async move {
                 sleep(after).await;
-                act(group);
+                act(&home);
             });
         }
         tokio::spawn(carry(child, channel, session.handle(), self.host.groups.clone()));

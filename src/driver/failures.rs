@@ -36,6 +36,7 @@ impl From<ReleaseError> for AgentFailure {
             ReleaseError::NotOurs { path, why } => {
                 Self::Folder { path: path.display().to_string(), why: why.to_owned() }
             }
+            ReleaseError::Held { path, by } => Self::Held { path: path.display().to_string(), by },
             ReleaseError::Name { .. } => Self::Protocol { why },
         }
     }

@@ -49,6 +49,14 @@ pub enum ReleaseError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// Another run works in the folder.
+    #[error("{path} is held by {by}", path = .path.display())]
+    Held {
+        /// The folder of releases.
+        path: PathBuf,
+        /// Who, since when, from where and why, in that run's words.
+        by: String,
+    },
     /// A tag or run that is not one plain file name.
     #[error("`{name}` cannot name a file of a release")]
     Name {

@@ -1,7 +1,9 @@
 //! `DIR/.rookery/`: everything of ours that is not yet, or never will be, a release.
 
 use std::fs::File;
+use std::io::{Read, Seek, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, FlockOperation, Mode, OFlags, flock, fstat, mkdir};
@@ -22,18 +24,38 @@ const NAME: &str = ".rookery";
 /// | `<info-hash>.part` | a payload, whole or in part; kept over retries |
 /// | `pack.<run>` | a payload that is packed on this host |
 /// | `stage.<run>.<tag>` | a release that is being unpacked |
-/// | `lock.<run>` | held by the one agent that works here for a run |
+/// | `lock` | held by the one agent that works here; says for which run |
 #[derive(Debug)]
 pub struct Workspace {
     destination: PathBuf,
     path: PathBuf,
 }
 
-/// Held by the one agent that works in a folder for a run. Dropping it gives the folder up.
+/// Held by the one agent that works in a folder. Dropping it gives the folder up.
 #[derive(Debug)]
 pub struct Claim {
     _lock: File,
+    path: PathBuf,
+    before: Option<String>,
 }
+
+impl Claim {
+    /// The folder of releases.
+    pub fn path(&self) -> std::path::Display<'_> {
+        self.path.display()
+    }
+
+    /// Who held the folder before, and died without giving it up.
+    pub fn before(&self) -> Option<&str> {
+        self.before.as_deref()
+    }
+}
+
+/// The lock's name in the working folder.
+const LOCK: &str = "lock";
+
+/// Longest text of a lock that is read, in bytes.
+const HOLDER_MAX: u64 = 2000;
 
 impl Workspace {
     /// Opens the working folder in `destination`; makes both if they are missing.
@@ -71,22 +93,41 @@ impl Workspace {
         &self.path
     }
 
-    /// Claims the folder for a run: hosts may share it.
+    /// Claims the folder for a run, for as long as the claim is kept. `holder` is what others are told meanwhile. The claim
+    /// of an agent that died is taken over.
     ///
     /// # Errors
     ///
-    /// [`ReleaseError::NotOurs`] when another agent of the run works in it.
-    pub fn claim(&self, run: &str) -> Result<Claim, ReleaseError> {
-        let path = self.path.join(lock_name(run)?);
+    /// [`ReleaseError::Held`] when another run works in it, [`ReleaseError::NotOurs`] when another host of the same run
+    /// does.
+    pub fn claim(&self, run: &str, holder: &str) -> Result<Claim, ReleaseError> {
+        let path = self.path.join(LOCK);
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let lock = rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR).map_err(FileError::at("open", &path))?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Claim { _lock: lock.into() }),
-            Err(Errno::WOULDBLOCK) => Err(ReleaseError::NotOurs {
-                path: self.path.clone(),
-                why: "is where another host of this run is at work",
-            }),
-            Err(error) => Err(FileError::at("lock", &path)(error).into()),
+        loop {
+            let lock = rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR).map_err(FileError::at("open", &path))?;
+            let mut lock = File::from(lock);
+            let locked = flock(&lock, FlockOperation::NonBlockingLockExclusive);
+            let mut text = String::new();
+            // What cannot be read says nothing about who holds it.
+            let _ = (&lock).take(HOLDER_MAX).read_to_string(&mut text);
+            let (by_run, by) = text.split_once('\n').unwrap_or_default();
+            match locked {
+                Ok(()) if !is_at(&lock, &path) => continue,
+                Ok(()) => {}
+                Err(Errno::WOULDBLOCK) if by_run == run => {
+                    let why = "is where another host of this run is at work";
+                    return Err(ReleaseError::NotOurs { path: self.path.clone(), why });
+                }
+                Err(Errno::WOULDBLOCK) => {
+                    let by = by.trim_end().to_owned();
+                    return Err(ReleaseError::Held { path: self.destination.clone(), by });
+                }
+                Err(error) => return Err(FileError::at("lock", &path)(error).into()),
+            }
+            let before = (by_run != run && !by.is_empty()).then(|| by.trim_end().to_owned());
+            let said = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| write!(lock, "{run}\n{holder}\n"));
+            said.map_err(FileError::at("write", &path))?;
+            return Ok(Claim { _lock: lock, path: self.destination.clone(), before });
         }
     }
 
@@ -122,21 +163,22 @@ impl Workspace {
         Ok(file)
     }
 
-    /// Removes all that a run left, and the payload of `info_hash` if one is given, then the folder if that leaves it empty.
-    /// A payload that another run [shares](share) stays: that run removes it.
+    /// Removes all that runs left, these payloads, and the lock if it is ours, then the folder if that leaves it empty. A
+    /// payload that another run [shares](share) stays: that run removes it.
     ///
     /// Returns what could not be removed; empty proves that nothing is left.
-    pub fn remove(self, run: &str, info_hash: Option<InfoHash>) -> Vec<FileError> {
-        let Ok(run) = run_name(run) else { return vec![FileError::at("remove", &self.path)(Errno::INVAL)] };
+    pub fn remove(self, runs: &[&str], payloads: &[InfoHash], claim: Option<&Claim>) -> Vec<FileError> {
         let mut left = Vec::new();
-        let stage = format!("stage.{run}.");
-        let part = info_hash.filter(|hash| !is_shared(&self.payload(*hash))).map(|hash| format!("{hash}.part"));
-        let exact = [Some(format!("pack.{run}")), Some(format!("lock.{run}")), part];
-        sweep(&self.path, &mut left, |name| {
-            name.starts_with(stage.as_bytes()) || exact.iter().flatten().any(|exact| name == exact.as_bytes())
-        });
-        let aside = format!("{ASIDE}{stage}");
-        sweep(&self.destination, &mut left, |name| name.starts_with(aside.as_bytes()));
+        if runs.iter().any(|run| run_name(run).is_err()) {
+            return vec![FileError::at("remove", &self.path)(Errno::INVAL)];
+        }
+        let stages: Vec<_> = runs.iter().map(|run| format!("stage.{run}.")).collect();
+        let parts = payloads.iter().filter(|hash| !is_shared(&self.payload(**hash))).map(|hash| format!("{hash}.part"));
+        let exact = parts.chain(runs.iter().map(|run| format!("pack.{run}"))).chain(claim.map(|_| LOCK.to_owned()));
+        let exact: Vec<_> = exact.collect();
+        let is_stage = |name: &[u8]| stages.iter().any(|stage| name.starts_with(stage.as_bytes()));
+        sweep(&self.path, &mut left, |name| is_stage(name) || exact.iter().any(|exact| name == exact.as_bytes()));
+        sweep(&self.destination, &mut left, |name| name.strip_prefix(ASIDE.as_bytes()).is_some_and(is_stage));
         match rustix::fs::rmdir(&self.path) {
             Ok(()) | Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOENT) => {}
             Err(error) => left.push(FileError::at("remove", &self.path)(error)),
@@ -175,8 +217,10 @@ fn is_shared(payload: &Path) -> bool {
     file.is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK))
 }
 
-fn lock_name(run: &str) -> Result<String, ReleaseError> {
-    Ok(format!("lock.{}", run_name(run)?))
+/// Whether a file that was opened is still the one at `path`.
+fn is_at(file: &File, path: &Path) -> bool {
+    let there = path.symlink_metadata();
+    file.metadata().is_ok_and(|mine| there.is_ok_and(|there| (there.dev(), there.ino()) == (mine.dev(), mine.ino())))
 }
 
 /// A run's name: without `.`, so that no run's files start like another's.
@@ -220,26 +264,28 @@ mod tests {
         workspace.open_payload(HASH, 100).unwrap();
         fs::create_dir(folder.path().join(".rookery-stage.a.v1")).unwrap();
 
-        assert!(Workspace::open(folder.path()).unwrap().remove("a", None).is_empty());
+        assert!(Workspace::open(folder.path()).unwrap().remove(&["a"], &[], None).is_empty());
         let names: Vec<_> = fs::read_dir(workspace.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names.len(), 2, "{names:?}");
-        assert!(workspace.remove("a-b", Some(HASH)).is_empty());
+        assert!(workspace.remove(&["a-b"], &[HASH], None).is_empty());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
         assert!(Workspace::existing(folder.path()).unwrap().is_none());
     }
 
     #[test]
-    fn one_agent_of_a_run_works_in_a_folder() {
+    fn one_agent_works_in_a_folder_and_others_are_told_which() {
         let folder = tempfile::tempdir().unwrap();
         let workspace = Workspace::open(folder.path()).unwrap();
-        let claim = workspace.claim("a").unwrap();
-        let error = workspace.claim("a").unwrap_err();
+        let claim = workspace.claim("a", "run a of alice, since noon").unwrap();
+        assert_eq!(claim.before(), None);
+        let error = workspace.claim("a", "again").unwrap_err();
         assert!(error.to_string().contains("another host of this run"), "{error}");
-        workspace.claim("b").unwrap();
+        let error = workspace.claim("b", "run b of bob").unwrap_err();
+        assert!(error.to_string().ends_with("is held by run a of alice, since noon"), "{error}");
         drop(claim);
-        workspace.claim("a").unwrap();
-        assert!(Workspace::open(folder.path()).unwrap().remove("a", None).is_empty());
-        assert!(workspace.remove("b", None).is_empty());
+        let claim = workspace.claim("b", "run b of bob").unwrap();
+        assert_eq!(claim.before(), Some("run a of alice, since noon"));
+        assert!(workspace.remove(&["b"], &[], Some(&claim)).is_empty());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
@@ -249,10 +295,10 @@ mod tests {
         let workspace = Workspace::open(folder.path()).unwrap();
         let other = workspace.open_payload(HASH, 100).unwrap();
         share(&other);
-        assert!(Workspace::open(folder.path()).unwrap().remove("a", Some(HASH)).is_empty());
+        assert!(Workspace::open(folder.path()).unwrap().remove(&["a"], &[HASH], None).is_empty());
         assert!(workspace.payload(HASH).exists());
         drop(other);
-        assert!(workspace.remove("b", Some(HASH)).is_empty());
+        assert!(workspace.remove(&["b"], &[HASH], None).is_empty());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 

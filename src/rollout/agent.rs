@@ -101,7 +101,9 @@ impl Rollout {
                 self.remember(slot, text.clone());
                 self.note(slot, text);
             }
-            Status::Stopped { .. } => {}
+            Status::Line { text } => self.remember(slot, text),
+            // These are between agent and driver.
+            Status::Attached(_) | Status::Taken { .. } | Status::Stopped { .. } => {}
         }
     }
 
@@ -140,7 +142,8 @@ impl Rollout {
                 return self.drop_and_fail(slot, Failure::Agent(AgentFailure::Protocol { why }));
             }
         };
-        if let (true, Some(before)) = (self.sessions[slot.0].serving, &self.records[slot.0].pieces) {
+        let goes_on = self.sessions[slot.0].serving;
+        if let (true, Some(before)) = (goes_on, &self.records[slot.0].pieces) {
             self.availability.remove_all(before);
         }
         self.availability.add_all(&pieces);
@@ -152,7 +155,9 @@ impl Rollout {
         let address = SocketAddr::new(session.address().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), port);
         self.stop_rates(slot);
         let record = &mut self.records[slot.0];
-        record.progress = Progress { pieces: pieces.count(), ..Progress::default() };
+        // An agent that was in the swarm all the time counts on.
+        let before = if goes_on { std::mem::take(&mut record.progress) } else { Progress::default() };
+        record.progress = Progress { pieces: pieces.count(), ..before };
         record.pieces = Some(pieces);
         record.advanced = Some(self.now);
         record.listening = Some(address);
@@ -169,7 +174,7 @@ impl Rollout {
         if self.watched == Some(slot) {
             self.order(slot, Order::Watch { on: true });
         }
-        if slot == self.seeder.slot {
+        if slot == self.seeder.slot && !(goes_on && self.seeder.pushed.is_some()) {
             self.open_seeder(slot);
         }
     }

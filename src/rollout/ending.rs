@@ -66,7 +66,7 @@ impl Rollout {
     pub(super) fn close(&mut self, slot: Slot) {
         match self.sessions[slot.0].link {
             Link::Attached => self.order_stop(slot),
-            Link::Dialing => self.hang_up(slot),
+            Link::Dialing | Link::Lost => self.hang_up(slot),
             Link::Off | Link::Stopping | Link::Hanging => {}
         }
     }
@@ -85,7 +85,7 @@ impl Rollout {
     pub(super) fn handle_stopped(&mut self, slot: Slot, left_behind: Vec<String>) {
         match self.sessions[slot.0].link {
             Link::Stopping | Link::Attached | Link::Hanging => {}
-            Link::Off | Link::Dialing => return,
+            Link::Off | Link::Dialing | Link::Lost => return,
         }
         let asked = self.sessions[slot.0].link != Link::Attached;
         if asked {

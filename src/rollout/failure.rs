@@ -180,6 +180,14 @@ pub enum Failure {
         /// What is known.
         why: String,
     },
+    /// The session was lost, and could not be had again while the agent was at work.
+    #[error("no SSH for {}: {why}", seconds(*.after))]
+    OutOfReach {
+        /// How long.
+        after: Duration,
+        /// Why the last try failed.
+        why: String,
+    },
     /// The jump host could not be passed.
     #[error("jump host {jump}: {why}")]
     Jump {
@@ -289,6 +297,7 @@ impl Failure {
             | Self::Timeout { .. }
             | Self::Ssh { .. }
             | Self::ConnectionLost { .. }
+            | Self::OutOfReach { .. }
             | Self::Jump { .. }
             | Self::AgentDamaged { .. }
             | Self::AgentDied { .. }
@@ -323,7 +332,11 @@ impl Failure {
     /// Whether the host counts as `unreachable` rather than `failed`: SSH never got there.
     pub const fn is_unreachable(&self) -> bool {
         match self {
-            Self::Resolve { .. } | Self::Connect { .. } | Self::ClosedBeforeBanner { .. } | Self::Jump { .. } => true,
+            Self::Resolve { .. }
+            | Self::Connect { .. }
+            | Self::ClosedBeforeBanner { .. }
+            | Self::OutOfReach { .. }
+            | Self::Jump { .. } => true,
             Self::Timeout { phase, .. } => matches!(phase, Phase::Connect | Phase::KeyExchange),
             Self::HostKeyUnknown { .. }
             | Self::HostKeyChanged { .. }
@@ -376,6 +389,7 @@ impl Failure {
             Self::Sudo { .. } => "sudo",
             Self::Ssh { .. } => "ssh error",
             Self::ConnectionLost { .. } => "connection lost",
+            Self::OutOfReach { .. } => "out of reach",
             Self::Jump { .. } => "jump host",
             Self::WorkDir { .. } => "no usable work folder",
             Self::Unsupported { .. } => "no agent for this system",
@@ -428,6 +442,7 @@ impl Failure {
             Self::Sudo { .. } => "let this user use sudo there (NOPASSWD, or a password with -K), then retry",
             Self::Ssh { .. } => "look at the transcript; try `ssh` to the host by hand",
             Self::ConnectionLost { .. } => "retry: fetched pieces are kept",
+            Self::OutOfReach { .. } => "its agent keeps what it has: check the host and the way to it, then retry",
             Self::Jump { .. } => "check the jump host, then retry",
             Self::WorkDir { .. } => "give the host a `work_dir` that is writable, executable and not shared",
             Self::Unsupported { .. } => "name an agent for its system in `agents` or `agents_dir` (docs/agents.md)",

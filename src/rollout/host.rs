@@ -292,6 +292,8 @@ pub struct HostRecord {
     pub advanced: Option<Instant>,
     /// When anything was last heard of it.
     pub heard: Option<Instant>,
+    /// Why its SSH connection is lost while its agent goes on, if it is.
+    pub ssh_lost: Option<String>,
     /// Where its agent listens, while it does.
     pub listening: Option<SocketAddr>,
     /// Its peers, while it is watched.
@@ -321,6 +323,7 @@ impl HostRecord {
             pieces: None,
             advanced: None,
             heard: None,
+            ssh_lost: None,
             listening: None,
             peers: Vec::new(),
             pushed: ByteCount(0),

@@ -74,6 +74,22 @@ pub enum Input {
         /// The line.
         line: String,
     },
+    /// The connection is lost; the agent goes on as far as anybody knows. Or it was dialled again in vain.
+    Lost {
+        /// Where.
+        at: Place,
+        /// Which attempt.
+        attempt: u32,
+        /// Why.
+        failure: Failure,
+    },
+    /// The lost agent is attached again: what it said meanwhile comes, what it was told meanwhile is on its way.
+    Rejoined {
+        /// Where.
+        at: Place,
+        /// Which attempt.
+        attempt: u32,
+    },
     /// The attempt is over: nothing of it will be heard again. The agent's process is proved gone unless `left_behind`
     /// names it.
     Ended {
@@ -175,7 +191,15 @@ pub enum Output {
         /// What the seeder has.
         have: Bitfield,
     },
-    /// End the attempt: stop the agent's process (its input ends; TERM; KILL), prove it, hang up, answer
+    /// The connection of the attempt is lost: dial again and attach, once; start nothing. Answered by [`Input::Rejoined`] or
+    /// [`Input::Lost`], or by [`Input::Ended`] when the agent is gone.
+    Rejoin {
+        /// Where.
+        at: Place,
+        /// Which attempt.
+        attempt: u32,
+    },
+    /// End the attempt: stop the agent's process (it is told to leave; TERM; KILL), prove it, hang up, answer
     /// [`Input::Ended`].
     Disconnect {
         /// Where.

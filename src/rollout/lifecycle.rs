@@ -78,6 +78,7 @@ impl Rollout {
         match self.sessions[slot.0].link {
             Link::Off => {}
             Link::Attached => return self.go_on(slot),
+            Link::Lost => return self.redial(slot),
             Link::Dialing | Link::Stopping | Link::Hanging => return,
         }
         let now = self.now;
@@ -120,7 +121,7 @@ impl Rollout {
         let (at, attempt) = (self.sessions[slot.0].place, self.records[slot.0].attempt.number);
         match self.sessions[slot.0].link {
             Link::Off | Link::Hanging => return,
-            Link::Dialing | Link::Attached | Link::Stopping => {}
+            Link::Dialing | Link::Attached | Link::Lost | Link::Stopping => {}
         }
         self.leave_run(slot);
         self.release(slot);
@@ -178,6 +179,7 @@ impl Rollout {
         self.leave_run(slot);
         self.release(slot);
         self.sessions[slot.0].unlink();
+        self.records[slot.0].ssh_lost = None;
         self.rearm(slot);
         if matches!(self.stage, Stage::Finishing { .. }) {
             return self.closed(slot, failure);
@@ -185,7 +187,7 @@ impl Rollout {
         let lost = || Failure::ConnectionLost { why: "it ended without a reason".to_owned() };
         match link {
             Link::Dialing => self.fail(slot, failure.unwrap_or_else(lost), Reached::Host),
-            Link::Attached => self.fail(slot, failure.unwrap_or_else(lost), Reached::Agent),
+            Link::Attached | Link::Lost => self.fail(slot, failure.unwrap_or_else(lost), Reached::Agent),
             Link::Stopping | Link::Hanging => self.line_up(slot),
             Link::Off => {}
         }
@@ -195,7 +197,7 @@ impl Rollout {
     pub(super) fn line_up(&mut self, slot: Slot) {
         match self.sessions[slot.0].link {
             Link::Off | Link::Attached => {}
-            Link::Dialing | Link::Stopping | Link::Hanging => return,
+            Link::Dialing | Link::Lost | Link::Stopping | Link::Hanging => return,
         }
         if let HostState::Waiting { not_before } = self.records[slot.0].state {
             if not_before.is_none_or(|at| at <= self.now) {
@@ -289,6 +291,7 @@ impl Rollout {
         let after = |duration: Duration| Some(session.since + duration);
         match (session.link, session.purpose) {
             (Link::Hanging, _) => return after(config.stop_max.saturating_mul(2)),
+            (Link::Lost, _) => return self.lost_due(slot),
             (Link::Stopping, _) | (Link::Dialing | Link::Attached, Purpose::Clean) => return after(config.stop_max),
             (Link::Attached, _) if slot == self.seeder.slot && self.is_at_rest(slot) && session.greeted => {
                 return self.seeder_due(slot);
@@ -363,6 +366,7 @@ impl Rollout {
                 let named = "the connection did not end in time: the agent may still run".to_owned();
                 self.handle_ended(slot, None, vec![named]);
             }
+            (Link::Lost, _) => self.expire_lost(slot),
             (Link::Stopping, _) => {
                 self.note(slot, "the agent did not confirm that it cleaned up".to_owned());
                 self.hang_up(slot);
@@ -409,7 +413,7 @@ impl Rollout {
     /// Ends the attempt for a failure that the console found.
     pub(super) fn drop_and_fail(&mut self, slot: Slot, failure: Failure) {
         let reached = match self.sessions[slot.0].link {
-            Link::Attached | Link::Stopping => Reached::Agent,
+            Link::Attached | Link::Lost | Link::Stopping => Reached::Agent,
             Link::Off | Link::Dialing | Link::Hanging => Reached::Host,
         };
         self.hang_up(slot);

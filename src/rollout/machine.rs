@@ -252,6 +252,10 @@ impl Rollout {
             Input::Transcript { at, attempt, line } => {
                 self.at(at, attempt, |rollout, slot| rollout.remember(slot, line));
             }
+            Input::Lost { at, attempt, failure } => {
+                self.at(at, attempt, |rollout, slot| rollout.handle_lost(slot, &failure));
+            }
+            Input::Rejoined { at, attempt } => self.at(at, attempt, Self::handle_rejoined),
             Input::Ended { at, attempt, failure, left_behind } => {
                 self.at(at, attempt, |rollout, slot| rollout.handle_ended(slot, failure, left_behind));
             }

@@ -105,6 +105,10 @@ impl Rollout {
         match link {
             Link::Off | Link::Attached => self.line_up(slot),
             Link::Dialing => self.enter(slot, HostState::Connecting, None),
+            Link::Lost => {
+                self.sessions[slot.0].retry_at = Some(self.now);
+                self.rearm(slot);
+            }
             Link::Stopping | Link::Hanging => {}
         }
     }

@@ -7,7 +7,7 @@ use super::schedule::Timer;
 use super::session::{Link, Slot};
 use super::{Caps, Output, Source};
 use crate::base::Zone;
-use crate::control::{DataSource, Order, PROTOCOL, ServeOrder, ServeRole};
+use crate::control::{DataSource, HelloOrder, Order, PROTOCOL, ServeOrder, ServeRole};
 use crate::inventory::Place;
 
 /// With every so many listeners, rounds of telling come one interval slower: what a round costs grows with them.
@@ -23,14 +23,17 @@ impl Rollout {
     /// The first order.
     pub(super) fn order_hello(&mut self, slot: Slot) {
         let planned = self.planned(slot);
-        let order = Order::Hello {
+        let work_dir = || self.sessions[slot.0].work_dir.clone();
+        let order = HelloOrder {
             protocol: PROTOCOL,
             run: self.plan.run.clone(),
             host: planned.map_or_else(|| "console".to_owned(), |host| host.name.clone()),
-            work_dir: self.sessions[slot.0].work_dir.clone(),
-            destination: planned.map_or_else(String::new, |host| host.destination.clone()),
+            destination: planned.map_or_else(work_dir, |host| host.destination.clone()),
+            holder: self.plan.holder.clone(),
+            lease: self.plan.lease,
+            deadline: self.plan.deadline,
         };
-        self.order(slot, order);
+        self.order(slot, Order::Hello(order));
     }
 
     /// Tells an agent whatever it can be told next; it waits if that is nothing yet.

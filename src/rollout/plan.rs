@@ -7,8 +7,14 @@ use bytes::Bytes;
 
 use super::{Caps, Policy};
 use crate::base::{InfoHash, Layout, Zone};
-use crate::control::{Owner, PackOrder, PayloadFacts, PortRange, RunId, Tag};
+use crate::control::{Holder, Owner, PackOrder, PayloadFacts, PortRange, RunId, Tag};
 use crate::inventory::{HostId, Place};
+
+/// The lease of agents when nobody says otherwise.
+pub const LEASE: Duration = Duration::from_secs(15 * 60);
+
+/// The deadline of agents when nobody says otherwise.
+pub const DEADLINE: Duration = Duration::from_secs(24 * 3600);
 
 /// A run, resolved: which hosts, who tracks and seeds, what is sent.
 #[derive(Debug, Clone)]
@@ -37,6 +43,12 @@ pub struct Plan {
     pub ports: PortRange,
     /// What is sent.
     pub source: Source,
+    /// Who holds the destinations as long as the run lasts.
+    pub holder: Holder,
+    /// Without a word from a console for so long, an agent ends; what is fetched is kept.
+    pub lease: Duration,
+    /// After so long an agent ends in any case.
+    pub deadline: Duration,
     /// Where the payload file of this machine is, when [`Place::Console`] seeds: the local agent reads it.
     pub local_payload: Option<String>,
     /// How it goes through the fleet.
@@ -151,6 +163,8 @@ pub struct Config {
     pub tracker_wait_max: Duration,
     /// How long the fleet waits for a seeder that is not attached while another host is, when any host will do.
     pub seeder_wait_max: Duration,
+    /// How long an agent is looked for whose connection is lost, before its host is out of reach.
+    pub lost_max: Duration,
     /// For an agent to stop and clean up.
     pub stop_max: Duration,
     /// Peers told to a host when it joins.
@@ -189,6 +203,7 @@ impl Default for Config {
             deliver_max: Duration::from_secs(1800),
             tracker_wait_max: Duration::from_secs(15),
             seeder_wait_max: Duration::from_secs(15),
+            lost_max: Duration::from_secs(900),
             stop_max: Duration::from_secs(15),
             peers_told: 50,
             tell_interval: Duration::from_millis(500),

@@ -247,7 +247,7 @@ impl Rollout {
             (_, HostState::Failed { failure } | HostState::Unreachable { failure }) => {
                 StationState::Failed(failure.clone())
             }
-            (Link::Dialing | Link::Attached, _) => StationState::Starting,
+            (Link::Dialing | Link::Attached | Link::Lost, _) => StationState::Starting,
             (Link::Off | Link::Stopping | Link::Hanging, state) if state.name() == StateName::Waiting => {
                 StationState::Waiting
             }

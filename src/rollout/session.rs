@@ -19,6 +19,8 @@ pub(super) enum Link {
     Dialing,
     /// Orders may be sent.
     Attached,
+    /// The connection is lost, and the agent goes on: the driver is told to dial again from time to time.
+    Lost,
     /// The agent was told to stop and clean up.
     Stopping,
     /// The driver was told to end the attempt.
@@ -69,7 +71,11 @@ pub(super) struct Session {
     pub(super) seeds_only: bool,
     /// The operator asked for it by hand.
     pub(super) by_operator: bool,
-    /// When a settled host is dialled again as a station.
+    /// Since when the connection is lost.
+    pub(super) lost_at: Option<Instant>,
+    /// How often it was dialled in vain since then.
+    pub(super) redials: u32,
+    /// When a settled host is dialled again as a station, or a lost one at all.
     pub(super) retry_at: Option<Instant>,
     /// Failures before the agent ran, since the operator last had a say.
     pub(super) connect_failures: u32,
@@ -109,6 +115,8 @@ impl Session {
             failed_once: false,
             seeds_only: false,
             by_operator: false,
+            lost_at: None,
+            redials: 0,
             retry_at: None,
             connect_failures: 0,
             work_failures: 0,
@@ -130,6 +138,8 @@ impl Session {
     /// Forgets what the last agent was told: there is none any more.
     pub(super) fn unlink(&mut self) {
         self.link = Link::Off;
+        self.lost_at = None;
+        self.redials = 0;
         self.greeted = false;
         self.packing = false;
         self.packed = false;

@@ -185,7 +185,7 @@ impl Rollout {
         self.seeder.lost = None;
         match self.sessions[slot.0].link {
             Link::Off | Link::Attached | Link::Hanging => {}
-            Link::Dialing | Link::Stopping => return,
+            Link::Dialing | Link::Lost | Link::Stopping => return,
         }
         let keeps_state = match self.records[slot.0].state {
             HostState::Done { .. } => self.in_fleet(slot),

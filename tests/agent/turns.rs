@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rookery::control::{AgentFailure, CheckOrder, DataSource, Order, Placing, ServeRole, Status};
 
-use super::{Host, Source};
+use super::host::{Host, Source};
 
 /// A host that has the release ready aside.
 fn staged(source: &Source) -> Host {

@@ -277,6 +277,11 @@ impl Run {
         told.map(ToString::to_string).collect::<Vec<_>>().join("\n") + "\n" + &errors
     }
 
+    /// What the run is called.
+    pub(crate) fn id(&self) -> String {
+        self.events.first().and_then(|event| event["run"].as_str()).expect("every event names the run").to_owned()
+    }
+
     /// Reads to the end.
     pub(crate) fn finish(mut self) -> Ended {
         while self.next().is_some() {}

@@ -199,7 +199,7 @@ fn a_killed_agent_fails_alone_and_a_retry_carries_on() {
     run.until("the last host fetches", |event| fetching(event) && event["host"] == lab.hosts[3].name.as_str());
     kill(&lab.hosts[3].agents());
     let ended = run.finish().expect_code(3);
-    assert!(ended.reason(&lab.hosts[3]).starts_with("failed: the agent died: killed by SIGKILL"), "{}", ended.story);
+    assert!(ended.reason(&lab.hosts[3]).starts_with("failed: the agent died: its process is gone"), "{}", ended.story);
     assert_eq!(ended.end()["counts"]["done"], 3, "{}", ended.story);
     lab.assert_delivered(&deployed(&lab, &source), "v1", &[3]);
     lab.assert_clean();
@@ -264,16 +264,21 @@ fn hosts_that_share_folders_do_not_disturb_each_other() {
 }
 
 #[test]
-fn two_runs_of_one_payload_leave_each_other_alone() {
+fn a_second_run_to_the_same_folders_is_refused_and_told_who_holds_them() {
     let Some(lab) = Lab::of(3) else { return };
     let source = source(&lab, 4);
     let mut slow = lab.start(&source, &["--tag", "slow", "--max-upload", "1M"]);
     slow.until("the last host fetches", |event| fetching(event) && event["host"] == lab.hosts[2].name.as_str());
-    lab.run(&source, &["--tag", "quick"]).expect_code(0);
+    let refused = lab.run(&source, &["--tag", "quick"]).expect_code(3);
+    let why = refused.reason(&lab.hosts[1]);
+    let user = lab::user();
+    assert!(
+        why.contains(&format!("is held by run {}", slow.id())) && why.contains(&format!(" of {user}, from ")),
+        "{why}"
+    );
+    assert!(why.contains(" since 20") && why.ends_with("site as slow"), "{why}");
     slow.finish().expect_code(0);
-    for tag in ["slow", "quick"] {
-        lab.assert_delivered(&deployed(&lab, &source), tag, &[]);
-    }
+    lab.assert_delivered(&deployed(&lab, &source), "slow", &[]);
     lab.assert_clean();
 }
 
@@ -304,7 +309,8 @@ fn a_tampered_partial_file_is_fetched_again_where_it_is_wrong() {
     let console = run.child.id();
     kill(&[console]);
     drop(run.finish());
-    lab.hosts.iter().for_each(|host| wait_until("agents end with their console", || host.agents().is_empty()));
+    lab.hosts.iter().for_each(|host| kill(&host.agents()));
+    lab.hosts.iter().for_each(|host| wait_until("killed agents end", || host.agents().is_empty()));
     let workspace = lab.hosts[2].releases().join(".rookery");
     let partial = fs::read_dir(&workspace)
         .expect("a console that was killed leaves partial data")

@@ -7,7 +7,8 @@ use rookery::control::{DataSource, Order, ServeRole};
 use rookery::inventory::{HostId, Place};
 use rookery::rollout::{Action, Choice, Config, Failure, Outcome, Plan, Source, Stage, StateName, Summary};
 
-use crate::fleet::{Fault, Fleet, asking, config, host, listener, pack_order, plan, planned};
+use crate::fleet::{Fault, Fleet, listener};
+use crate::plans::{asking, config, host, pack_order, plan, planned};
 
 /// A plan whose first host seeds and tracks as long as it can, and then any other.
 fn electing(hosts: u32) -> Plan {

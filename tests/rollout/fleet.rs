@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "a world that does not fit fails its test")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,9 +15,9 @@ use rookery::rollout::{
     Action, BootStep, Config, Failure, HostFacts, Input, Notice, Output, Plan, Rollout, StateName, Summary,
 };
 
-pub(crate) use crate::plans::{asking, config, pack_order, payload, plan, planned};
+pub(crate) use crate::plans::{PIECES, asking, config, host, pack_order, payload, plan, planned};
+use crate::plans::{address, refused};
 
-pub(crate) const PIECES: u32 = 20;
 const TICK: Duration = Duration::from_millis(100);
 const STEPS_MAX: usize = 3_000_000;
 
@@ -38,6 +38,8 @@ pub(crate) enum Fault {
     Mute,
     /// The connection takes a minute.
     Slow,
+    /// A lost connection is not to be had again.
+    StaysLost,
     /// The tracker never answers.
     NeverTracks,
     /// This is left behind.
@@ -72,6 +74,7 @@ pub(crate) struct Fleet {
     pub(crate) now: Instant,
     pub(crate) notices: Vec<Notice>,
     pub(crate) connects: BTreeMap<Place, Vec<Instant>>,
+    pub(crate) rejoins: BTreeMap<Place, Vec<Instant>>,
     pub(crate) serves: BTreeMap<Place, Vec<ServeOrder>>,
     pub(crate) orders: Vec<(Place, Order)>,
     pub(crate) in_flight_max: usize,
@@ -82,17 +85,6 @@ pub(crate) struct Fleet {
     in_flight: BTreeSet<Place>,
     agenda: BTreeMap<(Instant, u64), Event>,
     sequence: u64,
-}
-
-pub(crate) const fn host(id: u32) -> Place {
-    Place::Host(HostId(id))
-}
-
-fn address(place: Place) -> IpAddr {
-    match place {
-        Place::Console => IpAddr::from([10, 255, 255, 254]),
-        Place::Host(HostId(id)) => IpAddr::from((0x0a00_0001 + id).to_be_bytes()),
-    }
 }
 
 impl Fleet {
@@ -110,6 +102,7 @@ impl Fleet {
             now: Instant::ZERO,
             notices: Vec::new(),
             connects: BTreeMap::new(),
+            rejoins: BTreeMap::new(),
             serves: BTreeMap::new(),
             orders: Vec::new(),
             in_flight_max: 0,
@@ -171,6 +164,13 @@ impl Fleet {
 
     pub(crate) fn act(&mut self, action: Action) {
         self.give(Input::Operator(action));
+    }
+
+    /// The connection to a place is lost; its agent goes on.
+    pub(crate) fn lose(&mut self, place: Place) {
+        let attempt = self.agents[&place].attempt;
+        let failure = Failure::ConnectionLost { why: "reset".to_owned() };
+        self.give(Input::Lost { at: place, attempt, failure });
     }
 
     /// The agent of a place, and its connection, are gone at once.
@@ -261,6 +261,15 @@ impl Fleet {
                     agent.pushing = true;
                 }
             }
+            Output::Rejoin { at, attempt } => {
+                self.rejoins.entry(at).or_default().push(self.now);
+                let input = if self.has(at, &Fault::StaysLost) {
+                    Input::Lost { at, attempt, failure: refused() }
+                } else {
+                    Input::Rejoined { at, attempt }
+                };
+                self.later(Duration::from_millis(20), Event::Input(input));
+            }
             Output::Disconnect { at, attempt } => {
                 self.in_flight.remove(&at);
                 if let Some(agent) = self.agents.remove(&at) {
@@ -284,7 +293,7 @@ impl Fleet {
             let failure = match fault {
                 Fault::Refuses(left) if *left > 0 => {
                     *left -= 1;
-                    Failure::Connect { address: "10.0.0.1:22".to_owned(), why: "connection refused".to_owned() }
+                    refused()
                 }
                 Fault::Denies => Failure::Authentication { user: "deploy".to_owned(), tried: "one key".to_owned() },
                 Fault::Mute => return,
@@ -329,7 +338,7 @@ impl Fleet {
             return;
         }
         match order {
-            Order::Hello { .. } => {
+            Order::Hello(_) => {
                 self.in_flight.remove(&at);
                 let status = Status::Hello { protocol: PROTOCOL, version: "0.1.0".to_owned(), pid: 7 };
                 self.say(1, at, attempt, status);
@@ -366,6 +375,7 @@ impl Fleet {
                 self.say(5, at, attempt, Status::Stopped { left_behind });
             }
             Order::Data { .. } | Order::Peers { .. } | Order::Limits { .. } | Order::Watch { .. } => {}
+            Order::Attach { .. } | Order::Alive | Order::Leave => {}
         }
     }
 

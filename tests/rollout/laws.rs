@@ -8,7 +8,7 @@ use rookery::control::{AgentFailure, PROTOCOL, Progress, Status};
 use rookery::inventory::{HostId, Place};
 use rookery::rollout::{Action, Caps, Choice, Failure, HostFacts, Input, Output, Plan, Rollout, Source, Summary};
 
-use crate::fleet::{PIECES, asking, config, host, pack_order, payload, plan, planned};
+use crate::plans::{PIECES, asking, config, host, pack_order, payload, plan, planned};
 
 /// Anything a driver or an operator could say, sensible or not.
 fn input() -> impl Strategy<Value = Input> {
@@ -35,6 +35,7 @@ fn input() -> impl Strategy<Value = Input> {
     let failure = proptest::option::of(prop_oneof![
         Just(Failure::AgentDied { how: "killed".to_owned() }),
         Just(Failure::Authentication { user: "deploy".to_owned(), tried: String::new() }),
+        Just(Failure::ConnectionLost { why: "reset".to_owned() }),
         Just(Failure::ClosedBeforeBanner { address: "10.0.0.1".to_owned() }),
     ]);
     let action = prop_oneof![
@@ -54,6 +55,10 @@ fn input() -> impl Strategy<Value = Input> {
             4 => Just(Input::Attached { at, attempt, work_dir: "/w".to_owned() }),
             14 => status.clone().prop_map(move |status| Input::Status { at, attempt, status }),
             1 => (0_u64..3_000_000).prop_map(move |n| Input::Pushed { at, attempt, bytes: ByteCount(n) }),
+            2 => failure.clone().prop_map(move |failure| match failure {
+                Some(failure) => Input::Lost { at, attempt, failure },
+                None => Input::Rejoined { at, attempt },
+            }),
             3 => failure.clone().prop_map(move |failure| Input::Ended { at, attempt, failure, left_behind: vec![] }),
         ]
     })

@@ -1,16 +1,27 @@
-//! Plans and configurations of runs against the virtual fleet.
-#![expect(clippy::unwrap_used, reason = "a plan that cannot be made fails its test")]
+//! What the tests of a rollout begin with: plans, limits, a payload.
+#![expect(clippy::unwrap_used, reason = "a world that does not fit fails its test")]
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use rookery::base::{ByteCount, Layout, Sha1Digest, Sha256Digest};
-use rookery::control::{Owner, PackOrder, PayloadFacts, PayloadFormat, PortRange};
-use rookery::inventory::HostId;
+use rookery::control::{Holder, Owner, PackOrder, PayloadFacts, PayloadFormat, PortRange};
+use rookery::inventory::{HostId, Place};
 use rookery::metainfo::{Info, Metainfo};
-use rookery::rollout::{Caps, Choice, Config, Finish, Payload, Plan, PlannedHost, Policy, Source};
+use rookery::rollout::{
+    Caps, Choice, Config, DEADLINE, Failure, Finish, LEASE, Payload, Plan, PlannedHost, Policy, Source,
+};
 
-use crate::fleet::{PIECES, host};
+pub(crate) const PIECES: u32 = 20;
+
+pub(crate) fn refused() -> Failure {
+    Failure::Connect { address: "10.0.0.1:22".to_owned(), why: "connection refused".to_owned() }
+}
+
+pub(crate) const fn host(id: u32) -> Place {
+    Place::Host(HostId(id))
+}
 
 pub(crate) fn payload() -> Payload {
     let layout = Layout::new(u64::from(PIECES) * 65_536 - 1000, 65_536).unwrap();
@@ -32,6 +43,11 @@ pub(crate) fn pack_order() -> PackOrder {
     PackOrder { source, exclude: Vec::new(), compress, piece_length: None, mode: None }
 }
 
+fn holder() -> Holder {
+    let text = |text: &str| text.to_owned();
+    Holder { operator: text("alice"), from: text("jump1"), since: text("2026-01-01T12:00:00Z"), why: text("site") }
+}
+
 /// A plan of `hosts` hosts; host 0 seeds and tracks.
 pub(crate) fn plan(hosts: u32) -> Plan {
     Plan {
@@ -47,6 +63,9 @@ pub(crate) fn plan(hosts: u32) -> Plan {
         tracker_port: 0,
         ports: PortRange { first: 6881, last: 6889 },
         source: Source::Packed(payload()),
+        holder: holder(),
+        lease: LEASE,
+        deadline: DEADLINE,
         local_payload: None,
         policy: Policy::default(),
     }
@@ -71,4 +90,11 @@ pub(crate) fn config() -> Config {
 /// The same, and at the end the operator is asked.
 pub(crate) fn asking() -> Config {
     Config { finish: Finish::Ask, ..config() }
+}
+
+pub(crate) fn address(place: Place) -> IpAddr {
+    match place {
+        Place::Console => IpAddr::from([10, 255, 255, 254]),
+        Place::Host(HostId(id)) => IpAddr::from((0x0a00_0001 + id).to_be_bytes()),
+    }
 }

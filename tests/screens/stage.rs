@@ -13,14 +13,14 @@ use ratatui::style::Style;
 use rookery::base::{Bitfield, ByteCount, ByteRate, Instant, Layout, Sha1Digest, Sha256Digest};
 use rookery::console::{Access, ColorDepth, Effect, Glyphs, Key, Labels, Model, Msg, Setup, Theme, update, view};
 use rookery::control::{
-    Order, Owner, PROTOCOL, PayloadFacts, PayloadFormat, PeerSummary, Placing, PortRange, Progress, Status,
+    Holder, Order, Owner, PROTOCOL, PayloadFacts, PayloadFormat, PeerSummary, Placing, PortRange, Progress, Status,
     TrackerHealth,
 };
 use rookery::inventory::{Host, HostId, Place};
 use rookery::metainfo::{Info, Metainfo};
 use rookery::rollout::{
-    Caps, Choice, Config, Failure, Finish, HostFacts, Input, Output, Payload, Plan, PlannedHost, Policy, Rollout,
-    Source, StateName,
+    Caps, Choice, Config, DEADLINE, Failure, Finish, HostFacts, Input, LEASE, Output, Payload, Plan, PlannedHost,
+    Policy, Rollout, Source, StateName,
 };
 
 pub(crate) const PIECES: u32 = 400;
@@ -284,7 +284,7 @@ impl Screen {
             Output::Disconnect { at, attempt } => {
                 vec![Input::Ended { at: *at, attempt: *attempt, failure: None, left_behind: Vec::new() }]
             }
-            Output::Push { .. } | Output::Notice(_) | Output::Ended(_) => Vec::new(),
+            Output::Push { .. } | Output::Rejoin { .. } | Output::Notice(_) | Output::Ended(_) => Vec::new(),
         }
     }
 
@@ -318,8 +318,8 @@ impl Screen {
     fn obey(&self, at: Place, order: &Order) -> Vec<Status> {
         let fate = self.fates.get(&at);
         match order {
-            Order::Hello { .. } if fate == Some(&Fate::Bootstrapping) => Vec::new(),
-            Order::Hello { .. } => vec![Status::Hello { protocol: PROTOCOL, version: "0.1.0".to_owned(), pid: 7 }],
+            Order::Hello(_) if fate == Some(&Fate::Bootstrapping) => Vec::new(),
+            Order::Hello(_) => vec![Status::Hello { protocol: PROTOCOL, version: "0.1.0".to_owned(), pid: 7 }],
             Order::Track { .. } => vec![Status::Tracking { port: 8998 }],
             Order::Serve(order) => serve(at, fate, order.placing),
             Order::Stop { .. } => vec![Status::Stopped { left_behind: Vec::new() }],
@@ -329,6 +329,7 @@ impl Screen {
             Order::Pack(_) | Order::Data { .. } | Order::Peers { .. } | Order::Limits { .. } | Order::Watch { .. } => {
                 Vec::new()
             }
+            Order::Attach { .. } | Order::Alive | Order::Leave => Vec::new(),
         }
     }
 }
@@ -439,6 +440,14 @@ fn plan(hosts: u32) -> Plan {
         tracker_port: 0,
         ports: PortRange { first: 6881, last: 6889 },
         source: Source::Packed(payload),
+        holder: Holder {
+            operator: "alice".to_owned(),
+            from: "jump1".to_owned(),
+            since: "2026-08-01T12:00:00Z".to_owned(),
+            why: "web".to_owned(),
+        },
+        lease: LEASE,
+        deadline: DEADLINE,
         local_payload: Some("/tmp/web.tar.zst".to_owned()),
         policy: Policy::default(),
     }

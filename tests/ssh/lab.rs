@@ -17,11 +17,12 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-/// Says marker and hello, and ends with its input.
+/// Says marker, that it is attached, and hello, and ends with its input.
 pub(super) const POLITE: &str = "#!/bin/sh
-printf '\\000rookery-agent\\001\\n'
-j=\"{\\\"status\\\":\\\"hello\\\",\\\"protocol\\\":1,\\\"version\\\":\\\"0\\\",\\\"pid\\\":$$}\"
-printf \"\\000\\000\\000\\\\$(printf %03o ${#j})\\000\\000\\000\\000%s\" \"$j\"
+frame() { printf \"\\000\\000\\000\\\\$(printf %03o ${#2})\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\\\00$1%s\" \"$2\"; }
+printf '\\000rookery-agent\\002\\n'
+frame 0 \"{\\\"status\\\":\\\"attached\\\",\\\"instance\\\":7,\\\"taken\\\":0,\\\"pid\\\":$$}\"
+frame 1 \"{\\\"status\\\":\\\"hello\\\",\\\"protocol\\\":2,\\\"version\\\":\\\"0\\\",\\\"pid\\\":$$}\"
 ";
 
 pub(super) const HOST: Place = Place::Host(HostId(0));
@@ -120,7 +121,8 @@ impl Run {
         let deadlines = Deadlines { key_exchange: Duration::from_secs(2), ..Deadlines::default() };
         let limits = Limits { stop: Duration::from_secs(2), start: Duration::from_secs(4), ..Limits::default() };
         let dialer = Dialer::new(credentials, deadlines);
-        let setup = Setup { targets, dialer, image, work_dir, payload, limits };
+        let run = "r1".parse().unwrap();
+        let setup = Setup { targets, dialer, image, work_dir, payload, limits, run };
         let (fleet, inputs) = Fleet::new(setup, Handle::current());
         Self { fleet, inputs, seen: Vec::new() }
     }

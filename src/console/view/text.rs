@@ -9,7 +9,7 @@ use ratatui::text::{Line, Span};
 
 use crate::base::Instant;
 use crate::console::theme::{Glyphs, Scope, Theme};
-use crate::rollout::{BootStep, Detail, HostRecord, HostState};
+use crate::rollout::{BootStep, Detail, HostRecord, HostState, SSH_LOST};
 
 /// A text of at most `width` columns; what is left out is shown as left out.
 pub(super) fn fit(theme: &Theme, text: &str, width: usize) -> String {
@@ -86,6 +86,9 @@ pub(super) fn begin(theme: &Theme, text: &str, width: usize) -> String {
 
 /// Why a host is where it is, in a few words; empty when its state says it all.
 pub(super) fn reason(record: &HostRecord, now: Instant) -> String {
+    if let Some(why) = record.ssh_lost.as_ref().filter(|_| !record.state.name().is_settled()) {
+        return format!("{SSH_LOST}: {why}");
+    }
     if let Some(detail) = detail(record, now) {
         return detail;
     }

@@ -9,12 +9,15 @@ use lexopt::Arg::{Long, Short, Value};
 use lexopt::{Parser, ValueExt};
 
 use crate::base::{ByteRate, InfoHash, Zone};
+use crate::control::AgentId;
 
 /// What the agent is asked to be.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Command {
-    /// Obey the console on the other side of stdin and stdout.
-    Serve,
+    /// Obey whoever attaches.
+    Serve(Serve),
+    /// Carry stdin and stdout to the agent that obeys.
+    Attach(Attach),
     /// Answer questions about this host on stdin.
     Probe,
     /// Be a tracker.
@@ -25,6 +28,40 @@ pub(super) enum Command {
     Peer(Join),
     /// Print this and end.
     Print(&'static str),
+}
+
+/// An agent of a run.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Serve {
+    pub(super) id: AgentId,
+    pub(super) work_dir: PathBuf,
+    pub(super) step: Step,
+}
+
+/// How far an agent has left its parents behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// It starts another, and ends.
+    First,
+    /// It is that other: nobody's child.
+    Detached,
+}
+
+/// A way to an agent of a run.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Attach {
+    pub(super) id: AgentId,
+    pub(super) work_dir: PathBuf,
+    pub(super) missing: Missing,
+}
+
+/// What to do when there is no such agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// Start it.
+    Start,
+    /// Say so.
+    Fail,
 }
 
 /// A tracker by hand.
@@ -69,7 +106,7 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
         Some(Long("help") | Short('h')) => return Ok(Command::Print(HELP)),
         Some(Long("version") | Short('V')) => return Ok(Command::Print(VERSION)),
         Some(other) => return Err(other.unexpected().into()),
-        None => return Err(UsageError("no command given: serve, track, seed or peer".to_owned())),
+        None => return Err(UsageError("no command given: attach, serve, track, seed or peer".to_owned())),
     };
     let mut options = Options::default();
     while let Some(argument) = parser.next()? {
@@ -80,11 +117,24 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
                 let name = name.to_owned();
                 options.take(&command, &name, &mut parser)?;
             }
+            Value(id) if matches!(command.as_str(), "serve" | "attach") && options.id.is_none() => {
+                let id = id.string()?;
+                options.id = Some(id.parse().map_err(|_not_an_id| UsageError(format!("`{id}` is no RUN/HOST")))?);
+            }
             Short(_) | Value(_) => return Err(argument.unexpected().into()),
         }
     }
     match command.as_str() {
-        "serve" => Ok(Command::Serve),
+        "serve" => {
+            let (id, work_dir) = options.agent()?;
+            let step = if options.detached { Step::Detached } else { Step::First };
+            Ok(Command::Serve(Serve { id, work_dir, step }))
+        }
+        "attach" => {
+            let (id, work_dir) = options.agent()?;
+            let missing = if options.start { Missing::Start } else { Missing::Fail };
+            Ok(Command::Attach(Attach { id, work_dir, missing }))
+        }
         "probe" => Ok(Command::Probe),
         "track" => {
             let listen = required(options.listen, "--listen ADDR:PORT")?;
@@ -92,12 +142,16 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
         }
         "seed" => options.join().map(Command::Seed),
         "peer" => options.join().map(Command::Peer),
-        other => Err(UsageError(format!("no command `{other}`: serve, track, seed or peer"))),
+        other => Err(UsageError(format!("no command `{other}`: attach, serve, track, seed or peer"))),
     }
 }
 
 #[derive(Default)]
 struct Options {
+    id: Option<AgentId>,
+    work_dir: Option<PathBuf>,
+    detached: bool,
+    start: bool,
     torrent: Option<PathBuf>,
     data: Option<PathBuf>,
     listen: Option<SocketAddr>,
@@ -113,6 +167,9 @@ struct Options {
 impl Options {
     fn take(&mut self, command: &str, name: &str, parser: &mut Parser) -> Result<(), UsageError> {
         match (command, name) {
+            ("serve" | "attach", "work-dir") => self.work_dir = Some(parser.value()?.into()),
+            ("serve", "detached") => self.detached = true,
+            ("attach", "start") => self.start = true,
             ("track" | "seed" | "peer", "json") => self.json = true,
             ("track" | "seed" | "peer", "listen") => self.listen = Some(value(parser, name, address)?),
             ("track", "info-hash") => {
@@ -125,12 +182,16 @@ impl Options {
             ("seed" | "peer", "max-upload") => self.max_upload = value(parser, name, rate)?,
             ("seed" | "peer", "max-download") => self.max_download = value(parser, name, rate)?,
             ("peer", "seed-for") => self.seed_for = value(parser, name, duration)?,
-            ("serve" | "probe" | "track" | "seed" | "peer", _) => {
+            ("attach" | "serve" | "probe" | "track" | "seed" | "peer", _) => {
                 return Err(UsageError(format!("`{command}` has no option --{name}")));
             }
-            _ => return Err(UsageError(format!("no command `{command}`: serve, track, seed or peer"))),
+            _ => return Err(UsageError(format!("no command `{command}`: attach, serve, track, seed or peer"))),
         }
         Ok(())
+    }
+
+    fn agent(&mut self) -> Result<(AgentId, PathBuf), UsageError> {
+        Ok((required(self.id.take(), "RUN/HOST")?, required(self.work_dir.take(), "--work-dir DIR")?))
     }
 
     fn join(self) -> Result<Join, UsageError> {
@@ -190,8 +251,9 @@ const VERSION: &str = concat!("rookery-agent ", env!("CARGO_PKG_VERSION"), "\n")
 const HELP: &str = "\
 rookery-agent: tracker, seeder and peer of a BitTorrent swarm, one host at a time
 
-rookery-agent serve
-    Obey the console on the other side of stdin and stdout. Started by `rookery`.
+rookery-agent attach RUN/HOST --work-dir DIR [--start]
+    Carry stdin and stdout to the agent of a run. Started by `rookery`.
+    --start               start that agent, detached, if it does not run
 
 rookery-agent probe
     Answer a line for each on stdin: `listen ADDR FIRST LAST`, `reach ADDR:PORT`. Started by `rookery check`.
@@ -217,7 +279,7 @@ All of track, seed and peer:
 -h, --help   -V, --version
 
 Addresses are literals: the agent resolves no names, so the torrent's tracker must be http://IP:PORT/... as well.
-Exit codes: 0 done, 1 failed (the reason is on stderr), 2 usage.
+Exit codes: 0 done, 1 failed (the reason is on stderr), 2 usage; of attach, 70 when there is no such agent (any more).
 ";
 
 #[cfg(test)]
@@ -250,7 +312,10 @@ mod tests {
             ("peer --seed-for 30", "is no time"),
             ("track --info-hash abc", "40 hex digits"),
             ("peer --zone=", "names no zone"),
-            ("serve extra", "extra"),
+            ("serve r1/web1 extra", "extra"),
+            ("attach r1 --work-dir /w", "`r1` is no RUN/HOST"),
+            ("attach r1/web1", "--work-dir DIR is missing"),
+            ("attach r1/web1 --work-dir /w --detached", "`attach` has no option --detached"),
         ] {
             let error = parse_words(words).unwrap_err();
             assert!(error.contains(part), "{words}: {error}");

@@ -1,21 +1,26 @@
-//! The two pipes to the console: orders in, statuses out, each pumped by a thread of its own.
+//! The console, at the agent's socket: orders in, statuses out. It comes and goes; what is told meanwhile is kept.
 //!
-//! Neither pipe is ever waited for by the event loop: a console that stops reading must not stop the swarm.
+//! The last one that came is the console: an older connection is one that its console has lost. Nothing here ever waits for
+//! a console that does not read, which must not stop the swarm.
 
-use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
-use crate::control::{Codec, MARKER, Order, Status, encode};
+use super::outbox::{Frame, Outbox};
+use crate::base::Instant;
+use crate::control::{Attached, Codec, MARKER, Mark, Order, Status, encode};
+use crate::driver::Clock;
 
-/// Orders waiting to be obeyed; each may carry a frame's worth of payload.
-const ORDERS_MAX: usize = 2;
-
-/// Statuses waiting to be written.
+/// Statuses waiting to be written; a console that reads so slowly is let go, and told how things stand when it is back.
 const STATUSES_MAX: usize = 1024;
 
 /// With more than this many statuses waiting, those that can be left out are.
@@ -23,103 +28,215 @@ const STATUSES_BUSY: usize = 32;
 
 const READ_LENGTH: usize = 256 << 10;
 
-/// What came down from the console.
+/// What came from the console.
 #[derive(Debug)]
 pub(super) enum Heard {
+    /// A console is there, and knows all that was told.
+    Back,
+    /// A console is there that has to be told how things stand.
+    Stranger,
     /// An order.
     Order(Order),
-    /// Nothing more will come, and why.
+    /// The console is not there any more, and why.
     Gone(String),
+}
+
+/// Whether orders are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ears {
+    /// They are.
+    Open,
+    /// Not now: they wait where they are.
+    Shut,
 }
 
 /// The console, as an agent sees it.
 pub(super) struct Console {
-    orders: mpsc::Receiver<Heard>,
-    statuses: Option<SyncSender<Status>>,
+    clock: Clock,
+    listener: UnixListener,
+    line: Option<Line>,
+    outbox: Outbox,
+    /// The last order's number.
+    taken: u64,
+    taken_told: u64,
+    heard: Instant,
+}
+
+/// One connection.
+struct Line {
+    codec: Codec,
+    read: OwnedReadHalf,
+    frames: mpsc::Sender<Frame>,
     waiting: Arc<AtomicUsize>,
-    written: Receiver<()>,
+    writer: JoinHandle<()>,
+    attached: bool,
 }
 
 impl Console {
-    /// Says the marker on stdout, and starts both pumps.
-    pub(super) fn open() -> Self {
-        let (heard, orders) = mpsc::channel(ORDERS_MAX);
-        let (statuses, queued) = sync_channel(STATUSES_MAX);
-        let (done, written) = sync_channel(1);
-        let waiting = Arc::new(AtomicUsize::new(0));
-        let counter = Arc::clone(&waiting);
-        std::thread::spawn(move || read_orders(&heard));
-        std::thread::spawn(move || {
-            // A console that does not read is found out by its silence on the other pipe.
-            let _ = write_statuses(&queued, &counter);
-            let _ = done.send(());
-        });
-        Self { orders, statuses: Some(statuses), waiting, written }
+    /// Listens for consoles; `instance` tells this agent from others.
+    pub(super) fn new(clock: Clock, listener: UnixListener, instance: u64) -> Self {
+        let outbox = Outbox::new(instance);
+        Self { clock, listener, line: None, outbox, taken: 0, taken_told: 0, heard: clock.now() }
     }
 
-    /// The next order. May be dropped and called again.
-    pub(super) async fn next(&mut self) -> Heard {
-        self.orders.recv().await.unwrap_or_else(|| Heard::Gone("the orders' pipe is closed".to_owned()))
+    /// What the console says next. May be dropped and called again.
+    pub(super) async fn next(&mut self, ears: Ears) -> Heard {
+        loop {
+            let frame = async {
+                match &mut self.line {
+                    Some(line) if ears == Ears::Open => line.next().await,
+                    Some(_) | None => std::future::pending().await,
+                }
+            };
+            let frame = tokio::select! {
+                accepted = self.listener.accept() => {
+                    if let Ok((stream, _)) = accepted {
+                        self.line = Some(Line::new(stream));
+                    }
+                    continue;
+                }
+                frame = frame => frame,
+            };
+            let heard = frame.and_then(|(number, order)| self.take(number, order));
+            match heard {
+                Ok(Some(heard)) => return heard,
+                Ok(None) => {}
+                Err(why) => {
+                    let attached = self.line.take().is_some_and(|line| line.attached);
+                    if attached {
+                        return Heard::Gone(why);
+                    }
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, number: u64, order: Order) -> Result<Option<Heard>, String> {
+        self.heard = self.clock.now();
+        let attached = self.line.as_ref().is_some_and(|line| line.attached);
+        match (number, order) {
+            (0, Order::Attach { seen }) if !attached => Ok(Some(self.attach(seen))),
+            (0, Order::Alive) => Ok(None),
+            (0, order @ Order::Leave) => Ok(Some(Heard::Order(order))),
+            (number, _) if number > 0 && number <= self.taken && attached => Ok(None),
+            (number, order) if number == self.taken + 1 && attached => {
+                self.taken = number;
+                Ok(Some(Heard::Order(order)))
+            }
+            (number, _) => Err(format!("order {number} came out of turn, after {}", self.taken)),
+        }
+    }
+
+    fn attach(&mut self, seen: Option<Mark>) -> Heard {
+        let Some(line) = &mut self.line else { return Heard::Stranger };
+        line.attached = true;
+        self.taken_told = self.taken;
+        let attached = Attached { instance: self.outbox.instance(), taken: self.taken, pid: std::process::id() };
+        line.send(encode(0, &Status::Attached(attached)));
+        match self.outbox.since(seen) {
+            Some(missed) => {
+                for frame in missed {
+                    line.send(frame.clone());
+                }
+                Heard::Back
+            }
+            None => Heard::Stranger,
+        }
     }
 
     /// Whether a status that can be left out should be sent now.
     pub(super) fn has_room(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) < STATUSES_BUSY
+        self.line.as_ref().is_none_or(|line| line.waiting.load(Ordering::Relaxed) < STATUSES_BUSY)
     }
 
-    /// Tells the console. A pipe that is full for a thousand statuses loses this one.
-    pub(super) fn tell(&self, status: Status) {
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        if self.statuses.as_ref().is_none_or(|statuses| statuses.try_send(status).is_err()) {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
+    /// Tells the console, or keeps it until one is there.
+    pub(super) fn tell(&mut self, status: &Status) {
+        let frame = self.outbox.add(status);
+        self.send(frame);
+    }
+
+    /// Tells which orders were obeyed, if that is news.
+    pub(super) fn confirm(&mut self) {
+        if self.taken > self.taken_told && self.line.is_some() {
+            self.taken_told = self.taken;
+            self.send(encode(0, &Status::Taken { order: self.taken }));
         }
+    }
+
+    fn send(&mut self, frame: Frame) {
+        if self.line.as_ref().is_some_and(|line| line.attached && !line.send(frame)) {
+            self.line = None;
+        }
+    }
+
+    /// Whether a console is there.
+    pub(super) fn is_attached(&self) -> bool {
+        self.line.as_ref().is_some_and(|line| line.attached)
+    }
+
+    /// When one was last heard; when the agent began, if none was.
+    pub(super) const fn heard(&self) -> Instant {
+        self.heard
     }
 
     /// Waits until all has been written, for at most `patience`; nothing can be told afterwards.
-    pub(super) fn finish(&mut self, patience: Duration) {
-        self.statuses = None;
-        match self.written.recv_timeout(patience) {
-            Ok(()) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+    pub(super) async fn finish(&mut self, patience: Duration) {
+        if let Some(mut line) = self.line.take() {
+            // Without a sender the writer ends when it has written what waits.
+            line.frames = mpsc::channel(1).0;
+            // A console that does not read has been given its time.
+            let _ = timeout(patience, &mut line.writer).await;
         }
     }
 }
 
-fn read_orders(heard: &mpsc::Sender<Heard>) {
-    let mut codec = Codec::clean();
-    let mut buffer = vec![0; READ_LENGTH];
-    let mut stdin = std::io::stdin().lock();
-    loop {
-        let why = match codec.poll::<Order>() {
-            Ok(Some(order)) => match heard.blocking_send(Heard::Order(order)) {
-                Ok(()) => continue,
-                Err(_) => return,
-            },
-            Ok(None) => match stdin.read(&mut buffer) {
-                Ok(0) => "the console closed the channel".to_owned(),
-                Ok(length) => {
-                    codec.push(&buffer[..length]);
-                    continue;
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(error) => format!("cannot read orders: {error}"),
-            },
-            Err(error) => error.to_string(),
-        };
-        let _ = heard.blocking_send(Heard::Gone(why));
-        return;
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.writer.abort();
     }
 }
 
-fn write_statuses(queued: &Receiver<Status>, waiting: &AtomicUsize) -> std::io::Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    stdout.write_all(MARKER)?;
-    stdout.flush()?;
-    while let Ok(status) = queued.recv() {
-        let (head, bulk) = encode(&status);
-        stdout.write_all(&head)?;
-        stdout.write_all(&bulk)?;
-        stdout.flush()?;
-        waiting.fetch_sub(1, Ordering::Relaxed);
+impl Line {
+    fn new(stream: UnixStream) -> Self {
+        let (read, write) = stream.into_split();
+        let (frames, queued) = mpsc::channel(STATUSES_MAX);
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let writer = tokio::spawn(write_frames(write, queued, Arc::clone(&waiting)));
+        Self { codec: Codec::clean(), read, frames, waiting, writer, attached: false }
     }
-    Ok(())
+
+    async fn next(&mut self) -> Result<(u64, Order), String> {
+        loop {
+            match self.codec.poll::<Order>() {
+                Ok(Some(frame)) => return Ok(frame),
+                Ok(None) => {}
+                Err(error) => return Err(error.to_string()),
+            }
+            let buffer = self.codec.buffer_mut();
+            buffer.reserve(READ_LENGTH);
+            match self.read.read_buf(buffer).await {
+                Ok(0) => return Err("the console hung up".to_owned()),
+                Ok(_) => {}
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+    }
+
+    /// Sends a frame; false when the console does not read.
+    fn send(&self, frame: Frame) -> bool {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.frames.try_send(frame).is_ok()
+    }
+}
+
+async fn write_frames(mut pipe: OwnedWriteHalf, mut queued: mpsc::Receiver<Frame>, waiting: Arc<AtomicUsize>) {
+    let mut next = Some((Bytes::from_static(MARKER), Bytes::new()));
+    while let Some((head, bulk)) = next {
+        if pipe.write_all(&head).await.is_err() || pipe.write_all(&bulk).await.is_err() {
+            // The other half is told that the console is gone.
+            return;
+        }
+        next = queued.recv().await;
+        waiting.fetch_sub(usize::from(next.is_some()), Ordering::Relaxed);
+    }
 }

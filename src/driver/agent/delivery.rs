@@ -1,7 +1,11 @@
 //! What blocks on the way to a release: packing, looking at what is there, verifying, unpacking, placing.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+
+use rustix::fs::Mode;
 
 use super::jobs::{Context, Report};
 use super::owner::ids;
@@ -64,20 +68,42 @@ pub(super) struct Site {
     pub(super) destination: PathBuf,
     /// The run.
     pub(super) run: RunId,
+    /// What others are told who want to work there.
+    pub(super) holder: String,
+    /// The mode bits that folders of releases do not get.
+    pub(super) umask: Mode,
     /// What [`Order::Pack`](crate::control::Order::Pack) made.
     pub(super) packed: Option<PathBuf>,
 }
 
 impl Site {
     /// Opens the folder beside the releases, for this agent alone.
-    fn workspace(&self) -> Result<Workspace, AgentFailure> {
+    fn workspace(&self, context: &Context) -> Result<Workspace, AgentFailure> {
+        make_destination(&self.destination, self.umask)
+            .map_err(|error| AgentFailure::from_io("create", &self.destination, &error))?;
         let workspace = Workspace::open(&self.destination)?;
         if self.claim.get().is_none() {
-            let claim = workspace.claim(self.run.as_str())?;
+            let claim = workspace.claim(self.run.as_str(), &self.holder)?;
+            if let Some(before) = claim.before() {
+                context.report(Report::Note(format!("took over {}: its agent is gone; it was {before}", claim.path())));
+            }
             self.claim.get_or_init(|| claim);
         }
         Ok(workspace)
     }
+}
+
+/// Makes the folder releases land in, and those above it, with the modes the user's own would have.
+fn make_destination(path: &Path, umask: Mode) -> std::io::Result<()> {
+    let missing: Vec<_> = path.ancestors().take_while(|folder| folder.symlink_metadata().is_err()).collect();
+    for folder in missing.into_iter().rev() {
+        match std::fs::create_dir(folder) {
+            Ok(()) => std::fs::set_permissions(folder, Permissions::from_mode(0o777 & !umask.as_raw_mode()))?,
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Makes a payload out of a path on this host.
@@ -91,7 +117,7 @@ pub(super) fn make(context: &Context, site: &Site, order: &PackOrder) -> Result<
     let (exclude, piece_length, mode) = (order.exclude.clone(), order.piece_length, order.mode);
     let options = PackOptions { exclude, compress, piece_length, mode };
     let source = expand_home(&order.source);
-    let out = site.workspace()?.packed(site.run.as_str())?;
+    let out = site.workspace(context)?.packed(site.run.as_str())?;
     let progress = |progress: crate::payload::PackProgress| context.mention(Report::Packing(progress.done));
     let packed = pack(&source, &out, &options, &progress, context.cancel())?;
     let name = source.file_name().map_or_else(|| "payload".to_owned(), |name| name.to_string_lossy().into_owned());
@@ -124,7 +150,7 @@ pub(super) fn prepare(context: &Context, site: &Site, order: &ServeOrder, info: 
     if order.deliver {
         ids(&order.owner)?;
     }
-    let workspace = site.workspace()?;
+    let workspace = site.workspace(context)?;
     let (path, access) = match &order.role {
         ServeRole::Peer | ServeRole::Seeder(DataSource::Pushed) => (workspace.payload(info.info_hash()), Access::Write),
         ServeRole::Seeder(DataSource::File(path)) => (expand_home(path), Access::Read),
@@ -159,7 +185,7 @@ pub(super) fn deliver(
         return Err(AgentFailure::DigestMismatch { what: "payload".to_owned(), found, expected: facts.sha256 });
     }
     context.report(Report::Unpacking);
-    let staged = site.workspace()?.stage(site.run.as_str(), tag.as_str())?;
+    let staged = site.workspace(context)?.stage(site.run.as_str(), tag.as_str())?;
     let promise = Promise { bytes: facts.unpacked_bytes, entries: facts.unpacked_entries, mode: facts.mode };
     let format = match facts.format {
         PayloadFormat::File => Format::File,
@@ -204,30 +230,25 @@ pub(super) fn place(site: &Site, tag: &Tag, staged: &Path) -> Result<Report, Age
     Ok(Report::Delivered)
 }
 
-/// Removes what a run left in the folder of releases, and these payloads; says what is still there. Where another host's
-/// agent is at work for the run, it cleans up.
-pub(super) fn clean(site: &Site, payloads: &[InfoHash]) -> Vec<String> {
-    let mut left = Vec::new();
-    let each = payloads.iter().copied().map(Some).chain(payloads.is_empty().then_some(None));
-    for payload in each {
-        match clean_one(site, payload) {
-            Ok(remains) => left.extend(remains),
-            Err(error) => left.push(error.to_string()),
-        }
-    }
-    left
+/// Removes what runs left in the folder of releases, and these payloads; says what is still there. Where another host's
+/// agent is at work for the same run, it cleans up.
+pub(super) fn clean(site: &Site, runs: &[RunId], payloads: &[InfoHash]) -> Vec<String> {
+    try_clean(site, runs, payloads).unwrap_or_else(|error| vec![error.to_string()])
 }
 
-fn clean_one(site: &Site, payload: Option<InfoHash>) -> Result<Vec<String>, ReleaseError> {
+fn try_clean(site: &Site, runs: &[RunId], payloads: &[InfoHash]) -> Result<Vec<String>, ReleaseError> {
     let Some(workspace) = Workspace::existing(&site.destination)? else { return Ok(Vec::new()) };
-    let _claim = match site.claim.get() {
-        Some(_) => None,
-        None => match workspace.claim(site.run.as_str()) {
+    if site.claim.get().is_none() {
+        match workspace.claim(site.run.as_str(), &site.holder) {
+            Ok(claim) => drop(site.claim.set(claim)),
             Err(ReleaseError::NotOurs { .. }) => return Ok(Vec::new()),
-            claim => Some(claim?),
-        },
-    };
-    let remains = workspace.remove(site.run.as_str(), payload);
+            // What is named after these runs is theirs all the same.
+            Err(ReleaseError::Held { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let runs: Vec<_> = runs.iter().map(RunId::as_str).collect();
+    let remains = workspace.remove(&runs, payloads, site.claim.get());
     Ok(remains.into_iter().map(|error| error.to_string()).collect())
 }
 

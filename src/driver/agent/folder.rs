@@ -1,27 +1,26 @@
-//! The run's folder on a host: its lock, so that one agent works for a run there, its log, and which payloads it keeps.
+//! The run's folder on a host: its lock, so that one agent works for a run there, its socket, its log, and which payloads
+//! it keeps.
 
 use std::fs::{DirBuilder, File};
 use std::io::{Read, Seek, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Pid;
 
 use crate::base::InfoHash;
-use crate::control::{AgentFailure, RunId};
-
-/// How long another agent of the run is given to leave when asked to, and again when made to.
-const LEAVE_AFTER: Duration = Duration::from_secs(5);
-
-const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
+use crate::control::{AgentFailure, AgentId, RunId};
 
 /// The file in the folder that names the payloads.
 const PAYLOADS: &str = "payloads";
 
-/// Letters of a host's name in the name of its folder.
-const NAME_MAX: usize = 200;
+/// The socket in the folder.
+const SOCKET: &str = "socket";
+
+/// The file that is there as long as a console is attached.
+const CONSOLE: &str = "console";
 
 /// Payloads of one run that are looked at.
 const PAYLOADS_MAX: usize = 64;
@@ -29,45 +28,72 @@ const PAYLOADS_MAX: usize = 64;
 /// Runs that are looked at for what they left.
 const RUNS_MAX: usize = 256;
 
-/// `WORK_DIR/runs/RUN/HOST`, held by this process alone. Hosts may share a work folder (a home on NFS), and the agent of
-/// another host must never be taken for one that was left behind on this one.
+/// `WORK_DIR/runs/RUN/HOST`, held by this process alone.
 #[derive(Debug)]
 pub(super) struct RunFolder {
     path: PathBuf,
     _lock: File,
 }
 
+/// The folder of an agent.
+pub(super) fn folder_of(work_dir: &Path, id: &AgentId) -> PathBuf {
+    work_dir.join("runs").join(id.run().as_str()).join(id.host())
+}
+
+/// Makes an agent's folder; only this user may look into it.
+pub(super) fn make(folder: &Path) -> std::io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// Where the log of an agent goes.
+pub(super) fn log_of(folder: &Path) -> PathBuf {
+    folder.join("agent.log")
+}
+
+/// The folder's socket, by a path that is short enough for a socket however long the folder's is: through the open folder.
+/// The path is good as long as the file is open.
+pub(super) fn socket_of(folder: &Path) -> std::io::Result<(File, PathBuf)> {
+    let open = File::open(folder)?;
+    let path = PathBuf::from(format!("/proc/self/fd/{}/{SOCKET}", open.as_raw_fd()));
+    Ok((open, path))
+}
+
+/// Whether the folder's socket is there: an agent that ends in good order removes it.
+pub(super) fn has_socket(folder: &Path) -> bool {
+    folder.join(SOCKET).symlink_metadata().is_ok()
+}
+
+/// Whether no agent holds the folder.
+pub(super) fn is_free(folder: &Path) -> bool {
+    !lock_path(folder).exists() || lock_ended(folder).is_some()
+}
+
 impl RunFolder {
-    /// Makes the folder and takes its lock. An agent that a lost connection left behind is told to go first.
-    pub(super) async fn take(work_dir: &Path, run: &RunId, host: &str) -> Result<Self, AgentFailure> {
-        let path = work_dir.join("runs").join(run.as_str()).join(folder_name(host));
-        if let Some(lock) = try_lock(&path)? {
-            return Ok(Self { path, _lock: lock });
-        }
-        for signal in [Signal::TERM, Signal::KILL] {
-            let mut waited = Duration::ZERO;
-            let mut told = None;
-            while waited < LEAVE_AFTER {
-                let holder = holder_of(&path).filter(|pid| is_agent(*pid));
-                if holder != told {
-                    // Gone in the meantime is as good.
-                    holder.map(|pid| kill_process(pid, signal));
-                    told = holder;
-                }
-                tokio::time::sleep(LOOK_AGAIN_AFTER).await;
-                waited += LOOK_AGAIN_AFTER;
-                if let Some(lock) = try_lock(&path)? {
-                    return Ok(Self { path, _lock: lock });
-                }
-            }
-        }
-        let why = "another agent of this run holds it and does not go away".to_owned();
-        Err(AgentFailure::Io { operation: "lock".to_owned(), path: path.display().to_string(), why })
+    /// Makes the folder and takes its lock; `None` when another agent has it.
+    pub(super) fn take(folder: &Path) -> Result<Option<Self>, AgentFailure> {
+        Ok(try_lock(folder)?.map(|lock| Self { path: folder.to_owned(), _lock: lock }))
     }
 
-    /// Where the run's log goes.
-    pub(super) fn log(&self) -> PathBuf {
-        self.path.join("agent.log")
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Notes that a console is there.
+    pub(super) fn console_is_there(&self) {
+        // Without it another run is told less.
+        let _ = std::fs::write(self.path.join(CONSOLE), []);
+    }
+
+    /// Notes that no console is there any more.
+    pub(super) fn console_is_gone(&self) {
+        let _ = std::fs::remove_file(self.path.join(CONSOLE));
+    }
+
+    /// Nobody is to attach any more; the rest of the folder is kept.
+    pub(super) fn close(self) {
+        self.console_is_gone();
+        let _ = std::fs::remove_file(self.path.join(SOCKET));
     }
 
     /// Notes that this run keeps the payload of `info_hash` in `destination`, for whoever is told to remove it.
@@ -122,13 +148,6 @@ impl RunFolder {
     }
 }
 
-/// A host's name as one of a folder.
-fn folder_name(host: &str) -> String {
-    let plain =
-        |at: usize, letter: char| letter.is_ascii_alphanumeric() || "-_:".contains(letter) || letter == '.' && at > 0;
-    host.chars().take(NAME_MAX).enumerate().map(|(at, letter)| if plain(at, letter) { letter } else { '_' }).collect()
-}
-
 fn kept(info_hash: InfoHash, destination: &Path) -> String {
     format!("{info_hash} {}", destination.display().to_string().escape_debug())
 }
@@ -141,7 +160,7 @@ fn lock_path(folder: &Path) -> PathBuf {
 fn try_lock(folder: &Path) -> Result<Option<File>, AgentFailure> {
     let path = lock_path(folder);
     let attempt = || -> std::io::Result<Option<File>> {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        make(folder)?;
         let mut file = File::options().create(true).truncate(false).read(true).write(true).mode(0o600).open(&path)?;
         if !hold(&file, &path)? {
             return Ok(None);
@@ -175,13 +194,18 @@ fn hold(file: &File, path: &Path) -> std::io::Result<bool> {
     Ok(there.is_ok_and(|there| (there.dev(), there.ino()) == (mine.dev(), mine.ino())))
 }
 
-/// Whether a process is an agent: its id may be another's by now.
-fn is_agent(pid: Pid) -> bool {
-    let command = std::fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).unwrap_or_default();
-    String::from_utf8_lossy(&command).contains("rookery-agent")
+/// Whether a process is an agent that has not ended: its id may be another's by now. One that is ending holds its files until
+/// it is a zombie.
+pub(super) fn is_agent(pid: Pid) -> bool {
+    let read = |what: &str| std::fs::read(format!("/proc/{}/{what}", pid.as_raw_nonzero())).unwrap_or_default();
+    let (status, command) = (read("stat"), read("cmdline"));
+    let state = String::from_utf8_lossy(&status).rsplit(')').next().and_then(|rest| rest.trim().chars().next());
+    let ours = command.is_empty() || String::from_utf8_lossy(&command).contains("rookery-agent");
+    state.is_some_and(|state| !matches!(state, 'Z' | 'X')) && ours
 }
 
-fn holder_of(folder: &Path) -> Option<Pid> {
+/// The process that holds a folder, or held it.
+pub(super) fn holder_of(folder: &Path) -> Option<Pid> {
     let mut text = String::new();
     File::open(lock_path(folder)).ok()?.take(32).read_to_string(&mut text).ok()?;
     let pid = text.strip_suffix('\n')?.parse().ok()?;
@@ -194,43 +218,53 @@ mod tests {
 
     const HASH: InfoHash = InfoHash::new([7; 20]);
 
-    fn run(name: &str) -> RunId {
-        name.parse().unwrap()
+    fn take(work_dir: &Path, id: &str) -> RunFolder {
+        RunFolder::take(&folder_of(work_dir, &id.parse().unwrap())).unwrap().expect("nobody has it")
     }
 
-    #[tokio::test]
-    async fn one_agent_holds_a_run_and_removes_its_folder() {
+    #[test]
+    fn one_agent_holds_a_run_and_removes_its_folder() {
         let home = tempfile::tempdir().unwrap();
-        let folder = RunFolder::take(home.path(), &run("r1"), "web1").await.unwrap();
-        assert!(try_lock(&folder.path).unwrap().is_none());
+        let folder = take(home.path(), "r1/web1");
+        assert!(RunFolder::take(folder.path()).unwrap().is_none() && !is_free(folder.path()));
         assert_eq!(holder_of(&folder.path).map(|pid| pid.as_raw_nonzero().get() as u32), Some(std::process::id()));
         assert_eq!(folder.remove(), None);
         assert!(!home.path().join("runs").exists());
     }
 
-    #[tokio::test]
-    async fn hosts_that_share_a_folder_do_not_disturb_each_other() {
+    #[test]
+    fn hosts_that_share_a_folder_do_not_disturb_each_other() {
         let home = tempfile::tempdir().unwrap();
-        let one = RunFolder::take(home.path(), &run("r1"), "web1").await.unwrap();
-        let other = RunFolder::take(home.path(), &run("r1"), "../.web2").await.unwrap();
+        let (one, other) = (take(home.path(), "r1/web1"), take(home.path(), "r1/../.web2"));
         assert_eq!(one.remove(), None);
         assert!(other.path.is_dir());
         assert_eq!(other.remove(), None);
         assert!(!home.path().join("runs").exists());
     }
 
-    #[tokio::test]
-    async fn what_a_killed_run_left_is_found_by_the_next_with_the_same_payload() {
+    #[test]
+    fn a_socket_has_a_short_path_however_deep_its_folder_is() {
         let home = tempfile::tempdir().unwrap();
-        let take = async |name: &str| RunFolder::take(home.path(), &run(name), "web1").await.unwrap();
-        for (name, hash) in [("killed", HASH), ("of-another-payload", InfoHash::new([8; 20])), ("at-work", HASH)] {
-            take(name).await.remember(hash, Path::new("/srv")).unwrap();
+        let folder = take(&home.path().join("deep".repeat(40)), "r1/web1");
+        let (_open, path) = socket_of(folder.path()).unwrap();
+        assert!(path.as_os_str().len() < 100);
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        std::os::unix::net::UnixStream::connect(&path).unwrap();
+        listener.accept().unwrap();
+        assert!(has_socket(folder.path()));
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_found_by_the_next_with_the_same_payload() {
+        let home = tempfile::tempdir().unwrap();
+        for (id, hash) in [("killed", HASH), ("of-another-payload", InfoHash::new([8; 20])), ("at-work", HASH)] {
+            take(home.path(), &format!("{id}/web1")).remember(hash, Path::new("/srv")).unwrap();
         }
-        let at_work = take("at-work").await;
-        let folder = take("next").await;
+        let at_work = take(home.path(), "at-work/web1");
+        let folder = take(home.path(), "next/web1");
         folder.remember(HASH, Path::new("/srv")).unwrap();
-        let names: Vec<_> = folder.abandoned().into_iter().map(|(run, _)| run).collect();
-        assert_eq!(names, [run("killed")]);
+        let names: Vec<_> = folder.abandoned().into_iter().map(|(run, _)| run.to_string()).collect();
+        assert_eq!(names, ["killed"]);
         drop(at_work);
         assert_eq!(folder.abandoned().into_iter().filter_map(|(_, folder)| folder.remove()).count(), 0);
         assert_eq!(std::fs::read_dir(home.path().join("runs")).unwrap().count(), 2);

@@ -29,6 +29,8 @@ pub(super) enum Report {
     Packed(Box<Packed>),
     /// What was there is known, and there is room for the rest.
     Prepared(Prepared),
+    /// Something worth a line.
+    Note(String),
     /// The payload is what was packed; it is being unpacked.
     Unpacking,
     /// The release is verified and lies there; it is not in its place.

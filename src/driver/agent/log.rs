@@ -1,50 +1,45 @@
-//! Diagnostics of an agent: stderr, and the run's log once there is one. Both are bounded.
+//! Diagnostics of an agent: the run's log, which is its stderr, and what is told to the console of it. Both are bounded.
 
-use std::fs::File;
+use std::collections::VecDeque;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 
 use crate::driver::Clock;
 
-/// Most bytes written to stderr: the console keeps the last lines only.
-const STDERR_MAX: usize = 64 << 10;
+/// Most bytes written to the log.
+const LOG_MAX: usize = 4 << 20;
 
-/// Most bytes written to the run's log.
-const FILE_MAX: usize = 4 << 20;
+/// Lines that wait to be told.
+const UNTOLD_MAX: usize = 64;
 
 /// Where lines for people go.
 pub(super) struct Log {
     clock: Clock,
-    stderr_left: usize,
-    file: Option<File>,
-    file_left: usize,
+    left: usize,
+    untold: VecDeque<String>,
 }
 
 impl Log {
-    /// Logs to stderr.
+    /// An empty log.
     pub(super) fn new(clock: Clock) -> Self {
-        Self { clock, stderr_left: STDERR_MAX, file: None, file_left: FILE_MAX }
-    }
-
-    /// Logs to the file at `path` too, from now on.
-    pub(super) fn also_to(&mut self, path: &Path) {
-        self.file = File::options().create(true).append(true).mode(0o600).open(path).ok();
-        let length = self.file.as_ref().and_then(|file| file.metadata().ok()).map_or(0, |about| about.len());
-        self.file_left = FILE_MAX.saturating_sub(length as usize);
+        Self { clock, left: LOG_MAX, untold: VecDeque::new() }
     }
 
     /// Writes one line. A line that cannot be written is lost: there is nowhere else to say so.
     pub(super) fn line(&mut self, text: &str) {
         let seconds = self.clock.now().as_micros() as f64 / 1e6;
-        let line = format!("{seconds:9.3} {text}\n");
-        if let Some(left) = self.stderr_left.checked_sub(line.len()) {
-            self.stderr_left = left;
-            let _ = std::io::stderr().write_all(line.as_bytes());
+        let line = format!("{seconds:9.3} {text}");
+        if let Some(left) = self.left.checked_sub(line.len() + 1) {
+            self.left = left;
+            let _ = writeln!(std::io::stderr(), "{line}");
         }
-        if let (Some(file), Some(left)) = (&mut self.file, self.file_left.checked_sub(line.len())) {
-            self.file_left = left;
-            let _ = file.write_all(line.as_bytes());
+        if self.untold.len() >= UNTOLD_MAX {
+            self.untold.pop_front();
         }
+        self.untold.push_back(line);
+    }
+
+    /// The next line that the console was not told.
+    pub(super) fn next_untold(&mut self) -> Option<String> {
+        self.untold.pop_front()
     }
 }

@@ -1,27 +1,35 @@
-//! What runs on a host: the other side of the console's control channel, and `track`, `seed` and `peer` by hand.
+//! What runs on a host: `serve`, which obeys the console, `attach`, which carries the console's channel to it, and `track`,
+//! `seed` and `peer` by hand.
 //!
 //! It obeys orders, keeps the swarm's machine going and puts the release in its place. It decides nothing about other
 //! hosts, resolves no names, and says nothing on stdout but statuses.
 
 mod args;
+mod attach;
 mod by_hand;
 mod console;
+mod daemon;
 mod delivery;
 mod folder;
 mod health;
+mod home;
 mod jobs;
 mod log;
+mod obey;
+mod outbox;
 mod owner;
 mod progress;
 mod questions;
 mod seat;
 mod serve;
 mod signals;
+mod term;
+mod work;
 
 use std::ffi::OsString;
 use std::io::Write;
 
-use args::Command;
+use args::{Command, Step};
 
 /// Blocking jobs at once: one of ours, and what hashes and closes files.
 const BLOCKING_THREADS_MAX: usize = 8;
@@ -36,6 +44,14 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(command) => command,
         Err(error) => return complain(&error.to_string(), 2),
     };
+    if let Command::Attach(attach) = &command {
+        return attach::attach(attach);
+    }
+    if let Command::Serve(serve) = &command
+        && serve.step == Step::First
+    {
+        return daemon::detach(serve);
+    }
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(BLOCKING_THREADS_MAX).build();
     let runtime = match runtime {
@@ -44,12 +60,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     };
     let code = runtime.block_on(async {
         let ended = match command {
-            Command::Serve => return Box::pin(serve::serve()).await,
+            Command::Serve(serve) => return Box::pin(serve::serve(&serve)).await,
             Command::Probe => return questions::answer(),
             Command::Track(track) => by_hand::track(track).await,
             Command::Seed(join) => Box::pin(by_hand::seed(join)).await,
             Command::Peer(join) => Box::pin(by_hand::peer(join)).await,
-            Command::Print(_) => Ok(()),
+            Command::Attach(_) | Command::Print(_) => Ok(()),
         };
         ended.map_or_else(|problem| complain(&problem.to_string(), 1), |()| 0)
     });

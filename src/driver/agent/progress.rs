@@ -40,6 +40,11 @@ impl Told {
         self.progress_at = now;
     }
 
+    /// All that was told is to be told again.
+    pub(super) fn forget(&mut self) {
+        self.progress = Progress::default();
+    }
+
     /// `progress` is told.
     pub(super) fn told(&mut self, now: Instant, progress: &Progress) {
         self.progress = Progress { completed: Vec::new(), ..progress.clone() };

@@ -45,14 +45,32 @@ impl Met {
     }
 }
 
+/// How far an order to serve is obeyed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Pieces are looked for, fetched and given.
+    Gathering,
+    /// The whole payload is being hashed.
+    Verifying,
+    /// The release is being unpacked.
+    Unpacking,
+    /// The release lies aside, verified.
+    Staged,
+    /// The release is in its place.
+    Delivered {
+        /// It had been there before.
+        already: bool,
+    },
+}
+
 /// What is asked of this host.
 pub(super) struct Seat {
     /// The order, without its torrent.
     pub(super) order: ServeOrder,
     /// The payload's description.
     pub(super) info: Info,
-    /// Whether the release is in its place.
-    pub(super) delivered: bool,
+    /// How far it is obeyed.
+    pub(super) stage: Stage,
     /// Where the release lies aside, verified, until it gets its place.
     pub(super) staged: Option<PathBuf>,
     storage: Option<Arc<Storage>>,
@@ -64,7 +82,27 @@ impl Seat {
     pub(super) fn new(mut order: ServeOrder) -> Result<Self, AgentFailure> {
         let torrent = Metainfo::parse(&std::mem::take(&mut order.torrent));
         let info = torrent.map_err(|error| AgentFailure::Protocol { why: error.to_string() })?.info;
-        Ok(Self { order, info, delivered: false, staged: None, storage: None, unwritten: 0 })
+        Ok(Self { order, info, stage: Stage::Gathering, staged: None, storage: None, unwritten: 0 })
+    }
+
+    /// Whether the other seat asks for nothing else: a peer may become a seeder that is sent the rest, and be one no longer.
+    pub(super) fn is_the_same(&self, other: &Self) -> bool {
+        let gathers = |role: &ServeRole| matches!(role, ServeRole::Peer | ServeRole::Seeder(DataSource::Pushed));
+        let (mine, theirs) = (&self.order, &other.order);
+        let same_role = mine.role == theirs.role || gathers(&mine.role) && gathers(&theirs.role);
+        let work = |order: &ServeOrder| (order.tag.clone(), order.deliver, order.placing, order.owner.clone());
+        let same_work = work(mine) == work(theirs) && mine.payload == theirs.payload;
+        same_role && same_work && self.info.info_hash() == other.info.info_hash()
+    }
+
+    /// Whether the release is in its place.
+    pub(super) const fn is_delivered(&self) -> bool {
+        matches!(self.stage, Stage::Delivered { .. })
+    }
+
+    /// Whether the release is on its way to its place.
+    pub(super) const fn is_delivering(&self) -> bool {
+        matches!(self.stage, Stage::Verifying | Stage::Unpacking)
     }
 
     /// What this host takes with it into the swarm.
@@ -90,7 +128,7 @@ impl Seat {
 
     /// What is to be delivered once every piece is there; `None` when nothing is.
     pub(super) fn delivery(&self) -> Option<(Parcel, Arc<Storage>)> {
-        let wanted = self.order.deliver && !self.delivered && self.staged.is_none();
+        let wanted = self.order.deliver && !self.is_delivered() && self.staged.is_none();
         let storage = self.storage.as_ref().filter(|_| wanted)?;
         let ServeOrder { tag, payload, owner, placing, .. } = &self.order;
         let (tag, facts, owner) = (tag.clone(), payload.clone(), owner.clone());

@@ -1,4 +1,4 @@
-//! Starting an agent, and proving that it is gone.
+//! Attaching to an agent, and proving that it is gone.
 
 use std::time::Duration;
 
@@ -6,17 +6,46 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
 use super::command::finish;
-use super::script::{END, START};
+use super::script::{ATTACH, END};
 use super::{AgentImage, Link};
+use crate::control::AgentId;
 use crate::driver::channel::Channel;
 use crate::driver::ssh::within;
 use crate::rollout::{Failure, Phase};
 
-/// Starts the agent in `work_dir`, and leaves its channel to the caller: orders in, marker and statuses out.
-pub async fn start(link: &Link, image: &AgentImage, work_dir: &str, after: Duration) -> Result<Channel, Failure> {
+/// Where an agent is on its host.
+#[derive(Debug, Clone)]
+pub struct AgentPlace {
+    /// The work folder.
+    pub work_dir: String,
+    /// Its name.
+    pub id: AgentId,
+}
+
+/// What to do when the agent does not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// Start it.
+    Start,
+    /// Say so.
+    Fail,
+}
+
+/// Attaches to the agent, and leaves the channel to the caller: orders in, marker and statuses out.
+pub async fn attach(
+    link: &Link,
+    image: &AgentImage,
+    place: &AgentPlace,
+    missing: Missing,
+    after: Duration,
+) -> Result<Channel, Failure> {
     within(Phase::Start, after, async {
-        let mut channel = link.exec(START).await?;
-        let head = format!("{work_dir}\n{}\n", image.sha256);
+        let mut channel = link.exec(ATTACH).await?;
+        let how = match missing {
+            Missing::Start => "start",
+            Missing::Fail => "",
+        };
+        let head = format!("{}\n{}\n{}\n{how}\n", place.work_dir, image.sha256, place.id);
         match channel.input.write_all(head.as_bytes()).await {
             Ok(()) => Ok(channel),
             Err(error) => Err(Failure::AgentStart { why: error.to_string() }),
@@ -25,11 +54,14 @@ pub async fn start(link: &Link, image: &AgentImage, work_dir: &str, after: Durat
     .await?
 }
 
-/// Ends the agent `pid` by TERM and KILL if it still runs, and returns whether it is proved gone.
-pub async fn prove_gone(link: &Link, pid: u32, after: Duration) -> bool {
+/// Ends the agent by TERM and KILL if it still runs, and returns whether it is proved gone. Without its process id the one
+/// that its lock names is meant.
+pub async fn prove_gone(link: &Link, place: &AgentPlace, pid: Option<u32>, after: Duration) -> bool {
     let asked = timeout(after, async {
         let mut channel = link.exec(END).await?;
-        channel.input.write_all(format!("{pid}\n").as_bytes()).await.ok();
+        let pid = pid.map_or_else(String::new, |pid| pid.to_string());
+        let head = format!("{}\n{}\n{pid}\n", place.work_dir, place.id);
+        channel.input.write_all(head.as_bytes()).await.ok();
         Ok::<_, Failure>(finish(channel).await)
     });
     matches!(asked.await, Ok(Ok(said)) if said.answer("gone").is_some())

@@ -77,19 +77,25 @@ pub(super) const INSTALL: &str = concat!(
     "else rm -f \"$t\"; say bad \"digest $f, $how ended with $r\"; exit 9; fi'",
 );
 
-/// Becomes the agent, in place of the login shell too: who waits for it is told how it really ended. Stdin: the work
-/// folder, the agent's SHA-256, then orders. A folder of releases that it makes has the mode the user's own would have.
-pub(super) const START: &str =
-    concat!("exec /bin/sh -c 'IFS= read -r d; IFS= read -r sum; ", "exec \"$d/agents/$sum/rookery-agent\" serve'",);
+/// Becomes the way to the agent, in place of the login shell too: who waits for it is told how it really ended. Stdin: the
+/// work folder, the agent's SHA-256, its name, whether to start it (anything) or not (nothing), then orders.
+pub(super) const ATTACH: &str = concat!(
+    "exec /bin/sh -c 'IFS= read -r d; IFS= read -r sum; IFS= read -r id; IFS= read -r how; ",
+    "exec \"$d/agents/$sum/rookery-agent\" attach \"$id\" --work-dir \"$d\" ${how:+--start}'",
+);
 
-/// Ends an agent and proves it. Stdin: its process id. A process of that id that is no agent of ours is not touched.
+/// Ends an agent and all in its session's group, and proves it. Stdin: the work folder, its name, its process id or nothing:
+/// then its lock names it. A process of that id that is no agent of ours is not touched.
 pub(super) const END: &str = concat!(
-    "/bin/sh -c 'IFS= read -r p; say() { echo \"@rookery $*\"; }; echo; ",
+    "/bin/sh -c 'IFS= read -r d; IFS= read -r id; IFS= read -r p; say() { echo \"@rookery $*\"; }; echo; ",
+    "l=\"$d/runs/$id/lock\"; [ -n \"$p\" ] || { [ -f \"$l\" ] && IFS= read -r p <\"$l\"; }; ",
+    "case \"$p\" in \"\"|0|1) say gone; exit 0;; esac; ",
     "alive() { kill -0 \"$p\" 2>/dev/null || return 1; [ -d \"/proc/$$\" ] || return 0; ",
     "case \"$(cat \"/proc/$p/cmdline\" 2>/dev/null)\" in *rookery-agent*) return 0;; *) return 1;; esac; }; ",
-    "for s in 0 TERM KILL; do ",
-    "if alive; then kill -$s \"$p\" 2>/dev/null; else say gone; exit 0; fi; ",
-    "for i in 1 2 3; do if alive; then sleep 1; else say gone; exit 0; fi; done; done; say alive'",
+    "for s in TERM KILL; do ",
+    "if alive; then kill -$s \"-$p\" 2>/dev/null || kill -$s \"$p\" 2>/dev/null; else say gone; exit 0; fi; ",
+    "for i in 1 2 3 4 5 6 7 8 9 10; do ",
+    "if alive; then sleep 0.2 2>/dev/null || sleep 1; else say gone; exit 0; fi; done; done; say alive'",
 );
 
 /// Has an agent answer questions, and says no more than it does. Stdin: the folder it lies in, its SHA-256, `keep`, or
@@ -110,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_command_is_safe_in_any_login_shell() {
-        for command in [PROBE, INSTALL, START, END, CONSULT] {
+        for command in [PROBE, INSTALL, ATTACH, END, CONSULT] {
             let command = command.strip_prefix("exec ").unwrap_or(command);
             let inside = command.strip_prefix("/bin/sh -c '").and_then(|rest| rest.strip_suffix('\'')).unwrap();
             assert!(!inside.contains(['\'', '!', '\\', '\n', '\r']), "{command}");

@@ -142,7 +142,11 @@ impl Crew {
                 self.watchers.iter_mut().for_each(|watcher| watcher.ended(rollout, &summary));
                 Some(summary)
             }
-            Output::Connect { .. } | Output::Order { .. } | Output::Push { .. } | Output::Disconnect { .. } => {
+            Output::Connect { .. }
+            | Output::Rejoin { .. }
+            | Output::Order { .. }
+            | Output::Push { .. }
+            | Output::Disconnect { .. } => {
                 let now = self.now();
                 self.hands.execute(now, output);
                 None

@@ -7,16 +7,29 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::dispatch::{End, Shared};
-use super::ending::{Agent, end_agent};
-use super::talk::{Ended, Talk};
-use super::writer::Command;
-use crate::driver::bootstrap::{AgentImage, Agents, Link, Needs, Probe, SKEW_MAX, Traces, install, start};
+use super::ending::{end_agent, not_proved};
+use super::ledger::Ledger;
+use super::talk::{Ended, Talk, Turn};
+use super::writer::{Command, Writer};
+use crate::control::AgentId;
+use crate::driver::bootstrap::{
+    AgentImage, AgentPlace, Agents, Link, Missing, Needs, Probe, SKEW_MAX, Traces, attach, install,
+};
+use crate::driver::channel::Channel;
 use crate::driver::ssh::Route;
 use crate::inventory::Place;
 use crate::rollout::{BootStep, Failure, HostFacts, Input};
 
 /// How an attempt ended: why, and what could not be proved gone.
 pub(super) type Outcome = (Option<Failure>, Vec<String>);
+
+/// What an attempt is told from outside, beside orders.
+pub(super) struct Cues {
+    /// To end, and why.
+    pub(super) end: oneshot::Receiver<End>,
+    /// To dial again after the connection was lost.
+    pub(super) rejoin: mpsc::Receiver<()>,
+}
 
 /// One attempt.
 pub(super) struct Attempt {
@@ -31,18 +44,18 @@ impl Attempt {
     }
 
     /// Carries the attempt through. The caller says that it ended.
-    pub(super) async fn run(self, commands: mpsc::Receiver<Command>, mut end: oneshot::Receiver<End>) -> Outcome {
+    pub(super) async fn run(self, commands: mpsc::Receiver<Command>, mut cues: Cues) -> Outcome {
         // Until the agent is started nothing lasting is on the host: giving up is hanging up.
         let prepared = tokio::select! {
             prepared = self.prepare() => prepared,
-            ended = &mut end => return (overrun(ended.ok()), Vec::new()),
+            ended = &mut cues.end => return (overrun(ended.ok()), Vec::new()),
         };
         let (link, probe) = match prepared {
             Ok(prepared) => prepared,
             Err(failure) => return (Some(failure), Vec::new()),
         };
-        let started = start(&link, &self.image(), &probe.work_dir, self.shared.limits.start).await;
-        let channel = match started {
+        let place = AgentPlace { work_dir: probe.work_dir.clone(), id: self.id() };
+        let channel = match attach(&link, &self.image(), &place, Missing::Start, self.shared.limits.start).await {
             Ok(channel) => channel,
             Err(failure) => {
                 self.transcribe(&link).await;
@@ -50,11 +63,84 @@ impl Attempt {
                 return (Some(failure), Vec::new());
             }
         };
-        let talk = Talk::new(&self, channel, commands);
-        let Ended { failure, agent } = talk.run(&probe.work_dir, end).await;
-        self.transcribe(&link).await;
-        let left_behind = self.clean_up(link, agent).await;
-        (failure, left_behind)
+        let (at, attempt, shared) = (self.at, self.number, self.shared.clone());
+        let writer = Writer { at, attempt, shared, ledger: Ledger::default(), commands, pushing: None };
+        self.converse(link, channel, &place, Box::new(writer), cues).await
+    }
+
+    /// Talks to the agent, over as many connections as it takes.
+    async fn converse(
+        &self,
+        mut link: Link,
+        mut channel: Channel,
+        place: &AgentPlace,
+        mut writer: Box<Writer>,
+        mut cues: Cues,
+    ) -> Outcome {
+        let (mut turn, mut pid) = (Turn::First, None);
+        loop {
+            let talk = Talk::new(self, turn, channel, writer);
+            let ended = talk.run(&place.work_dir, &mut cues.end, &mut pid).await;
+            self.transcribe(&link).await;
+            let lost = match ended {
+                Ended::Over(failure, agent) => {
+                    let left_behind = if agent.is_gone() {
+                        link.close().await;
+                        Vec::new()
+                    } else {
+                        self.clean_up(Some(link), place, pid).await
+                    };
+                    return (failure, left_behind);
+                }
+                Ended::Detached => {
+                    link.close().await;
+                    return (None, Vec::new());
+                }
+                Ended::Lost(failure, idle) => {
+                    writer = idle;
+                    failure
+                }
+            };
+            link.close().await;
+            self.shared.tell(Input::Lost { at: self.at, attempt: self.number, failure: lost }).await;
+            match self.rejoin(place, &mut cues).await {
+                Ok(way) => (link, channel) = way,
+                Err(Some(End::Detach)) => return (None, Vec::new()),
+                Err(end) => return (overrun(end), self.clean_up(None, place, pid).await),
+            }
+            turn = Turn::Again;
+        }
+    }
+
+    /// Dials again each time the rollout says so, until the agent's channel is there or the attempt is to end.
+    async fn rejoin(&self, place: &AgentPlace, cues: &mut Cues) -> Result<(Link, Channel), Option<End>> {
+        loop {
+            tokio::select! {
+                ended = &mut cues.end => return Err(ended.ok()),
+                Some(()) = cues.rejoin.recv() => {}
+            }
+            let dialled = async {
+                let link = self.connect().await?;
+                let image = self.image();
+                let channel = attach(&link, &image, place, Missing::Fail, self.shared.limits.start).await;
+                self.transcribe(&link).await;
+                match channel {
+                    Ok(channel) => Ok((link, channel)),
+                    Err(failure) => {
+                        link.close().await;
+                        Err(failure)
+                    }
+                }
+            };
+            let dialled = tokio::select! {
+                ended = &mut cues.end => return Err(ended.ok()),
+                dialled = dialled => dialled,
+            };
+            match dialled {
+                Ok(way) => return Ok(way),
+                Err(failure) => self.shared.tell(Input::Lost { at: self.at, attempt: self.number, failure }).await,
+            }
+        }
     }
 
     /// Everything before the agent's start.
@@ -112,22 +198,26 @@ impl Attempt {
     }
 
     /// Makes sure that the agent is gone, over a new connection if need be.
-    async fn clean_up(&self, link: Link, agent: Agent) -> Vec<String> {
+    async fn clean_up(&self, link: Option<Link>, place: &AgentPlace, pid: Option<u32>) -> Vec<String> {
         let limits = &self.shared.limits;
-        if agent.is_gone() {
-            link.close().await;
-            return Vec::new();
-        }
-        let link = if link.is_closed() { self.connect().await } else { Ok(link) };
+        let link = match link.filter(|link| !link.is_closed()) {
+            Some(link) => Ok(link),
+            None => self.connect().await,
+        };
         let left = match link {
             Ok(link) => {
-                let left = end_agent(&link, agent, limits).await;
+                let left = end_agent(&link, place, pid, limits).await;
                 link.close().await;
                 left
             }
-            Err(failure) => Some(format!("{agent}: not proved gone ({failure})")),
+            Err(failure) => Some(not_proved(pid, &failure.to_string())),
         };
         left.into_iter().collect()
+    }
+
+    fn id(&self) -> AgentId {
+        let host = self.route().map_or("console", |route| &route.host.name);
+        AgentId::new(self.shared.run.clone(), host)
     }
 
     fn facts(&self, link: &Link, probe: &Probe) -> HostFacts {
@@ -196,7 +286,7 @@ impl Attempt {
 /// The failure of an attempt that was ended, if it is one.
 pub(super) fn overrun(end: Option<End>) -> Option<Failure> {
     match end {
-        Some(End::Disconnect) | None => None,
+        Some(End::Disconnect | End::Detach) | None => None,
         Some(End::Overrun) => Some(Failure::ConnectionLost { why: "the agent takes no orders".to_owned() }),
     }
 }

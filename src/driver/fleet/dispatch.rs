@@ -10,9 +10,10 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, Cues};
 use super::writer::Command;
 use super::{Limits, PushSource, Target};
+use crate::control::RunId;
 use crate::driver::bootstrap::{AgentImage, Agents};
 use crate::driver::ssh::Dialer;
 use crate::inventory::Place;
@@ -33,6 +34,8 @@ pub struct Setup {
     pub payload: Option<PushSource>,
     /// How long things may take.
     pub limits: Limits,
+    /// The run the agents work for.
+    pub run: RunId,
 }
 
 /// Why an attempt has to end.
@@ -40,6 +43,8 @@ pub struct Setup {
 pub(super) enum End {
     /// It was told to.
     Disconnect,
+    /// The console goes, and the agent stays.
+    Detach,
     /// More orders wait than are kept.
     Overrun,
 }
@@ -51,6 +56,7 @@ type Key = (u64, u32);
 struct Line {
     commands: mpsc::Sender<Command>,
     end: Option<oneshot::Sender<End>>,
+    rejoin: mpsc::Sender<()>,
     _alive: mpsc::Sender<()>,
 }
 
@@ -63,6 +69,7 @@ pub(super) struct Shared {
     pub(super) work_dir: String,
     pub(super) payload: Option<PushSource>,
     pub(super) limits: Limits,
+    pub(super) run: RunId,
     inputs: mpsc::Sender<Input>,
     lines: Mutex<BTreeMap<Key, Line>>,
 }
@@ -107,6 +114,7 @@ impl Fleet {
             work_dir: setup.work_dir,
             payload: setup.payload,
             limits: setup.limits,
+            run: setup.run,
             inputs,
             lines: Mutex::default(),
         };
@@ -119,6 +127,7 @@ impl Fleet {
             Output::Connect { at, attempt } => self.connect(at, attempt),
             Output::Order { at, attempt, order } => self.command(at, attempt, Command::Order(order)),
             Output::Push { at, attempt, have } => self.command(at, attempt, Command::Push(have)),
+            Output::Rejoin { at, attempt } => self.rejoin(at, attempt),
             Output::Disconnect { at, attempt } => self.end(at, attempt, End::Disconnect),
             Output::Notice(_) | Output::Ended(_) => {}
         }
@@ -136,10 +145,20 @@ impl Fleet {
         runtime.block_on(self.finish(after));
     }
 
-    /// The same, for those who are.
-    pub async fn finish(mut self, after: Duration) {
+    /// Hangs up everywhere, and leaves the agents at work; for those who are not on the runtime.
+    pub fn leave_all(self, after: Duration) {
+        let runtime = self.runtime.clone();
+        runtime.block_on(self.part(End::Detach, after));
+    }
+
+    /// Ends every attempt that is still under way; for those who are on the runtime.
+    pub async fn finish(self, after: Duration) {
+        self.part(End::Disconnect, after).await;
+    }
+
+    async fn part(mut self, why: End, after: Duration) {
         for line in self.shared.lines().values_mut() {
-            line.end.take().map(|end| end.send(End::Disconnect));
+            line.end.take().map(|end| end.send(why));
         }
         drop(self.alive);
         timeout(after, self.gone.recv()).await.ok();
@@ -148,7 +167,9 @@ impl Fleet {
     fn connect(&self, at: Place, attempt: u32) {
         let (commands, orders) = mpsc::channel(self.shared.limits.orders_max);
         let (end, ended) = oneshot::channel();
-        let line = Line { commands, end: Some(end), _alive: self.alive.clone() };
+        let (rejoin, cue) = mpsc::channel(1);
+        let cues = Cues { end: ended, rejoin: cue };
+        let line = Line { commands, end: Some(end), rejoin, _alive: self.alive.clone() };
         let key = key(at, attempt);
         match self.shared.lines().entry(key) {
             Entry::Occupied(_) => return,
@@ -156,7 +177,7 @@ impl Fleet {
         };
         let shared = self.shared.clone();
         self.runtime.spawn(async move {
-            let attempt_task = Attempt::new(at, attempt, shared.clone()).run(orders, ended);
+            let attempt_task = Attempt::new(at, attempt, shared.clone()).run(orders, cues);
             // A broken invariant in one attempt must end that attempt, not the run.
             let (failure, left_behind) = tokio::spawn(attempt_task).await.unwrap_or_else(|error| {
                 (Some(Failure::Ssh { why: format!("this is a fault of Rookery: {error}") }), Vec::new())
@@ -173,6 +194,13 @@ impl Fleet {
         };
         if let Err(mpsc::error::TrySendError::Full(_)) = sent {
             self.end(at, attempt, End::Overrun);
+        }
+    }
+
+    fn rejoin(&self, at: Place, attempt: u32) {
+        if let Some(line) = self.shared.lines().get(&key(at, attempt)) {
+            // One that waits already is as good.
+            line.rejoin.try_send(()).ok();
         }
     }
 

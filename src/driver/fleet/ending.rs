@@ -2,14 +2,9 @@
 
 use std::fmt;
 
-use tokio::time::{Duration, timeout};
-
 use super::Limits;
-use crate::driver::bootstrap::{Link, prove_gone};
-use crate::driver::channel::{Channel, Exit, Signal};
-
-/// For a signal to have its effect.
-const SIGNAL_WAIT: Duration = Duration::from_secs(3);
+use crate::driver::bootstrap::{AgentPlace, Link, prove_gone};
+use crate::driver::channel::{Channel, Exit};
 
 /// What is known about an agent's process.
 #[derive(Debug)]
@@ -23,40 +18,31 @@ pub(super) struct Agent {
 }
 
 impl Agent {
-    /// Whether its end was reported by who waited for it.
+    /// Whether its end was proved by who carried its words.
     pub(super) const fn is_gone(&self) -> bool {
-        matches!(self.exit, Some(Exit::Status(_) | Exit::Signal(_)))
+        matches!(self.exit, Some(Exit::Status(0)))
     }
 }
 
-impl fmt::Display for Agent {
+/// How an agent is called that may still run.
+struct Name(Option<u32>);
+
+impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.pid {
+        match self.0 {
             Some(pid) => write!(f, "agent process {pid}"),
             None => write!(f, "agent process (id not known)"),
         }
     }
 }
 
-/// Ends an agent that did not end when its input did; returns its name if that cannot be proved.
-pub(super) async fn end_agent(link: &Link, mut agent: Agent, limits: &Limits) -> Option<String> {
-    if let Some(pid) = agent.pid {
-        if prove_gone(link, pid, limits.kill).await {
-            return None;
-        }
-    } else if agent.exit.is_none() {
-        for signal in [Signal::Term, Signal::Kill] {
-            if agent.channel.signals.send(signal).await.is_err() {
-                break;
-            }
-            if let Ok(Ok(exit)) = timeout(SIGNAL_WAIT, &mut agent.channel.exit).await {
-                agent.exit = Some(exit);
-                break;
-            }
-        }
-        if agent.is_gone() {
-            return None;
-        }
-    }
-    Some(format!("{agent}: not proved gone"))
+/// Ends an agent that did not end when it was told to; returns its name if that cannot be proved.
+pub(super) async fn end_agent(link: &Link, place: &AgentPlace, pid: Option<u32>, limits: &Limits) -> Option<String> {
+    let gone = prove_gone(link, place, pid, limits.kill).await;
+    (!gone).then(|| not_proved(pid, "it does not end"))
+}
+
+/// The name of an agent that may still run, and why that is not known.
+pub(super) fn not_proved(pid: Option<u32>, why: &str) -> String {
+    format!("{}: not proved gone ({why})", Name(pid))
 }

@@ -13,10 +13,12 @@ pub struct Limits {
     pub start: Duration,
     /// For one frame to be taken by an agent.
     pub frame: Duration,
-    /// For an agent whose input has ended to end by itself.
+    /// For an agent that was told to end to do so.
     pub stop: Duration,
     /// For ending it by signals, and for proving it gone.
     pub kill: Duration,
+    /// The longest silence towards an agent: it is told that we are there. A part of its lease.
+    pub heartbeat: Duration,
     /// Orders that wait for a host that does not take them.
     pub orders_max: usize,
     /// Inputs that wait for the rollout.
@@ -34,6 +36,7 @@ impl Default for Limits {
             frame: Duration::from_secs(120),
             stop: Duration::from_secs(10),
             kill: Duration::from_secs(15),
+            heartbeat: Duration::from_secs(30),
             orders_max: 1024,
             inputs_max: 4096,
             report_interval: Duration::from_millis(250),

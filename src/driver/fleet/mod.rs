@@ -7,6 +7,7 @@
 mod attempt;
 mod dispatch;
 mod ending;
+mod ledger;
 mod limits;
 mod push;
 mod talk;

@@ -27,9 +27,9 @@ pub struct PushSource {
 
 /// A part of the payload: whole pieces, one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Part {
-    offset: u64,
-    length: u64,
+pub(super) struct Part {
+    pub(super) offset: u64,
+    pub(super) length: u64,
 }
 
 /// A push under way: the next frame is read while the last one travels.
@@ -45,6 +45,12 @@ impl Push {
     pub(super) fn new(source: &PushSource, have: &Bitfield) -> io::Result<Self> {
         let file = Arc::new(File::open(&source.path)?);
         Ok(Self { file, parts: parts(&source.layout, have), reading: None })
+    }
+
+    /// Reads a part that was sent already.
+    pub(super) async fn read_again(source: &PushSource, part: Part) -> io::Result<Order> {
+        let path = source.path.clone();
+        spawn_blocking(move || read(&File::open(path)?, part)).await.map_err(io::Error::other)?
     }
 
     /// The next frame, `None` after the last. May be dropped and called again.

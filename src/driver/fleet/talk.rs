@@ -1,36 +1,51 @@
-//! The conversation with a started agent: its statuses up, orders down, until either side ends it.
+//! The conversation with an agent over one connection: its statuses up, orders down, until either side ends it.
 
-use tokio::io::AsyncReadExt;
-use tokio::sync::{mpsc, oneshot};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::attempt::{Attempt, overrun};
 use super::dispatch::End;
 use super::ending::Agent;
-use super::writer::{Command, Writer};
-use crate::control::{Codec, CodecError, Status};
+use super::ledger::Ledger;
+use super::writer::{Farewell, Writer, send};
+use crate::control::{Attached, Codec, CodecError, Order, Status};
 use crate::driver::channel::{Channel, Exit};
 use crate::rollout::{Failure, Input, Phase};
 
+/// What `rookery-agent attach` ends with when there is no agent any more, and nobody told it to end.
+const AGENT_GONE: u32 = 70;
+
 /// How a conversation ended.
-pub(super) struct Ended {
-    /// Why, when nobody asked for it.
-    pub(super) failure: Option<Failure>,
-    /// The agent, which may still run.
-    pub(super) agent: Agent,
+pub(super) enum Ended {
+    /// The connection is gone, and the agent goes on as far as anybody knows.
+    Lost(Failure, Box<Writer>),
+    /// It is over: why, when nobody asked for it, and the agent, which may still run.
+    Over(Option<Failure>, Agent),
+    /// The agent was left to itself.
+    Detached,
+}
+
+/// Whether this is the first connection to the agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    First,
+    Again,
 }
 
 /// A conversation.
 pub(super) struct Talk<'a> {
     attempt: &'a Attempt,
+    turn: Turn,
+    ledger: Ledger,
     agent: Agent,
     codec: Codec,
-    stop_writing: Option<oneshot::Sender<()>>,
-    writer: Option<JoinHandle<Result<(), Failure>>>,
-    commands: Option<mpsc::Receiver<Command>>,
-    /// The last line it said that is not one of its log.
+    idle: Option<Box<Writer>>,
+    writing: Option<Writing>,
+    /// The last line it said on stderr, or logged.
     complaint: Option<String>,
+    logged: Option<String>,
     /// The agent has said that it is done.
     stopped: bool,
     /// Its stdout has ended.
@@ -39,58 +54,93 @@ pub(super) struct Talk<'a> {
     wordless: bool,
 }
 
+struct Writing {
+    stop: oneshot::Sender<Farewell>,
+    task: JoinHandle<(Writer, Result<(), Failure>)>,
+}
+
 /// What happened next.
 enum Event {
     Output(std::io::Result<usize>),
     Line(Option<String>),
     Exit(Exit),
-    Writer(Result<(), Failure>),
+    Written(Box<Writer>, Result<(), Failure>),
     End(Option<End>),
     Late,
 }
 
+/// What an end means.
+enum Verdict {
+    Lost(Failure),
+    Over(Option<Failure>),
+    Detached,
+}
+
 impl<'a> Talk<'a> {
-    pub(super) fn new(attempt: &'a Attempt, channel: Channel, commands: mpsc::Receiver<Command>) -> Self {
+    pub(super) fn new(attempt: &'a Attempt, turn: Turn, channel: Channel, writer: Box<Writer>) -> Self {
         Self {
             attempt,
+            turn,
+            ledger: writer.ledger.clone(),
             agent: Agent { pid: None, exit: None, channel },
             codec: Codec::after_noise(),
-            stop_writing: None,
-            writer: None,
-            commands: Some(commands),
+            idle: Some(writer),
+            writing: None,
             complaint: None,
+            logged: None,
             stopped: false,
             silent: false,
             wordless: false,
         }
     }
 
-    /// Talks until the agent or the attempt ends; in the latter case the agent is given time to end by itself.
-    pub(super) async fn run(mut self, work_dir: &str, mut end: oneshot::Receiver<End>) -> Ended {
+    /// Talks until the agent, the connection or the attempt ends; in the latter case the agent is given time to end.
+    /// `pid` becomes the agent's process id as soon as it is known.
+    pub(super) async fn run(
+        mut self,
+        work_dir: &str,
+        end: &mut oneshot::Receiver<End>,
+        pid: &mut Option<u32>,
+    ) -> Ended {
+        let ended = self.talk(work_dir, end).await;
+        *pid = self.agent.pid.or(*pid);
+        match ended {
+            Verdict::Detached => Ended::Detached,
+            Verdict::Lost(failure) => match self.idle {
+                Some(writer) => Ended::Lost(failure, writer),
+                None => Ended::Over(Some(failure), self.agent),
+            },
+            Verdict::Over(failure) => Ended::Over(failure, self.agent),
+        }
+    }
+
+    async fn talk(&mut self, work_dir: &str, end: &mut oneshot::Receiver<End>) -> Verdict {
         let limits = self.attempt.shared.limits;
+        let hello = Order::Attach { seen: self.ledger.seen() };
+        // A host that takes nothing says why when it ends.
+        send(&mut self.agent.channel.input, 0, &hello, limits.start).await.ok();
         let mut late = Some(Instant::now() + limits.start);
-        let failure = loop {
-            let event = self.next(&mut end, late).await;
-            match event {
-                Event::Late if self.codec.is_open() => break Some(mute()),
-                Event::Late => break Some(Failure::Timeout { phase: Phase::Start, after: limits.start }),
-                Event::End(end) => break overrun(end),
-                Event::Writer(Err(failure)) => break Some(self.why_not_written(failure).await),
-                Event::Writer(Ok(())) => break Some(Failure::ConnectionLost { why: "its input ended".to_owned() }),
+        let verdict = loop {
+            match self.next(end, late).await {
+                Event::Late if self.writing.is_some() => break Verdict::Lost(mute()),
+                Event::Late => break self.early(Failure::Timeout { phase: Phase::Start, after: limits.start }),
+                Event::End(Some(End::Detach)) => break Verdict::Detached,
+                Event::End(end) => break Verdict::Over(overrun(end)),
+                Event::Written(writer, written) => {
+                    self.idle = Some(writer);
+                    break self.not_written(written).await;
+                }
                 Event::Exit(exit) => {
                     self.agent.exit = Some(exit);
                     self.drain().await;
-                    break self.why_ended();
+                    break self.verdict();
                 }
                 Event::Line(line) => self.keep_line(line).await,
                 Event::Output(read) => {
-                    if let Err(error) = self.understand().await {
-                        break Some(not_understood(&error));
+                    if let Err(failure) = self.understand(work_dir).await {
+                        break self.early(failure);
                     }
-                    if self.commands.is_some() && self.codec.is_open() {
-                        late = None;
-                        self.open(work_dir).await;
-                    }
+                    late = late.filter(|_| self.writing.is_none());
                     if !matches!(read, Ok(1..)) {
                         self.silent = true;
                         late = Some(Instant::now() + limits.stop);
@@ -98,19 +148,19 @@ impl<'a> Talk<'a> {
                 }
             }
         };
-        self.stop().await;
-        if let Some(writer) = self.writer {
-            writer.abort();
+        match &verdict {
+            Verdict::Lost(_) | Verdict::Detached => self.part(Farewell::HangUp).await,
+            Verdict::Over(_) => self.end().await,
         }
-        Ended { failure, agent: self.agent }
+        verdict
     }
 
     /// Waits for the next thing to happen.
     async fn next(&mut self, end: &mut oneshot::Receiver<End>, late: Option<Instant>) -> Event {
         let Channel { output, lines, exit, .. } = &mut self.agent.channel;
-        let writer = async {
-            match self.writer.as_mut() {
-                Some(writer) => writer.await.unwrap_or(Ok(())),
+        let written = async {
+            match self.writing.as_mut().map(|writing| &mut writing.task) {
+                Some(task) => task.await,
                 None => std::future::pending().await,
             }
         };
@@ -119,31 +169,51 @@ impl<'a> Talk<'a> {
             read = output.read_buf(self.codec.buffer_mut()), if !self.silent => Event::Output(read),
             line = lines.recv(), if !self.wordless => Event::Line(line),
             exit = exit, if self.silent => Event::Exit(lost_if_dropped(exit.ok())),
-            written = writer => Event::Writer(written),
+            written = written => match written {
+                Ok((writer, written)) => {
+                    self.writing = None;
+                    Event::Written(Box::new(writer), written)
+                }
+                Err(broken) => std::panic::resume_unwind(broken.into_panic()),
+            },
             () = sleep_until(late.unwrap_or_else(Instant::now)), if late.is_some() => Event::Late,
         }
     }
 
-    /// The agent runs: orders may be sent.
-    async fn open(&mut self, work_dir: &str) {
-        let (at, attempt, shared) = (self.attempt.at, self.attempt.number, self.attempt.shared.clone());
-        let Some(commands) = self.commands.take() else { return };
+    /// The agent answered: orders may be sent.
+    async fn open(&mut self, attached: Attached, work_dir: &str) -> Result<(), Failure> {
+        self.agent.pid = Some(attached.pid);
+        if !self.ledger.attached(attached) {
+            let how = format!("process {} answers in its place", attached.pid);
+            return Err(Failure::AgentDied { how });
+        }
+        let (at, attempt, shared) = (self.attempt.at, self.attempt.number, &self.attempt.shared);
+        let Some(writer) = self.idle.take() else { return Ok(()) };
         let (stop_in, stop) = oneshot::channel();
         let pipe = std::mem::replace(&mut self.agent.channel.input, Box::new(tokio::io::sink()));
-        let writer = Writer { at, attempt, shared: shared.clone(), commands, pushing: None };
-        self.writer = Some(tokio::spawn(writer.run(pipe, stop)));
-        self.stop_writing = Some(stop_in);
-        shared.tell(Input::Attached { at, attempt, work_dir: work_dir.to_owned() }).await;
+        self.writing = Some(Writing { stop: stop_in, task: tokio::spawn(writer.run(pipe, stop)) });
+        let input = match self.turn {
+            Turn::First => Input::Attached { at, attempt, work_dir: work_dir.to_owned() },
+            Turn::Again => Input::Rejoined { at, attempt },
+        };
+        shared.tell(input).await;
+        Ok(())
     }
 
-    async fn understand(&mut self) -> Result<(), CodecError> {
-        while let Some(status) = self.codec.poll::<Status>()? {
-            if let Status::Hello { pid, .. } = &status {
-                self.agent.pid = Some(*pid);
+    async fn understand(&mut self, work_dir: &str) -> Result<(), Failure> {
+        let (at, attempt) = (self.attempt.at, self.attempt.number);
+        while let Some((number, status)) = self.codec.poll::<Status>().map_err(|error| not_understood(&error))? {
+            if let Status::Attached(attached) = status {
+                self.open(attached, work_dir).await?;
+            } else if let Status::Taken { order } = status {
+                self.ledger.confirm(order);
+            } else if self.ledger.hear(number) {
+                self.stopped |= matches!(status, Status::Stopped { .. });
+                if let Status::Line { text } = &status {
+                    self.logged = Some(text.clone());
+                }
+                self.attempt.shared.tell(Input::Status { at, attempt, status }).await;
             }
-            self.stopped |= matches!(status, Status::Stopped { .. });
-            let (at, attempt) = (self.attempt.at, self.attempt.number);
-            self.attempt.shared.tell(Input::Status { at, attempt, status }).await;
         }
         Ok(())
     }
@@ -153,21 +223,31 @@ impl<'a> Talk<'a> {
             self.wordless = true;
             return;
         };
-        if !is_logged(&line) {
-            self.complaint = Some(line.clone());
-        }
+        self.complaint = Some(line.clone());
         let (at, attempt) = (self.attempt.at, self.attempt.number);
         self.attempt.shared.tell(Input::Transcript { at, attempt, line }).await;
     }
 
-    /// Ends the agent's input, and listens for its last statuses until it ends.
-    async fn stop(&mut self) {
-        if let Some(stop) = self.stop_writing.take() {
-            stop.send(()).ok();
-        } else {
-            use tokio::io::AsyncWriteExt;
-            self.agent.channel.input.shutdown().await.ok();
+    /// Ends the agent's input, with or without telling it to end.
+    async fn part(&mut self, farewell: Farewell) {
+        if let Some(Writing { stop, task }) = self.writing.take() {
+            stop.send(farewell).ok();
+            self.idle = task.await.ok().map(|(writer, _)| Box::new(writer));
+            return;
         }
+        let (input, stop_after) = (&mut self.agent.channel.input, self.attempt.shared.limits.stop);
+        let leave = async {
+            if farewell == Farewell::Leave {
+                send(input, 0, &Order::Leave, stop_after).await.ok();
+            }
+            input.shutdown().await.ok();
+        };
+        timeout_at(Instant::now() + stop_after, leave).await.ok();
+    }
+
+    /// Has the agent end, and listens for its last statuses until it has.
+    async fn end(&mut self) {
+        self.part(if self.stopped { Farewell::HangUp } else { Farewell::Leave }).await;
         if self.agent.exit.is_none() {
             let until = Instant::now() + self.attempt.shared.limits.stop;
             timeout_at(until, self.listen_to_the_end()).await.ok();
@@ -178,7 +258,7 @@ impl<'a> Talk<'a> {
         while !self.silent {
             let read = self.agent.channel.output.read_buf(self.codec.buffer_mut()).await;
             self.silent = !matches!(read, Ok(1..));
-            if self.understand().await.is_err() {
+            if self.understand("").await.is_err() {
                 // Only its end matters now; its output is read so that it can end.
                 self.codec = Codec::after_noise();
             }
@@ -195,44 +275,55 @@ impl<'a> Talk<'a> {
     }
 
     /// An agent that does not take orders is usually one that has ended: its end tells more.
-    async fn why_not_written(&mut self, failure: Failure) -> Failure {
-        if !matches!(failure, Failure::ConnectionLost { .. }) {
-            return failure;
-        }
+    async fn not_written(&mut self, written: Result<(), Failure>) -> Verdict {
+        let failure = match written {
+            Ok(()) => Failure::ConnectionLost { why: "its input ended".to_owned() },
+            Err(failure @ Failure::ConnectionLost { .. }) => failure,
+            Err(failure) => return Verdict::Over(Some(failure)),
+        };
         let until = Instant::now() + self.attempt.shared.limits.stop;
         timeout_at(until, self.listen_to_the_end()).await.ok();
         self.drain().await;
-        self.why_ended().unwrap_or(failure)
+        if self.agent.exit.is_some() { self.verdict() } else { Verdict::Lost(failure) }
     }
 
-    fn why_ended(&self) -> Option<Failure> {
-        let told = |exit: &Exit| match &self.complaint {
-            Some(complaint) => format!("{exit}; it said: {}", complaint.trim()),
-            None => exit.to_string(),
-        };
-        match self.agent.exit.as_ref()? {
-            Exit::Lost(why) => Some(Failure::ConnectionLost { why: why.clone() }),
-            Exit::Status(0) if self.stopped => None,
-            exit @ (Exit::Status(_) | Exit::Signal(_)) if self.codec.is_open() => {
-                Some(Failure::AgentDied { how: told(exit) })
-            }
-            exit @ (Exit::Status(_) | Exit::Signal(_)) => {
-                let noise = self.codec.noise();
-                let said = if noise.is_empty() { String::new() } else { format!("; the host said: {noise}") };
-                Some(Failure::AgentStart { why: format!("{}{said}", told(exit)) })
-            }
+    /// A failure before the agent answered: of the first connection it is the end, later ones are tried again.
+    fn early(&self, failure: Failure) -> Verdict {
+        match (self.turn, &failure) {
+            (Turn::Again, Failure::AgentDied { .. }) | (Turn::First, _) => Verdict::Over(Some(failure)),
+            (Turn::Again, _) => Verdict::Lost(failure),
         }
     }
-}
 
-/// Whether a line of stderr is one of the agent's log, which begins with the seconds since its start: what was said in
-/// good health explains no end, and is in the transcript.
-fn is_logged(line: &str) -> bool {
-    let first = line.split_whitespace().next().unwrap_or_default();
-    first.split_once('.').is_some_and(|(seconds, millis)| {
-        let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        digits(seconds) && digits(millis) && millis.len() == 3
-    })
+    fn verdict(&self) -> Verdict {
+        let is_attached = self.ledger.seen().is_some();
+        let said = self.complaint.as_deref().map(|line| line.trim().trim_start_matches("rookery-agent: "));
+        let told = |exit: &Exit| said.map_or_else(|| exit.to_string(), |said| format!("{exit}; it said: {said}"));
+        match &self.agent.exit {
+            Some(Exit::Status(0)) if self.stopped => Verdict::Over(None),
+            Some(Exit::Status(0)) if is_attached => {
+                let how = self.logged.clone().unwrap_or_else(|| "it ended by itself".to_owned());
+                Verdict::Over(Some(Failure::AgentDied { how: how.trim().to_owned() }))
+            }
+            Some(exit @ Exit::Status(AGENT_GONE)) => {
+                let how = said.map_or_else(|| exit.to_string(), str::to_owned);
+                Verdict::Over(Some(Failure::AgentDied { how }))
+            }
+            Some(Exit::Lost(why)) => {
+                let failure = Failure::ConnectionLost { why: why.clone() };
+                if is_attached { Verdict::Lost(failure) } else { Verdict::Over(Some(failure)) }
+            }
+            Some(exit @ (Exit::Status(_) | Exit::Signal(_))) if is_attached => {
+                Verdict::Lost(Failure::ConnectionLost { why: told(exit) })
+            }
+            Some(exit @ (Exit::Status(_) | Exit::Signal(_))) => {
+                let noise = self.codec.noise();
+                let said = if noise.is_empty() { String::new() } else { format!("; the host said: {noise}") };
+                Verdict::Over(Some(Failure::AgentStart { why: format!("{}{said}", told(exit)) }))
+            }
+            None => Verdict::Lost(mute()),
+        }
+    }
 }
 
 fn not_understood(error: &CodecError) -> Failure {
@@ -249,19 +340,4 @@ fn mute() -> Failure {
 
 fn lost_if_dropped(exit: Option<Exit>) -> Exit {
     exit.unwrap_or_else(|| Exit::Lost("the channel was dropped".to_owned()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_logged;
-
-    #[test]
-    fn an_agents_log_is_told_from_a_complaint() {
-        assert!(is_logged("    0.055 agent 31150 for 20261123-013424-5373 at web15"));
-        for complaint in
-            ["rookery-agent: cannot begin: no memory", "thread 'main' panicked at src/x.rs:1:1", "", "1.2 x"]
-        {
-            assert!(!is_logged(complaint), "{complaint}");
-        }
-    }
 }

@@ -1,0 +1,130 @@
+//! `rookery-agent attach`: carries stdin and stdout to the socket of an agent, and proves its end.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Pid;
+
+use super::args::{Attach, Missing};
+use super::folder::{folder_of, has_socket, holder_of, is_agent, is_free, log_of, socket_of};
+use super::{complain, daemon};
+
+/// How an agent ends that was told to: its process is gone, and so is its socket.
+const ENDED: u8 = 0;
+
+/// The agent still runs, and has let go of this connection.
+const LET_GO: u8 = 75;
+
+/// There is no agent (any more), and nobody told it to end.
+pub(super) const GONE: u8 = 70;
+
+/// How long an agent may take to end once it has said its last.
+const ENDS_AFTER: Duration = Duration::from_secs(10);
+
+/// How long the process of an agent that was killed may outlive its connection.
+const DIES_WITHIN: Duration = Duration::from_millis(200);
+
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(10);
+
+/// Bytes carried at once.
+const PART_LENGTH: usize = 256 << 10;
+
+/// The end of the log that is looked at for last words, in bytes.
+const LAST_WORDS: u64 = 2000;
+
+/// Attaches; returns the exit code.
+pub(super) fn attach(args: &Attach) -> u8 {
+    let folder = folder_of(&args.work_dir, &args.id);
+    let socket = match (connect(&folder), args.missing) {
+        (Ok(socket), _) => socket,
+        (Err(_), Missing::Fail) => return gone(&folder),
+        (Err(_), Missing::Start) => {
+            if let Err(why) = daemon::start(args) {
+                return complain(&why, 1);
+            }
+            match connect(&folder) {
+                Ok(socket) => socket,
+                Err(error) => return complain(&format!("cannot attach in {}: {error}", folder.display()), 1),
+            }
+        }
+    };
+    let agent = holder_of(&folder);
+    match carry(socket) {
+        Ok(()) => fate(&folder, agent),
+        // Nobody listens any more.
+        Err(_) => LET_GO,
+    }
+}
+
+fn connect(folder: &Path) -> io::Result<UnixStream> {
+    let (_open, path) = socket_of(folder)?;
+    UnixStream::connect(path)
+}
+
+/// Carries both ways until the agent has said its last.
+fn carry(socket: UnixStream) -> io::Result<()> {
+    let mut orders = socket.try_clone()?;
+    thread::spawn(move || {
+        let carried = copy(&mut io::stdin().lock(), &mut orders);
+        // The agent is told that nothing more comes; one that is gone need not be.
+        let _ = carried.and_then(|()| orders.shutdown(Shutdown::Write));
+    });
+    let mut socket = socket;
+    match copy(&mut socket, &mut io::stdout().lock()) {
+        // What was sent to an agent that did not read it any more.
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(()),
+        carried => carried,
+    }
+}
+
+fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
+    let mut buffer = vec![0; PART_LENGTH];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(length) => to.write_all(&buffer[..length]).and_then(|()| to.flush())?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// What became of an agent that closed the connection: it removes its socket first when it ends in good order.
+fn fate(folder: &Path, agent: Option<Pid>) -> u8 {
+    let begun = Instant::now();
+    while begun.elapsed() < ENDS_AFTER {
+        let ended = agent.map_or_else(|| is_free(folder), |agent| !is_agent(agent));
+        match (ended, has_socket(folder)) {
+            (true, true) => return gone(folder),
+            (true, false) => return ENDED,
+            (false, true) if begun.elapsed() > DIES_WITHIN => return LET_GO,
+            (false, _) => thread::park_timeout(LOOK_AGAIN_AFTER),
+        }
+    }
+    let pid = agent.map_or(0, |pid| pid.as_raw_nonzero().get());
+    complain(&format!("process {pid} has said its last, and does not end"), LET_GO)
+}
+
+fn gone(folder: &Path) -> u8 {
+    let said = last_words(folder);
+    let said = if said.is_empty() { String::new() } else { format!("; the last it logged is: {said}") };
+    complain(&format!("its process is gone{said}"), GONE)
+}
+
+/// The last line of the log.
+fn last_words(folder: &Path) -> String {
+    let mut text = Vec::new();
+    let read = File::open(log_of(folder)).and_then(|mut log| {
+        let length = log.metadata()?.len();
+        log.seek(SeekFrom::Start(length.saturating_sub(LAST_WORDS)))?;
+        log.take(LAST_WORDS).read_to_end(&mut text)
+    });
+    // A log that cannot be read says nothing.
+    let _ = read;
+    String::from_utf8_lossy(&text).lines().last().unwrap_or_default().trim().to_owned()
+}
