@@ -3,15 +3,17 @@
 #![expect(clippy::unwrap_used, reason = "a test that finds nothing fails")]
 
 #[path = "rollout/fleet.rs"]
-#[expect(dead_code, unused_imports, reason = "a journal needs less of a fleet than a rollout does")]
+#[expect(dead_code, reason = "a journal needs less of a fleet than a rollout does")]
 mod fleet;
 #[path = "rollout/plans.rs"]
+#[expect(dead_code, reason = "as above")]
 mod plans;
 
 use std::os::unix::fs::PermissionsExt;
 
-use fleet::{Fault, Fleet, config, host, plan};
+use fleet::{Fault, Fleet};
 use jiff::Timestamp;
+use plans::{config, host, plan};
 use rookery::journal::{Event, Scribe, Story, Writer, journal_path, newest, read, read_run, runs};
 use rookery::rollout::StateName;
 

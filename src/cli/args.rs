@@ -47,6 +47,8 @@ pub(super) enum Command {
     Run(Box<RunArgs>),
     /// Look at every host as a run would, and change nothing: SSH, folders, room, clock, agent, ports; exits 8 on a fault.
     Check(Box<CheckArgs>),
+    /// Take up a run whose console ended: attach to what is alive, carry on with what is not.
+    Resume(ResumeArgs),
     /// The main job on 24 hosts of its own: real SSH servers on loopback, no set-up, no root.
     Demo(DemoArgs),
     /// Practise: the real console over a simulated fleet. Without a terminal: measure the real swarm, faster than time.
@@ -148,6 +150,15 @@ pub(super) struct CheckArgs {
     /// Only faults.
     #[arg(long, short = 'q', help_heading = "Display")]
     pub(super) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub(super) struct ResumeArgs {
+    /// The run [default: the last that is unfinished].
+    pub(super) run: Option<String>,
+    #[command(flatten)]
+    pub(super) show: ShowArgs,
 }
 
 #[derive(Debug, Args)]

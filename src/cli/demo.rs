@@ -26,7 +26,7 @@ pub(super) fn main(args: &DemoArgs) -> Ended {
         tell(format_args!("{} in {}", count(u64::from(args.hosts), "host", "hosts"), fleet.folder().display()));
     }
     let site = Site { state: fleet.folder().join("state"), agent: None, home: None, keeping: Keeping::Goes };
-    let ended = run::run(&arguments(args, &fleet), &site);
+    let ended = run::run(&arguments(args, &fleet), &site, &[]);
     fleet.stop().or_unexpected("remove the demo's folder")?;
     ended
 }

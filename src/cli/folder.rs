@@ -1,20 +1,36 @@
-//! The folder of one run on this machine: its journal, its log, its report, and for its time the payload.
+//! The folder of one run on this machine: its journal, its log, its report, and for its time the payload and what another
+//! console needs to take the run up.
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::exit::{Ending, Or};
+use rustix::fs::{FlockOperation, flock};
+
+use super::exit::{Ending, Exit, Or};
+use super::kept::Kept;
 use super::out::tell;
 use crate::control::RunId;
 
-/// Dropped, it removes the payload; before [`keep`](Self::keep), it removes itself.
+/// What becomes of a folder when its console is done with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// Nothing has begun: it goes.
+    Goes,
+    /// The run is over: what was only for its time goes.
+    Stays,
+    /// The run goes on without this console.
+    Left,
+}
+
+/// Held by the one console of the run. Dropped, it removes what is not needed any more; before [`keep`](Self::keep), itself.
 #[derive(Debug)]
 pub(super) struct RunFolder {
     run: RunId,
     path: PathBuf,
-    kept: bool,
+    fate: Fate,
+    _lock: File,
 }
 
 impl RunFolder {
@@ -25,7 +41,23 @@ impl RunFolder {
         let path = state.join("runs").join(run.as_str());
         let created = DirBuilder::new().recursive(true).mode(0o700).create(&path);
         created.or_unexpected(format_args!("make the run's folder {}", path.display()))?;
-        Ok(Self { run, path, kept: false })
+        let lock = lock(&path)?.ok_or_else(|| Ending::new(Exit::Unexpected, format!("run {run} is there already")))?;
+        Ok(Self { run, path, fate: Fate::Goes, _lock: lock })
+    }
+
+    /// Takes the folder of a run whose console is gone.
+    pub(super) fn take(state: &Path, run: &RunId) -> Result<Self, Ending> {
+        let path = state.join("runs").join(run.as_str());
+        let lock = lock(&path)?.ok_or_else(|| {
+            let why = format!("run {run} has a console on this machine; `rookery attach {run} --read-only` watches it");
+            Ending::new(Exit::Usage, why)
+        })?;
+        Ok(Self { run: run.clone(), path, fate: Fate::Left, _lock: lock })
+    }
+
+    /// Whether a console has the run in its hands.
+    pub(super) fn is_held(state: &Path, run: &RunId) -> bool {
+        lock(&state.join("runs").join(run.as_str())).is_ok_and(|lock| lock.is_none())
     }
 
     /// The run.
@@ -45,21 +77,42 @@ impl RunFolder {
 
     /// The run begins: what is told of it stays.
     pub(super) fn keep(&mut self) {
-        self.kept = true;
+        self.fate = Fate::Stays;
+    }
+
+    /// The run goes on without this console: everything stays.
+    pub(super) fn leave(&mut self) {
+        self.fate = Fate::Left;
+    }
+}
+
+/// Takes the lock of a run's folder; `None` when another console has it.
+fn lock(folder: &Path) -> Result<Option<File>, Ending> {
+    let path = folder.join("console.lock");
+    let opened = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path);
+    let file = opened.or_unexpected(format_args!("open {}", path.display()))?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(file)),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(Ending::new(Exit::Unexpected, format!("failed to lock {}: {error}", path.display()))),
     }
 }
 
 impl Drop for RunFolder {
     fn drop(&mut self) {
-        let removed = if self.kept { fs::remove_file(self.payload()) } else { fs::remove_dir_all(&self.path) };
+        let removed = match self.fate {
+            Fate::Goes => fs::remove_dir_all(&self.path),
+            Fate::Stays => Kept::remove(&self.path).and_then(|()| fs::remove_file(self.payload())),
+            Fate::Left => Ok(()),
+        };
         match removed {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                let what = if self.kept { self.payload() } else { self.path.clone() };
+                let what = if self.fate == Fate::Stays { self.payload() } else { self.path.clone() };
                 tell(format_args!("rookery: left behind on this machine: {} ({error})", what.display()));
             }
             Ok(()) | Err(_) => {}
         }
-        if !self.kept {
+        if self.fate == Fate::Goes {
             // The folders above it were made with it if they are empty now.
             let above = self.path.ancestors().skip(1).take(2);
             let _ = above.map(fs::remove_dir).find(Result::is_err);

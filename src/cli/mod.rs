@@ -19,6 +19,7 @@ mod fleet_file;
 mod folder;
 mod hosts;
 mod interrupt;
+mod kept;
 mod keys;
 mod keyscan;
 mod logging;
@@ -31,6 +32,7 @@ mod plan;
 mod practice;
 mod rehearse;
 mod report;
+mod resume;
 mod run;
 mod runs;
 mod settings;
@@ -51,15 +53,17 @@ use exit::{Ending, Exit};
 /// Runs the program.
 pub fn main() -> ExitCode {
     let parsed = without_empty_variables(Arguments::command()).try_get_matches();
-    let arguments = match parsed.and_then(|matches| Arguments::from_arg_matches(&matches)) {
-        Ok(arguments) => arguments,
+    let read = |found: clap::ArgMatches| Ok((Arguments::from_arg_matches(&found)?, kept::words(&found)));
+    let (arguments, words) = match parsed.and_then(read) {
+        Ok(read) => read,
         Err(error) => {
             let _ = error.print();
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
         }
     };
     let ended = match &arguments.command {
-        Command::Run(args) => run::main(args),
+        Command::Run(args) => run::main(args, &words),
+        Command::Resume(args) => resume::main(args),
         Command::Check(args) => check::main(args),
         Command::Demo(args) => demo::main(args),
         Command::Rehearse(args) => rehearse::main(args),

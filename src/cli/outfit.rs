@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::Receiver;
@@ -15,13 +16,15 @@ use super::plan::Draft;
 use super::run::Site;
 use super::sudo;
 use crate::base::{ByteCount, Layout};
-use crate::control::RunId;
 use crate::driver::bootstrap::{AgentImage, Needs, Room};
 use crate::driver::check::{Check, Wanted};
 use crate::driver::fleet::{Fleet, Limits, PushSource, Setup, Surroundings, Targets};
 use crate::driver::ssh::{Credentials, Deadlines, Dialer, Passphrase};
 use crate::inventory::{Host, Place};
 use crate::rollout::{Input, Payload, Plan, PlannedHost, Source};
+
+/// The longest silence towards an agent.
+const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// A fleet, ready to be told what to do, and what it will say.
 pub(super) type Outfit = (Fleet, Receiver<Input>);
@@ -97,15 +100,15 @@ impl Reach {
     }
 
     /// Makes the fleet. `payload` is what may have to be pushed.
-    pub(super) fn fleet(self, run: RunId, payload: Option<(&Path, Layout)>, work_dir: &Path) -> Outfit {
+    pub(super) fn fleet(self, plan: &Plan, payload: Option<(&Path, Layout)>, work_dir: &Path) -> Outfit {
         let setup = Setup {
             targets: self.made.targets,
             dialer: self.dialer,
             image: self.image,
             work_dir: work_dir.display().to_string(),
             payload: payload.map(|(path, layout)| PushSource { path: path.to_owned(), layout }),
-            limits: Limits::default(),
-            run,
+            limits: Limits { heartbeat: HEARTBEAT.min(plan.lease / 3), ..Limits::default() },
+            run: plan.run.clone(),
         };
         Fleet::new(setup, self.runtime)
     }

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::args::{FleetArgs, RunArgs};
 use super::course::{Course, RolloutArgs};
 use super::exit::{Ending, Exit, Or};
@@ -14,7 +16,7 @@ use crate::base::{ByteRate, ZoneError};
 use crate::control::{Holder, Owner, PackOrder, PortRange, RunId};
 use crate::driver::ssh_config;
 use crate::inventory::{Host, HostId, HostSet, Inventory, Place};
-use crate::rollout::{Caps, Choice, Config, DEADLINE, Finish, LEASE, Payload, Plan, PlannedHost, Policy, Source};
+use crate::rollout::{Caps, Choice, Config, DEADLINE, Finish, Payload, Plan, PlannedHost, Policy, Source};
 
 /// Where a source lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +55,16 @@ impl<'a> From<&'a RunArgs> for Aim<'a> {
     }
 }
 
+/// Where the source of a run lay when it began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Where {
+    /// On this machine.
+    Here,
+    /// On a host.
+    There,
+}
+
 /// Everything of a run that is known before its payload.
 #[derive(Debug)]
 pub(super) struct Draft {
@@ -74,7 +86,7 @@ impl Draft {
     /// Resolves hosts, origin and roles.
     pub(super) fn new<'a>(aim: impl Into<Aim<'a>>) -> Result<Self, Ending> {
         let aim = aim.into();
-        let mut inventory = fleet_file::load(aim.fleet.inventory.as_deref())?;
+        let inventory = fleet_file::load(aim.fleet.inventory.as_deref())?;
         let mut selected = fleet_file::select(&inventory, aim.fleet.limit.as_deref())?;
         if let Some(excluded) = aim.exclude {
             selected = selected.minus(&fleet_file::select(&inventory, Some(excluded))?);
@@ -83,12 +95,25 @@ impl Draft {
             }
         }
         let origin = aim.source.map_or(Ok(Origin::Nowhere), |source| origin(source, &inventory))?;
+        Self::made(&aim, inventory, selected, origin)
+    }
+
+    /// The same, of a run that was begun before: `source` says where its source lay, which may be gone by now.
+    pub(super) fn of(args: &RunArgs, inventory: Inventory, selected: HostSet, source: Where) -> Result<Self, Ending> {
+        let origin = match source {
+            Where::Here => Origin::Here(std::path::PathBuf::from(&args.source)),
+            Where::There => origin(&args.source, &inventory)?,
+        };
+        Self::made(&args.into(), inventory, selected, origin)
+    }
+
+    fn made(aim: &Aim<'_>, mut inventory: Inventory, selected: HostSet, origin: Origin) -> Result<Self, Ending> {
         let course = Course::new(&aim.rollout, &inventory, &selected)?;
         let seeder = seeder(&origin, &inventory, &course)?;
         let tracker = inventory.roles.tracker.unwrap_or(seeder);
         let all: Vec<HostId> = selected.iter().chain(helpers([seeder, tracker], &selected)).collect();
         ssh_config::complete(&mut inventory, &all).or_exit(Exit::Invalid)?;
-        let planned = |id| planned(&aim, &inventory, id);
+        let planned = |id| planned(aim, &inventory, id);
         let hosts = selected.iter().map(planned).collect::<Result<Vec<_>, _>>()?;
         let helpers = helpers([seeder, tracker], &selected).into_iter().map(planned).collect::<Result<Vec<_>, _>>()?;
         let mode = mode(&inventory, &selected)?;
@@ -149,7 +174,7 @@ impl Draft {
             tracker_port: self.inventory.swarm.tracker_port,
             ports: PortRange { first, last },
             holder: self.holder(args),
-            lease: LEASE,
+            lease: self.inventory.rollout.lease,
             deadline: DEADLINE,
             source,
             local_payload: local.filter(|_| self.seeder == Place::Console),

@@ -109,4 +109,6 @@ impl Hands for Puppets {
     }
 
     fn finish(self: Box<Self>, _after: Duration) {}
+
+    fn leave(self: Box<Self>, _after: Duration) {}
 }

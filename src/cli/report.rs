@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::ShowArgs;
 use super::exit::{Ending, Exit, Or};
+use super::kept::Kept;
 use super::out::count;
 use super::run::signal_exit;
 use crate::base::{ByteCount, ByteRate, Instant};
@@ -48,13 +49,14 @@ enum Tongue {
 }
 
 impl Report {
-    /// Begins the journal of a run in `folder`.
+    /// Begins the journal of a run in `folder`, or goes on with that of one which has got to event `past`.
     pub(super) fn create(
         state: &Path,
         folder: &Path,
         plan: &Plan,
         show: &ShowArgs,
         lines: bool,
+        past: Option<u64>,
     ) -> Result<Self, Ending> {
         let journal = Writer::open(state, &plan.run).or_unexpected("begin the run's journal")?;
         let tongue = match (lines, show.json, show.quiet) {
@@ -65,21 +67,19 @@ impl Report {
         };
         let mut report = Self {
             folder: folder.to_owned(),
-            scribe: Scribe::new(plan.run.clone(), operator(), 0),
+            scribe: Scribe::new(plan.run.clone(), operator(), past.unwrap_or(0)),
             journal,
             clock: Clock::start(),
             tongue,
             summed: Instant::ZERO,
             broken: false,
         };
-        let start = report.scribe.start(now(), plan);
-        report.take(&start);
+        let begin = match past {
+            None => report.scribe.start(now(), plan),
+            Some(_) => report.scribe.resumed(now()),
+        };
+        report.take(&begin);
         Ok(report)
-    }
-
-    /// The run's folder.
-    pub(super) fn folder(&self) -> &Path {
-        &self.folder
     }
 
     fn take(&mut self, event: &Event) {
@@ -165,10 +165,20 @@ impl Watcher for Report {
     fn notice(&mut self, rollout: &Rollout, notice: &Notice) {
         let event = self.scribe.notice(now(), rollout, notice);
         self.take(&event);
+        if let Notice::Payload { payload } = notice
+            && let Err(error) = Kept::write_payload(&self.folder, payload)
+        {
+            tracing::error!(%error, "what the payload is cannot be kept: the run cannot be taken up");
+        }
         match self.tongue {
             Tongue::Lines | Tongue::Quiet => self.line(rollout, notice),
             Tongue::Silent | Tongue::Json => {}
         }
+    }
+
+    fn left(&mut self, signal: Signal) {
+        let event = self.scribe.left(now(), signal_name(signal));
+        self.take(&event);
     }
 
     fn ended(&mut self, rollout: &Rollout, summary: &Summary) {
@@ -181,6 +191,15 @@ impl Watcher for Report {
             let text = text(rollout, summary);
             self.say(text.trim_end());
         }
+    }
+}
+
+/// What a signal is called.
+const fn signal_name(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Hangup => "SIGHUP",
+        Signal::Interrupt => "SIGINT",
+        Signal::Terminate => "SIGTERM",
     }
 }
 

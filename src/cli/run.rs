@@ -3,7 +3,7 @@
 use std::env;
 use std::fs;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
@@ -14,16 +14,17 @@ use super::course::Attendance;
 use super::exit::{Ended, Ending, Exit, Or};
 use super::folder::RunFolder;
 use super::interrupt::Interrupt;
-use super::outfit::{Outfit, Reach};
+use super::kept::Kept;
+use super::outfit::Reach;
 use super::package::{Package, package};
 use super::plan::{Draft, Origin, config};
 use super::report::{self, Report};
 use super::settings::{self, Wishes};
 use super::{dry_run, logging, login, out, paths, theme};
 use crate::console::{Access, ColorChoice, Labels, Model, Settings, Setup, Signal, TerminalEnv, Theme};
-use crate::driver::conduct::{Crew, Display, Finished, LoginSource, ReportSink, headless, show};
+use crate::driver::conduct::{Crew, Display, Finished, LoginSource, Parting, ReportSink, headless, show};
 use crate::driver::terminal::{self, Answers, Mouse};
-use crate::rollout::{Plan, Policy, Rollout};
+use crate::rollout::{Past, Plan, Policy, Rollout};
 
 /// How long the fleet may take to hang up after the last word.
 const HANG_UP_MAX: Duration = Duration::from_secs(20);
@@ -59,22 +60,20 @@ impl Site {
 }
 
 /// Runs.
-pub(super) fn main(args: &RunArgs) -> Ended {
-    run(args, &Site::of_process()?)
+pub(super) fn main(args: &RunArgs, words: &[String]) -> Ended {
+    run(args, &Site::of_process()?, words)
 }
 
 /// Runs with the means of a site.
 ///
 /// Whatever needs the operator (the question, passphrases) or can be refused comes before the payload is packaged, which
-/// may take minutes.
-pub(super) fn run(args: &RunArgs, site: &Site) -> Ended {
+/// may take minutes. `words` are the command line, for the console that takes the run up if this one ends before it.
+pub(super) fn run(args: &RunArgs, site: &Site, words: &[String]) -> Ended {
     let draft = Draft::new(args)?;
     if args.dry_run {
         return rehearse(args, site, &draft);
     }
-    let settings = settings::load()?;
-    let shown = Shown::of(&args.show, settings)?;
-    let policy = draft.course.policy(shown.attendance(&args.show))?;
+    let (shown, policy) = course(args, &draft)?;
     go_ahead(args, &draft)?;
     let runtime = Runtime::new().or_unexpected("start the event loop")?;
     let mut reach = Reach::new(&draft, &args.access, site, runtime.handle())?;
@@ -83,23 +82,50 @@ pub(super) fn run(args: &RunArgs, site: &Site) -> Ended {
     let package = packaged(args, &draft, &folder, &interrupt)?;
     let plan = plan(args, &draft, policy, &folder, package.as_ref())?;
     reach.require(&plan);
-    let local = package.as_ref().map(|package| (package.path.as_path(), package.payload.layout));
-    let outfit = reach.fleet(folder.run().clone(), local, &site.state.join("agent"));
-    let log_file = args.show.log_file.clone().unwrap_or_else(|| folder.path().join("rookery.log"));
-    let _log = logging::start(&log_file)?;
     interrupt.check()?;
+    Kept::write(folder.path(), words, &draft)?;
     folder.keep();
-    let lines = matches!(shown, Shown::Lines);
-    let report = Report::create(&site.state, folder.path(), &plan, &args.show, lines)?;
-    let finished = conduct(args, &draft, plan, outfit, report, shown, interrupt)?;
-    if !lines {
-        // The console's screen is gone: what became of the run stays in the scrollback.
-        out::print(fs::read(folder.path().join(report::FILE_NAME)).unwrap_or_default())?;
-    }
-    if site.keeping == Keeping::Stays && !args.show.quiet && !args.show.json {
-        out::tell(format_args!("run {run}: `rookery runs report {run}` tells it again", run = folder.run()));
-    }
-    Ok(report::exit(&finished))
+    let begun = Begun { draft, folder, package, plan, past: None };
+    conduct(args, site, begun, (shown, reach, runtime, interrupt))
+}
+
+/// A run that another console began.
+pub(super) struct Taken {
+    pub(super) draft: Draft,
+    pub(super) folder: RunFolder,
+    pub(super) package: Option<Package>,
+    pub(super) past: Past,
+    /// The last event's number.
+    pub(super) seq: u64,
+}
+
+/// Carries on a run that another console began.
+pub(super) fn carry_on(args: &RunArgs, site: &Site, taken: Taken) -> Ended {
+    let Taken { draft, mut folder, package, past, seq } = taken;
+    let (shown, policy) = course(args, &draft)?;
+    let runtime = Runtime::new().or_unexpected("start the event loop")?;
+    let reach = Reach::new(&draft, &args.access, site, runtime.handle())?;
+    let interrupt = Interrupt::listen()?;
+    let plan = plan(args, &draft, policy, &folder, package.as_ref())?;
+    folder.keep();
+    let begun = Begun { draft, folder, package, plan, past: Some((past, seq)) };
+    conduct(args, site, begun, (shown, reach, runtime, interrupt))
+}
+
+/// A run, ready to be told to the fleet.
+struct Begun {
+    draft: Draft,
+    folder: RunFolder,
+    package: Option<Package>,
+    plan: Plan,
+    past: Option<(Past, u64)>,
+}
+
+/// How the run is shown, and how it goes through the fleet.
+fn course(args: &RunArgs, draft: &Draft) -> Result<(Shown, Policy), Ending> {
+    let shown = Shown::of(&args.show, settings::load()?)?;
+    let policy = draft.course.policy(shown.attendance(&args.show))?;
+    Ok((shown, policy))
 }
 
 fn rehearse(args: &RunArgs, site: &Site, draft: &Draft) -> Ended {
@@ -135,32 +161,69 @@ fn plan(
 
 fn conduct(
     args: &RunArgs,
-    draft: &Draft,
-    plan: Plan,
-    (fleet, heard): Outfit,
-    report: Report,
-    shown: Shown,
-    interrupt: Interrupt,
-) -> Result<Finished, Ending> {
-    let folder = report.folder().to_owned();
-    let mut crew = Crew::new(fleet, heard, vec![Box::new(report)]).or_unexpected("listen to the fleet")?;
+    site: &Site,
+    begun: Begun,
+    (shown, reach, runtime, interrupt): (Shown, Reach, Runtime, Interrupt),
+) -> Ended {
+    let Begun { draft, mut folder, package, plan, past } = begun;
+    let parting = match site.keeping {
+        Keeping::Stays => Parting::Leaves,
+        Keeping::Goes => Parting::Ends,
+    };
+    let local = package.as_ref().map(|package| (package.path.as_path(), package.payload.layout));
+    let (fleet, heard) = reach.fleet(&plan, local, &site.state.join("agent"));
+    let log_file = args.show.log_file.clone().unwrap_or_else(|| folder.path().join("rookery.log"));
+    let _log = logging::start(&log_file)?;
+    let lines = matches!(shown, Shown::Lines);
+    let seq = past.as_ref().map(|(_, seq)| *seq);
+    let report = Report::create(&site.state, folder.path(), &plan, &args.show, lines, seq)?;
+    let mut crew = Crew::new(fleet, heard, vec![Box::new(report)], parting).or_unexpected("listen to the fleet")?;
     // From here on the crew hears every signal.
     drop(interrupt);
+    let config = config(args, &draft.inventory, shown.attendance(&args.show) == Attendance::Console);
+    let rollout = match past {
+        None => Rollout::new(plan, config, fastrand::u64(..)),
+        Some((past, _)) => Rollout::resumed(plan, config, fastrand::u64(..), past),
+    };
+    let finished = watch(args, &draft, rollout, &mut crew, (shown, folder.path()))?;
+    let run = folder.run().clone();
+    if finished.is_left(parting) {
+        crew.part(HANG_UP_MAX);
+        folder.leave();
+        out::tell(format_args!("run {run} goes on on its hosts without this console: `rookery resume {run}` takes it up"));
+        return Ok(report::exit(&finished));
+    }
+    crew.finish(HANG_UP_MAX);
+    if !lines {
+        // The console's screen is gone: what became of the run stays in the scrollback.
+        out::print(fs::read(folder.path().join(report::FILE_NAME)).unwrap_or_default())?;
+    }
+    if site.keeping == Keeping::Stays && !args.show.quiet && !args.show.json {
+        out::tell(format_args!("run {run}: `rookery runs report {run}` tells it again"));
+    }
+    Ok(report::exit(&finished))
+}
+
+/// Carries the rollout to its end, before the operator's eyes if there are any.
+fn watch(
+    args: &RunArgs,
+    draft: &Draft,
+    mut rollout: Rollout,
+    crew: &mut Crew,
+    (shown, folder): (Shown, &Path),
+) -> Result<Finished, Ending> {
     let access = if args.show.read_only { Access::Watcher } else { Access::Operator };
-    let interactive = shown.attendance(&args.show) == Attendance::Console;
-    let mut rollout = Rollout::new(plan, config(args, &draft.inventory, interactive), fastrand::u64(..));
-    let finished = match shown {
-        Shown::Lines => headless(&mut rollout, &mut crew, None),
+    match shown {
+        Shown::Lines => Ok(headless(&mut rollout, crew, None)),
         Shown::Console(theme, settings) => {
             let login = |host| login::command(&draft.inventory, draft.host(host));
+            let folder = folder.to_owned();
             let report = Box::new(move |rollout: &Rollout| report::write(rollout, &folder));
             let display = display(&args.show, *theme, &settings, (report, Box::new(login)));
             let model = Model::new(rollout, setup(draft, display.theme.name(), (access, *settings)));
-            show(model, &mut crew, display).or_unexpected("take the terminal")?
+            show(model, crew, display).or_unexpected("take the terminal")
         }
-    };
-    crew.finish(HANG_UP_MAX);
-    Ok(finished)
+    }
 }
 
 /// How a run is displayed. `report` writes one and says where, `login` is the command that logs in to a host.

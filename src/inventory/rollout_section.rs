@@ -12,7 +12,7 @@ use super::selector::Selector;
 use super::{Gate, Inventory, Mode, RolloutSettings, SelectContext, Share, parse_duration};
 
 /// The keys of the section.
-pub(super) const KEYS: [&str; 13] = [
+pub(super) const KEYS: [&str; 14] = [
     "waves",
     "canary",
     "spread",
@@ -26,6 +26,7 @@ pub(super) const KEYS: [&str; 13] = [
     "retries",
     "host_deadline",
     "deadline",
+    "lease",
 ];
 
 /// Arguments of a health command.
@@ -67,6 +68,7 @@ impl RolloutSection {
             "retries" => set(&mut settings.retries, reader.integer(value, 0, "`2`, or `0` for none")),
             "host_deadline" => settings.host_deadline = plain(reader.parsed(value, "`\"30m\"`", parse_wait)),
             "deadline" => settings.deadline = plain(reader.parsed(value, "`\"2h\"`", parse_wait)),
+            "lease" => set(&mut settings.lease, reader.parsed(value, "`\"15m\"`", parse_wait)),
             _ => reader.unknown(entry, "in [rollout]", &KEYS),
         }
     }

@@ -33,6 +33,8 @@ pub struct RolloutSettings {
     pub host_deadline: Option<Duration>,
     /// From the start of the run until every host is settled.
     pub deadline: Option<Duration>,
+    /// Agents that hear from no console for so long keep what they have and end.
+    pub lease: Duration,
 }
 
 /// Who opens the next wave.
@@ -90,6 +92,7 @@ impl Default for RolloutSettings {
             retries: 2,
             host_deadline: None,
             deadline: None,
+            lease: Duration::from_secs(15 * 60),
         }
     }
 }

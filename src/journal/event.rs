@@ -53,6 +53,18 @@ pub enum Happening {
         /// Who started it.
         operator: String,
     },
+    /// The console left, and the agents go on.
+    #[serde(rename = "run.left")]
+    RunLeft {
+        /// Why.
+        reason: String,
+    },
+    /// Another console took the run up.
+    #[serde(rename = "run.resume")]
+    RunResume {
+        /// Who.
+        operator: String,
+    },
     /// The payload became known.
     #[serde(rename = "payload")]
     Payload {
@@ -219,6 +231,8 @@ impl Event {
         match self.what {
             Happening::HostProgress { .. } | Happening::Swarm { .. } | Happening::Unknown => false,
             Happening::RunStart { .. }
+            | Happening::RunLeft { .. }
+            | Happening::RunResume { .. }
             | Happening::Payload { .. }
             | Happening::HostState { .. }
             | Happening::Note { .. }

@@ -69,6 +69,8 @@ pub struct Story {
     pub last: Timestamp,
     /// How it ended; `None` when its console ended before it did, or has not ended yet.
     pub outcome: Option<Outcome>,
+    /// Whether its operator ended it.
+    pub aborted: bool,
     /// What could not be proved gone.
     pub left_behind: Vec<LeftBehind>,
     /// The last event's number.
@@ -107,7 +109,8 @@ impl Story {
         counts
     }
 
-    fn state(&self, host: &str) -> StateName {
+    /// A host's last state.
+    pub fn state(&self, host: &str) -> StateName {
         self.states.get(host).map_or(StateName::Waiting, |last| last.state)
     }
 
@@ -124,6 +127,7 @@ impl Story {
             started: event.time,
             last: event.time,
             outcome: None,
+            aborted: false,
             left_behind: Vec::new(),
             seq: event.seq,
             damaged: 0,
@@ -145,12 +149,13 @@ impl Story {
                 self.outcome = Some(outcome);
                 self.left_behind = left_behind;
             }
-            Happening::RunStart { .. } => self.outcome = None,
-            Happening::HostProgress { .. }
+            Happening::RunStart { .. } | Happening::RunResume { .. } => self.outcome = None,
+            Happening::Action { verb, .. } => self.aborted |= verb == "abort-run",
+            Happening::RunLeft { .. }
+            | Happening::HostProgress { .. }
             | Happening::Swarm { .. }
             | Happening::Note { .. }
             | Happening::Wave { .. }
-            | Happening::Action { .. }
             | Happening::Unknown => {}
         }
     }

@@ -40,6 +40,17 @@ impl Scribe {
         )
     }
 
+    /// The console leaves, and the agents go on.
+    pub fn left(&mut self, time: Timestamp, reason: &str) -> Event {
+        self.event(time, Happening::RunLeft { reason: reason.to_owned() })
+    }
+
+    /// Another console takes the run up.
+    pub fn resumed(&mut self, time: Timestamp) -> Event {
+        let operator = self.operator.clone();
+        self.event(time, Happening::RunResume { operator })
+    }
+
     /// The rollout said something.
     pub fn notice(&mut self, time: Timestamp, rollout: &Rollout, notice: &Notice) -> Event {
         let what = match notice {

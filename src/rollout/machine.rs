@@ -13,7 +13,7 @@ use super::spread::Spread;
 use super::turn::Turns;
 use super::waves::Waves;
 use super::{
-    Caps, Config, Counts, Failure, Finish, HostRecord, Input, Notice, Output, Payload, Plan, PlannedHost, Pushed,
+    Caps, Config, Counts, Failure, Finish, HostRecord, Input, Notice, Output, Past, Payload, Plan, PlannedHost, Pushed,
     Source, Stage, StateName, Totals,
 };
 use crate::base::{ByteCount, Instant};
@@ -58,6 +58,8 @@ pub struct Rollout {
     pub(super) ending: Ending,
     pub(super) started: Option<Instant>,
     pub(super) last_event: Option<Instant>,
+    /// What another console knew of the run, until it is taken over.
+    pub(super) past: Option<Past>,
     swarm_told: (bool, bool, u32),
     swarm_told_at: Option<Instant>,
     pub(super) outputs: VecDeque<Output>,
@@ -166,6 +168,7 @@ impl Rollout {
             ending: Ending::default(),
             started: None,
             last_event: None,
+            past: None,
             swarm_told: (false, false, 0),
             swarm_told_at: None,
             outputs: VecDeque::new(),
@@ -225,6 +228,7 @@ impl Rollout {
         }
         self.tell_opened();
         self.arm_run_deadline();
+        self.recall();
         (0..self.plan.hosts.len()).for_each(|index| self.line_up(Slot(index)));
         self.line_up(self.seeder.slot);
         self.line_up(self.tracker.slot);

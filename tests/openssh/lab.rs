@@ -51,6 +51,11 @@ impl LabHost {
         processes_below(&self.folder)
     }
 
+    /// The process id of its sshd.
+    pub(crate) fn sshd(&self) -> u32 {
+        self.sshd.id()
+    }
+
     pub(crate) fn stop_sshd(&mut self) {
         let _ = self.sshd.kill();
         let _ = self.sshd.wait();
@@ -192,11 +197,19 @@ impl Lab {
     /// Starts `rookery run SOURCE --json …`; its events are read as they come.
     pub(crate) fn start(&self, source: &Path, arguments: &[&str]) -> Run {
         let source = source.display().to_string();
-        let all = [&["run", &source, "--json", "--yes"], arguments].concat();
+        self.begin(&[&["run", &source, "--json", "--yes"], arguments].concat())
+    }
+
+    fn begin(&self, all: &[&str]) -> Run {
         let errors = fs::File::create(self.path("stderr")).expect("the lab's folder takes files");
-        let mut child = self.rookery(&all).stdout(Stdio::piped()).stderr(errors).spawn().expect("rookery was built");
+        let mut child = self.rookery(all).stdout(Stdio::piped()).stderr(errors).spawn().expect("rookery was built");
         let output = BufReader::new(child.stdout.take().expect("it is piped"));
         Run { child, output, events: Vec::new(), stderr: self.path("stderr") }
+    }
+
+    /// Takes up the last run, to its end.
+    pub(crate) fn resume(&self, arguments: &[&str]) -> Ended {
+        self.begin(&[&["resume", "--json"], arguments].concat()).finish()
     }
 
     /// Runs to the end.

@@ -7,6 +7,7 @@ mod access;
 mod account;
 mod check;
 mod lab;
+mod life;
 mod root;
 mod routes;
 mod shells;

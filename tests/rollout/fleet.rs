@@ -15,8 +15,7 @@ use rookery::rollout::{
     Action, BootStep, Config, Failure, HostFacts, Input, Notice, Output, Plan, Rollout, StateName, Summary,
 };
 
-pub(crate) use crate::plans::{PIECES, asking, config, host, pack_order, payload, plan, planned};
-use crate::plans::{address, refused};
+use crate::plans::{PIECES, address, config, host, payload, plan, refused};
 
 const TICK: Duration = Duration::from_millis(100);
 const STEPS_MAX: usize = 3_000_000;
@@ -374,8 +373,13 @@ impl Fleet {
                 let left_behind = left.collect();
                 self.say(5, at, attempt, Status::Stopped { left_behind });
             }
-            Order::Data { .. } | Order::Peers { .. } | Order::Limits { .. } | Order::Watch { .. } => {}
-            Order::Attach { .. } | Order::Alive | Order::Leave => {}
+            Order::Data { .. }
+            | Order::Peers { .. }
+            | Order::Limits { .. }
+            | Order::Watch { .. }
+            | Order::Attach { .. }
+            | Order::Alive
+            | Order::Leave => {}
         }
     }
 

@@ -9,7 +9,8 @@ use rookery::rollout::{
     Action, Candidate, Config, Failure, Halt, HealthCheck, Notice, Outcome, Plan, Policy, Standing, StateName, WaveStep,
 };
 
-use crate::fleet::{Fault, Fleet, asking, config, host, plan};
+use crate::fleet::{Fault, Fleet};
+use crate::plans::{asking, config, host, plan};
 
 /// A plan of `hosts` hosts in waves; the canaries come first.
 fn in_waves(hosts: u32, steps: &[&str], canaries: &[u32]) -> Plan {

@@ -90,8 +90,9 @@ impl Seat {
         let gathers = |role: &ServeRole| matches!(role, ServeRole::Peer | ServeRole::Seeder(DataSource::Pushed));
         let (mine, theirs) = (&self.order, &other.order);
         let same_role = mine.role == theirs.role || gathers(&mine.role) && gathers(&theirs.role);
-        let work = |order: &ServeOrder| (order.tag.clone(), order.deliver, order.placing, order.owner.clone());
-        let same_work = work(mine) == work(theirs) && mine.payload == theirs.payload;
+        let work = |order: &ServeOrder| (order.tag.clone(), order.deliver, order.owner.clone());
+        let same_place = mine.placing == theirs.placing || self.is_delivered();
+        let same_work = work(mine) == work(theirs) && same_place && mine.payload == theirs.payload;
         same_role && same_work && self.info.info_hash() == other.info.info_hash()
     }
 

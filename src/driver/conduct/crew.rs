@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio::sync::mpsc as queue;
 
-use super::signals;
+use super::{Parting, signals};
 use crate::base::Instant;
-use crate::console::Msg;
+use crate::console::{Msg, Signal};
 use crate::driver::Clock;
 use crate::driver::fleet::Fleet;
 use crate::rollout::{Input, Notice, Output, Rollout, Summary};
@@ -24,6 +24,8 @@ const SLEEP_MAX: Duration = Duration::from_secs(1);
 pub trait Watcher {
     /// Something worth remembering was said.
     fn notice(&mut self, rollout: &Rollout, notice: &Notice);
+    /// The console leaves, and the agents go on.
+    fn left(&mut self, signal: Signal);
     /// The run is over.
     fn ended(&mut self, rollout: &Rollout, summary: &Summary);
 }
@@ -38,6 +40,8 @@ pub trait Hands: std::fmt::Debug {
     fn deadline(&self) -> Option<Instant>;
     /// Ends whatever is still under way, and waits for it, but no longer than `after`.
     fn finish(self: Box<Self>, after: Duration);
+    /// Lets go of whatever is still under way, which goes on by itself.
+    fn leave(self: Box<Self>, after: Duration);
 }
 
 impl Hands for Fleet {
@@ -56,6 +60,10 @@ impl Hands for Fleet {
     fn finish(self: Box<Self>, after: Duration) {
         self.end_all(after);
     }
+
+    fn leave(self: Box<Self>, after: Duration) {
+        self.leave_all(after);
+    }
 }
 
 /// The hands, the messages they and the operator send, and the watchers.
@@ -65,6 +73,7 @@ pub struct Crew {
     messages: Receiver<Msg>,
     sender: SyncSender<Msg>,
     watchers: Vec<Box<dyn Watcher>>,
+    parting: Parting,
 }
 
 impl std::fmt::Debug for Crew {
@@ -78,8 +87,13 @@ impl Crew {
     ///
     /// # Errors
     /// When the operating system gives no thread or takes no signal handler.
-    pub fn new(fleet: Fleet, mut heard: queue::Receiver<Input>, watchers: Vec<Box<dyn Watcher>>) -> io::Result<Self> {
-        let crew = Self::with(Box::new(fleet), watchers)?;
+    pub fn new(
+        fleet: Fleet,
+        mut heard: queue::Receiver<Input>,
+        watchers: Vec<Box<dyn Watcher>>,
+        parting: Parting,
+    ) -> io::Result<Self> {
+        let crew = Self { parting, ..Self::with(Box::new(fleet), watchers)? };
         let inputs = crew.sender();
         thread::Builder::new().name("fleet".to_owned()).spawn(move || {
             while let Some(input) = heard.blocking_recv() {
@@ -98,12 +112,22 @@ impl Crew {
     pub fn with(hands: Box<dyn Hands>, watchers: Vec<Box<dyn Watcher>>) -> io::Result<Self> {
         let (sender, messages) = mpsc::sync_channel(MESSAGES_MAX);
         signals::listen(sender.clone())?;
-        Ok(Self { hands, clock: Clock::start(), messages, sender, watchers })
+        Ok(Self { hands, clock: Clock::start(), messages, sender, watchers, parting: Parting::Ends })
     }
 
     /// A way to send messages.
     pub(super) fn sender(&self) -> SyncSender<Msg> {
         self.sender.clone()
+    }
+
+    /// Whether a signal has the console leave, with the agents at work.
+    pub(super) fn leaves(&self, signal: Signal) -> bool {
+        self.parting == Parting::Leaves && matches!(signal, Signal::Terminate | Signal::Hangup)
+    }
+
+    /// Tells the watchers that the console leaves.
+    pub(super) fn leave(&mut self, signal: Signal) {
+        self.watchers.iter_mut().for_each(|watcher| watcher.left(signal));
     }
 
     /// The moment it is.
@@ -157,5 +181,10 @@ impl Crew {
     /// Ends whatever the fleet has still under way, and waits for it, but no longer than `after`.
     pub fn finish(self, after: Duration) {
         self.hands.finish(after);
+    }
+
+    /// Lets go of the fleet, whose agents go on.
+    pub fn part(self, after: Duration) {
+        self.hands.leave(after);
     }
 }

@@ -141,7 +141,8 @@ fn carry_on(
     }
     let mut rollout = model.into_rollout();
     if on_hangup == OnHangup::Abort {
-        rollout.handle_input(crew.now(), Input::Operator(Action::AbortRun));
+        let finished = headless(&mut rollout, crew, Some(Signal::Interrupt));
+        return Finished { signal: Some(signal), ..finished };
     }
     headless(&mut rollout, crew, Some(signal))
 }

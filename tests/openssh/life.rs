@@ -1,0 +1,193 @@
+//! Connections, consoles and agents that die in the middle of a run, and what becomes of it.
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::lab::{Lab, LabHost, processes_below, wait_until};
+use super::{deployed, fetching, kill, source};
+
+/// Slow enough to die in.
+const SLOW: [&str; 4] = ["--tag", "v1", "--max-upload", "2M"];
+
+/// The processes of a host's SSH sessions: sshd's own children, and theirs.
+fn sessions(host: &LabHost) -> Vec<u32> {
+    let children = |pid: u32| -> Vec<u32> {
+        let listed = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        listed.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+    };
+    let first = children(host.sshd());
+    let second: Vec<u32> = first.iter().flat_map(|pid| children(*pid)).collect();
+    [first, second].concat()
+}
+
+fn detached(host: &LabHost) -> Vec<u32> {
+    let serves = |pid: &u32| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.ends_with(b"--detached\0"));
+    host.agents().into_iter().filter(serves).collect()
+}
+
+fn notes<'a>(events: &'a [Value], host: &LabHost, text: &str) -> Vec<&'a Value> {
+    let of_host = events.iter().filter(|event| event["event"] == "note" && event["place"] == host.name.as_str());
+    of_host.filter(|event| event["text"].as_str().is_some_and(|said| said.contains(text))).collect()
+}
+
+/// The journal of the lab's only run, and its name.
+fn journal(lab: &Lab) -> (String, String) {
+    let runs = lab.path("home/.local/state/rookery/runs");
+    let run = fs::read_dir(&runs).expect("there was a run").next().expect("one").expect("it can be read").path();
+    let text = fs::read_to_string(run.join("journal.jsonl")).expect("every run has one");
+    (run.file_name().expect("it has a name").to_string_lossy().into_owned(), text)
+}
+
+fn last_fetches(lab: &Lab) -> impl Fn(&Value) -> bool {
+    let last = lab.hosts.last().expect("there are hosts").name.clone();
+    move |event| fetching(event) && event["host"] == last.as_str()
+}
+
+#[test]
+fn a_lost_ssh_session_is_a_detail_and_no_byte_is_sent_twice() {
+    let Some(lab) = Lab::of(4) else { return };
+    let source = source(&lab, 12);
+    let mut run = lab.start(&source, &SLOW);
+    run.until("the last host fetches", last_fetches(&lab));
+    let agents: Vec<_> = lab.hosts.iter().map(detached).collect();
+    // The seeder's session, in the middle of the push, and that of a peer.
+    for index in [0, 3] {
+        kill(&sessions(&lab.hosts[index]));
+    }
+    let ended = run.finish().expect_code(0);
+    for index in [0, 3] {
+        let host = &lab.hosts[index];
+        assert_eq!(notes(&ended.events, host, "SSH lost, transfer goes on: ").len(), 1, "{}", ended.story);
+        assert_eq!(notes(&ended.events, host, "SSH is back after ").len(), 1, "{}", ended.story);
+        let attempts = ended.events.iter().filter(|event| event["host"] == host.name.as_str());
+        assert!(attempts.filter_map(|event| event["attempt"].as_u64()).all(|attempt| attempt == 1), "{}", ended.story);
+    }
+    assert!(agents.iter().all(|agents| agents.len() == 1), "one agent a host from first to last: {agents:?}");
+    let total = ended.events[0]["payload_bytes"].as_u64().expect("it is known from the start");
+    let down = |host: &LabHost| {
+        let told =
+            ended.events.iter().rfind(|event| event["event"] == "host.progress" && event["host"] == host.name.as_str());
+        told.and_then(|event| event["bytes_down"].as_u64()).unwrap_or_default()
+    };
+    assert_eq!(down(&lab.hosts[0]), 0, "the seeder fetched nothing");
+    assert!(lab.hosts[1..].iter().all(|host| down(host) <= total + total / 20), "{}", ended.story);
+    lab.assert_delivered(&deployed(&lab, &source), "v1", &[]);
+    lab.assert_clean();
+}
+
+#[test]
+fn a_killed_console_is_not_missed_and_another_takes_the_run_up() {
+    let Some(lab) = Lab::of(5) else { return };
+    let source = source(&lab, 8);
+    let mut run = lab.start(&source, &SLOW);
+    run.until("the last host fetches", last_fetches(&lab));
+    let (name, _) = journal(&lab);
+    let busy = lab.rookery(&["resume", &name, "--json"]).output().expect("rookery was built");
+    assert_eq!(busy.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&busy.stderr).contains("has a console on this machine"));
+    // The push has to be over for the transfers to finish alone.
+    run.until("the seeder has it all", |event| event["host"] == lab.hosts[0].name.as_str() && event["state"] == "done");
+    kill(&[run.child.id()]);
+    drop(run.finish());
+    for host in &lab.hosts {
+        wait_until("the transfers finish alone", || host.releases().join("v1").is_dir());
+        assert_eq!(detached(host).len(), 1, "{} keeps its agent until somebody asks", host.name);
+    }
+    let resumed = lab.resume(&[]).expect_code(0);
+    assert_eq!(resumed.end()["outcome"], "complete", "{}", resumed.story);
+    assert_eq!(resumed.events[0]["event"], "run.resume");
+    assert_eq!(resumed.events[0]["run"], name.as_str());
+    let sent =
+        resumed.events.iter().filter(|event| event["event"] == "host.state" && event["state"] == "bootstrapping");
+    assert!(sent.count() <= 4, "who was done is not asked again\n{}", resumed.story);
+    lab.assert_delivered(&deployed(&lab, &source), "v1", &[]);
+    lab.assert_clean();
+    assert!(!lab.path(&format!("home/.local/state/rookery/runs/{name}/payload")).exists());
+
+    for (arguments, why) in [
+        (&["resume", name.as_str()][..], "has ended (complete)"),
+        (&["resume"], "no run is unfinished"),
+        (&["resume", "20200101-000000-0000"], "no run `20200101-000000-0000`"),
+    ] {
+        let said = lab.rookery(arguments).output().expect("rookery was built");
+        assert_eq!(said.status.code(), Some(2), "{arguments:?}");
+        assert!(String::from_utf8_lossy(&said.stderr).contains(why), "{}", String::from_utf8_lossy(&said.stderr));
+    }
+}
+
+#[test]
+fn a_run_whose_console_died_in_the_push_goes_on_with_what_is_missing() {
+    let Some(lab) = Lab::of(4) else { return };
+    let source = source(&lab, 12);
+    let mut run = lab.start(&source, &SLOW);
+    run.until("the last host fetches", last_fetches(&lab));
+    kill(&[run.child.id()]);
+    drop(run.finish());
+    // One agent dies too, before anybody looks.
+    kill(&detached(&lab.hosts[2]));
+    let resumed = lab.resume(&[]).expect_code(0);
+    assert_eq!(resumed.end()["counts"]["done"], 4, "{}", resumed.story);
+    lab.assert_delivered(&deployed(&lab, &source), "v1", &[]);
+    lab.assert_clean();
+}
+
+#[test]
+fn a_console_that_is_told_to_go_leaves_a_run_and_says_how_to_take_it_up() {
+    let Some(lab) = Lab::of(3) else { return };
+    let source = source(&lab, 8);
+    for (signal, code) in [("TERM", 143), ("HUP", 129)] {
+        let tag = format!("left-by-{signal}");
+        let mut run = lab.start(&source, &["--tag", &tag, "--max-upload", "2M"]);
+        run.until("the last host fetches", last_fetches(&lab));
+        let pid = run.child.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{signal}"), &pid]).status().expect("it is there").success());
+        let ended = run.finish().expect_code(code);
+        assert!(ended.story.contains("`rookery resume "), "{}", ended.story);
+        assert_eq!(ended.events.last().expect("it said something")["event"], "run.left", "{}", ended.story);
+        assert!(lab.hosts.iter().all(|host| detached(host).len() == 1));
+        lab.resume(&[]).expect_code(0);
+        lab.assert_delivered(&deployed(&lab, &source), &tag, &[]);
+        lab.assert_clean();
+    }
+}
+
+#[test]
+fn agents_without_a_console_end_with_their_lease_and_keep_what_they_have() {
+    let Some(lab) = Lab::of(3) else { return };
+    let source = source(&lab, 12);
+    lab.write_inventory("[rollout]\nlease = \"3s\"\n");
+    let mut run = lab.start(&source, &SLOW);
+    run.until("the last host fetches", last_fetches(&lab));
+    kill(&[run.child.id()]);
+    drop(run.finish());
+    for host in &lab.hosts {
+        wait_until(&format!("the lease of {} ends", host.name), || host.agents().is_empty());
+        let kept = fs::read_dir(host.releases().join(".rookery")).expect("what it has is kept");
+        assert!(kept.filter_map(Result::ok).any(|file| file.file_name().to_string_lossy().ends_with(".part")));
+    }
+    let resumed = lab.resume(&[]).expect_code(0);
+    assert_eq!(resumed.end()["counts"]["done"], 3, "{}", resumed.story);
+    lab.assert_delivered(&deployed(&lab, &source), "v1", &[]);
+    lab.assert_clean();
+}
+
+#[test]
+fn the_lock_of_an_agent_that_died_with_its_console_is_taken_over_for_all_to_see() {
+    let Some(lab) = Lab::of(2) else { return };
+    let source = source(&lab, 8);
+    let mut run = lab.start(&source, &SLOW);
+    run.until("the last host fetches", last_fetches(&lab));
+    let dead = run.id();
+    kill(&[run.child.id()]);
+    drop(run.finish());
+    lab.hosts.iter().for_each(|host| kill(&host.agents()));
+    wait_until("they are gone", || processes_below(&lab.path("")).is_empty());
+    let next = lab.run(&source, &["--tag", "v2"]).expect_code(0);
+    for host in &lab.hosts {
+        assert_eq!(notes(&next.events, host, &format!("it was run {dead} of ")).len(), 1, "{}", next.story);
+    }
+    lab.assert_delivered(&deployed(&lab, &source), "v2", &[]);
+    lab.assert_clean();
+}
