@@ -21,6 +21,12 @@ Exit codes:
   3  some hosts failed                8  a check failed
   4  no host selected                 129, 130, 143  ended by a signal";
 
+/// Those of cleaning.
+const CLEAN_EXIT_CODES: &str = "\
+Exit codes:
+  0  nothing is left anywhere         7  inventory or configuration invalid
+  4  no host selected                 8  something is left, or a host was not reached";
+
 /// Those of a check.
 const CHECK_EXIT_CODES: &str = "\
 Exit codes:
@@ -49,6 +55,10 @@ pub(super) enum Command {
     Check(Box<CheckArgs>),
     /// Take up a run whose console ended: attach to what is alive, carry on with what is not.
     Resume(ResumeArgs),
+    /// Watch a run that another console of this machine has in its hands.
+    Attach(AttachArgs),
+    /// Prove that no agent, lock or temporary file of ours is left on the hosts, or name what is; exits 8 then.
+    Clean(Box<CleanArgs>),
     /// The main job on 24 hosts of its own: real SSH servers on loopback, no set-up, no root.
     Demo(DemoArgs),
     /// Practise: the real console over a simulated fleet. Without a terminal: measure the real swarm, faster than time.
@@ -159,6 +169,46 @@ pub(super) struct ResumeArgs {
     pub(super) run: Option<String>,
     #[command(flatten)]
     pub(super) show: ShowArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AttachArgs {
+    /// The run [default: the last that has a console].
+    pub(super) run: Option<String>,
+    /// Watch, and change nothing: the only way there is.
+    #[arg(long, required = true)]
+    pub(super) read_only: bool,
+    /// The events as they are in the journal, one JSON object a line.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = CLEAN_EXIT_CODES)]
+pub(super) struct CleanArgs {
+    #[command(flatten)]
+    pub(super) fleet: FleetArgs,
+    /// All but these hosts.
+    #[arg(long, value_name = "SELECTOR", help_heading = "Fleet")]
+    pub(super) exclude: Option<String>,
+    /// The folder releases land in on the hosts [default: `to` of the inventory].
+    #[arg(long, value_name = "DIR", env = "ROOKERY_TO", hide_env_values = true)]
+    pub(super) to: Option<String>,
+    /// End runs that are under way, too: those whose console was heard lately.
+    #[arg(long)]
+    pub(super) force: bool,
+    #[command(flatten)]
+    pub(super) access: AccessArgs,
+    /// Hosts being cleaned at once [default: the inventory's, else 64].
+    #[arg(long, value_name = "N", env = "ROOKERY_FANOUT", hide_env_values = true, help_heading = "Pace")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub(super) fanout: Option<u16>,
+    /// One JSON object a host on stdout, and nothing else there.
+    #[arg(long, help_heading = "Display")]
+    pub(super) json: bool,
+    /// Only what is left behind or not known.
+    #[arg(long, short = 'q', help_heading = "Display")]
+    pub(super) quiet: bool,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@ use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 
@@ -12,6 +13,13 @@ use super::exit::{Ending, Exit, Or};
 use super::kept::Kept;
 use super::out::tell;
 use crate::control::RunId;
+
+/// Held by the console of the run.
+pub(super) const LOCK: &str = "console.lock";
+
+/// How often a lock is tried that somebody may only have looked at, and how long that takes.
+const GLANCES: u32 = 5;
+const GLANCE_TAKES: Duration = Duration::from_millis(20);
 
 /// What becomes of a folder when its console is done with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +56,16 @@ impl RunFolder {
     /// Takes the folder of a run whose console is gone.
     pub(super) fn take(state: &Path, run: &RunId) -> Result<Self, Ending> {
         let path = state.join("runs").join(run.as_str());
-        let lock = lock(&path)?.ok_or_else(|| {
+        let mut taken = lock(&path)?;
+        for _ in 0..GLANCES {
+            if taken.is_some() {
+                break;
+            }
+            // Somebody may only have looked whether it is held.
+            std::thread::sleep(GLANCE_TAKES);
+            taken = lock(&path)?;
+        }
+        let lock = taken.ok_or_else(|| {
             let why = format!("run {run} has a console on this machine; `rookery attach {run} --read-only` watches it");
             Ending::new(Exit::Usage, why)
         })?;
@@ -57,7 +74,8 @@ impl RunFolder {
 
     /// Whether a console has the run in its hands.
     pub(super) fn is_held(state: &Path, run: &RunId) -> bool {
-        lock(&state.join("runs").join(run.as_str())).is_ok_and(|lock| lock.is_none())
+        let lock = File::open(state.join("runs").join(run.as_str()).join(LOCK));
+        lock.is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockShared).is_err())
     }
 
     /// The run.
@@ -88,7 +106,7 @@ impl RunFolder {
 
 /// Takes the lock of a run's folder; `None` when another console has it.
 fn lock(folder: &Path) -> Result<Option<File>, Ending> {
-    let path = folder.join("console.lock");
+    let path = folder.join(LOCK);
     let opened = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path);
     let file = opened.or_unexpected(format_args!("open {}", path.display()))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {

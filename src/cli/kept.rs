@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::args::{Arguments, Command, RunArgs};
 use super::exit::{Ending, Exit, Or};
+use super::folder::LOCK;
 use super::plan::{Draft, Origin, Where};
 use crate::control::PayloadFacts;
 use crate::inventory::Inventory;
@@ -101,10 +102,10 @@ impl Kept {
         let command = Arguments::command().mut_subcommands(blind);
         let words = std::iter::once("rookery".to_owned()).chain(self.words.iter().cloned()).map(OsString::from);
         let parsed = command.try_get_matches_from(words).and_then(|found| Arguments::from_arg_matches(&found));
-        match parsed.or_unexpected("understand the arguments of the run")?.command {
-            Command::Run(args) => Ok(*args),
-            _ => Err(Ending::new(Exit::Unexpected, "what was kept is no run")),
-        }
+        let Command::Run(args) = parsed.or_unexpected("understand the arguments of the run")?.command else {
+            return Err(Ending::new(Exit::Unexpected, "what was kept is no run"));
+        };
+        Ok(*args)
     }
 
     /// The payload, if it was known.
@@ -124,7 +125,7 @@ impl Kept {
 
     /// Removes everything that was kept.
     pub(super) fn remove(run_folder: &Path) -> io::Result<()> {
-        for name in [PLAN, INVENTORY, FACTS, TORRENT, "console.lock"] {
+        for name in [PLAN, INVENTORY, FACTS, TORRENT, LOCK] {
             match fs::remove_file(run_folder.join(name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 Ok(()) | Err(_) => {}

@@ -7,8 +7,10 @@
 
 mod args;
 mod ask;
+mod attach;
 mod check;
 mod check_report;
+mod clean;
 mod complete;
 mod course;
 mod demo;
@@ -64,6 +66,8 @@ pub fn main() -> ExitCode {
     let ended = match &arguments.command {
         Command::Run(args) => run::main(args, &words),
         Command::Resume(args) => resume::main(args),
+        Command::Attach(args) => attach::main(args),
+        Command::Clean(args) => clean::main(args),
         Command::Check(args) => check::main(args),
         Command::Demo(args) => demo::main(args),
         Command::Rehearse(args) => rehearse::main(args),

@@ -16,9 +16,9 @@ use super::plan::Draft;
 use super::run::Site;
 use super::sudo;
 use crate::base::{ByteCount, Layout};
-use crate::driver::bootstrap::{AgentImage, Needs, Room};
+use crate::driver::bootstrap::{AgentImage, Live, Needs, Room};
 use crate::driver::check::{Check, Wanted};
-use crate::driver::fleet::{Fleet, Limits, PushSource, Setup, Surroundings, Targets};
+use crate::driver::fleet::{Clean, Fleet, Limits, PushSource, Setup, Surroundings, Targets};
 use crate::driver::ssh::{Credentials, Deadlines, Dialer, Passphrase};
 use crate::inventory::{Host, Place};
 use crate::rollout::{Input, Payload, Plan, PlannedHost, Source};
@@ -96,6 +96,20 @@ impl Reach {
             stations,
             fanout,
             limits: Limits::default(),
+        }
+    }
+
+    /// Cleans up after earlier runs.
+    pub(super) fn clean(self, places: Vec<(Place, String)>, fanout: usize, live: Live) -> Clean {
+        Clean {
+            targets: self.made.targets,
+            dialer: self.dialer,
+            places,
+            image: self.image,
+            fanout,
+            limits: Limits::default(),
+            live,
+            cleaner: "clean".parse().expect("a plain name"),
         }
     }
 

@@ -111,7 +111,7 @@ pub struct HelloOrder {
 }
 
 /// Who deploys to a folder: what others are told who want to do so too.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Holder {
     /// Who started the run.
     pub operator: String,

@@ -186,6 +186,25 @@ impl Workspace {
         left
     }
 
+    /// Removes everything that is here, and what lies aside of the releases: for who knows that nobody works here, as the
+    /// claim shows. Returns what is gone, and what could not be removed.
+    pub fn remove_all(self, _claim: &Claim) -> (Vec<PathBuf>, Vec<FileError>) {
+        let (mut gone, mut left) = (Vec::new(), Vec::new());
+        let aside = format!("{ASIDE}stage.");
+        for folder in [&self.path, &self.destination] {
+            let ours = |name: &[u8]| folder == &self.path || name.starts_with(aside.as_bytes());
+            let before = entries(folder, &ours);
+            sweep(folder, &mut left, ours);
+            gone.extend(before.into_iter().filter(|path| path.symlink_metadata().is_err()));
+        }
+        gone.retain(|path| *path != self.path.join(LOCK));
+        match rustix::fs::rmdir(&self.path) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(error) => left.push(FileError::at("remove", &self.path)(error)),
+        }
+        (gone, left)
+    }
+
     fn trust(&self) -> Result<(), ReleaseError> {
         let not_ours = |why| Err(ReleaseError::NotOurs { path: self.path.clone(), why });
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -226,6 +245,11 @@ fn is_at(file: &File, path: &Path) -> bool {
 /// A run's name: without `.`, so that no run's files start like another's.
 fn run_name(run: &str) -> Result<&str, ReleaseError> {
     if run.contains('.') { Err(ReleaseError::Name { name: run.to_owned() }) } else { plain(run) }
+}
+
+fn entries(folder: &Path, ours: &impl Fn(&[u8]) -> bool) -> Vec<PathBuf> {
+    let listed = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    listed.filter(|entry| ours(entry.file_name().as_bytes())).map(|entry| entry.path()).collect()
 }
 
 fn sweep(folder: &Path, left: &mut Vec<FileError>, ours: impl Fn(&[u8]) -> bool) {

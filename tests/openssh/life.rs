@@ -1,7 +1,7 @@
 //! Connections, consoles and agents that die in the middle of a run, and what becomes of it.
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -84,6 +84,7 @@ fn a_killed_console_is_not_missed_and_another_takes_the_run_up() {
     let mut run = lab.start(&source, &SLOW);
     run.until("the last host fetches", last_fetches(&lab));
     let (name, _) = journal(&lab);
+    let watching = lab.rookery(&["attach", "--read-only"]).stdout(Stdio::piped()).spawn().expect("rookery was built");
     let busy = lab.rookery(&["resume", &name, "--json"]).output().expect("rookery was built");
     assert_eq!(busy.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&busy.stderr).contains("has a console on this machine"));
@@ -91,6 +92,9 @@ fn a_killed_console_is_not_missed_and_another_takes_the_run_up() {
     run.until("the seeder has it all", |event| event["host"] == lab.hosts[0].name.as_str() && event["state"] == "done");
     kill(&[run.child.id()]);
     drop(run.finish());
+    let watched = watching.wait_with_output().expect("it was started here");
+    let watched = String::from_utf8_lossy(&watched.stdout).into_owned();
+    assert!(watched.contains("takes site to 127.0.0.[2-6] (5)") && watched.contains(" fetching"), "{watched}");
     for host in &lab.hosts {
         wait_until("the transfers finish alone", || host.releases().join("v1").is_dir());
         assert_eq!(detached(host).len(), 1, "{} keeps its agent until somebody asks", host.name);
@@ -190,4 +194,36 @@ fn the_lock_of_an_agent_that_died_with_its_console_is_taken_over_for_all_to_see(
     }
     lab.assert_delivered(&deployed(&lab, &source), "v2", &[]);
     lab.assert_clean();
+}
+
+#[test]
+fn what_a_crash_left_is_cleaned_and_a_run_under_way_is_left_alone() {
+    let Some(lab) = Lab::of(3) else { return };
+    let source = source(&lab, 12);
+    let mut run = lab.start(&source, &SLOW);
+    run.until("the last host fetches", last_fetches(&lab));
+    let clean = |arguments: &[&str]| {
+        let said = lab.rookery(&[&["clean"], arguments].concat()).output().expect("rookery was built");
+        (said.status.code(), String::from_utf8_lossy(&said.stdout).into_owned())
+    };
+    let (code, said) = clean(&[]);
+    assert!(code == Some(8) && said.contains("under way, its console was heard"), "{code:?} {said}");
+    assert!(said.ends_with("0 places are proved clean, 3 not clean, 0 not known\n"), "{said}");
+    kill(&[run.child.id()]);
+    drop(run.finish());
+    // One agent lives, one died, one is gone with its lock left.
+    kill(&detached(&lab.hosts[1]));
+    for host in [&lab.hosts[0], &lab.hosts[2]] {
+        let folder = fs::read_dir(host.work_dir().join("runs")).expect("it is at work").next().expect("one run");
+        let mark = folder.expect("it can be read").path().join(&host.name).join("console");
+        wait_until("agents notice that the console is gone", || !mark.exists());
+    }
+    let (code, said) = clean(&["--json"]);
+    let lines: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).expect("an object a line")).collect();
+    assert!(code == Some(0) && lines.len() == 3 && lines.iter().all(|line| line["clean"] == true), "{code:?} {said}");
+    assert!(said.contains(": process "), "{said}");
+    lab.assert_clean();
+    let (code, said) = clean(&["--quiet"]);
+    assert!(code == Some(0) && said.is_empty(), "{code:?} {said}");
+    assert!(lab.hosts.iter().all(|host| !host.releases().join("v1").exists()));
 }

@@ -15,39 +15,11 @@ use rookery::rollout::{
     Action, BootStep, Config, Failure, HostFacts, Input, Notice, Output, Plan, Rollout, StateName, Summary,
 };
 
+pub(crate) use crate::plans::Fault;
 use crate::plans::{PIECES, address, config, host, payload, plan, refused};
 
 const TICK: Duration = Duration::from_millis(100);
 const STEPS_MAX: usize = 3_000_000;
-
-/// What is wrong with a place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Fault {
-    /// The first so many connections are refused.
-    Refuses(u32),
-    /// The key is not accepted.
-    Denies,
-    /// There is no room, until [`Fleet::mend`].
-    DiskFull,
-    /// The agent dies once it has that many pieces, so many times.
-    DiesAt(u32, u32),
-    /// The agent gets no piece past that many, until [`Fleet::mend`]; at 0 it reaches nobody but this machine.
-    StopsAt(u32),
-    /// Neither the connection nor an order is answered.
-    Mute,
-    /// The connection takes a minute.
-    Slow,
-    /// A lost connection is not to be had again.
-    StaysLost,
-    /// The tracker never answers.
-    NeverTracks,
-    /// This is left behind.
-    Leaves(&'static str),
-    /// The health command says no, so many times.
-    Unwell(u32),
-    /// It never confirms that it cleaned up, nor lets itself be dialled again.
-    Clings,
-}
 
 /// An agent at work.
 #[derive(Debug)]

@@ -440,12 +440,7 @@ fn plan(hosts: u32) -> Plan {
         tracker_port: 0,
         ports: PortRange { first: 6881, last: 6889 },
         source: Source::Packed(payload),
-        holder: Holder {
-            operator: "alice".to_owned(),
-            from: "jump1".to_owned(),
-            since: "2026-08-01T12:00:00Z".to_owned(),
-            why: "web".to_owned(),
-        },
+        holder: Holder::default(),
         lease: LEASE,
         deadline: DEADLINE,
         local_payload: Some("/tmp/web.tar.zst".to_owned()),

@@ -18,6 +18,8 @@ pub(super) enum Command {
     Serve(Serve),
     /// Carry stdin and stdout to the agent that obeys.
     Attach(Attach),
+    /// End and remove what earlier runs left.
+    Clean(Clean),
     /// Answer questions about this host on stdin.
     Probe,
     /// Be a tracker.
@@ -53,6 +55,26 @@ pub(super) struct Attach {
     pub(super) id: AgentId,
     pub(super) work_dir: PathBuf,
     pub(super) missing: Missing,
+}
+
+/// A look for what earlier runs left.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Clean {
+    /// Who cleans, at which host.
+    pub(super) id: AgentId,
+    pub(super) work_dir: PathBuf,
+    /// Folders of releases.
+    pub(super) destinations: Vec<String>,
+    pub(super) live: Live,
+}
+
+/// What to do with a run whose console is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Live {
+    /// Name it.
+    Spare,
+    /// End it.
+    End,
 }
 
 /// What to do when there is no such agent.
@@ -117,7 +139,7 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
                 let name = name.to_owned();
                 options.take(&command, &name, &mut parser)?;
             }
-            Value(id) if matches!(command.as_str(), "serve" | "attach") && options.id.is_none() => {
+            Value(id) if matches!(command.as_str(), "serve" | "attach" | "clean") && options.id.is_none() => {
                 let id = id.string()?;
                 options.id = Some(id.parse().map_err(|_not_an_id| UsageError(format!("`{id}` is no RUN/HOST")))?);
             }
@@ -135,6 +157,11 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
             let missing = if options.start { Missing::Start } else { Missing::Fail };
             Ok(Command::Attach(Attach { id, work_dir, missing }))
         }
+        "clean" => {
+            let (id, work_dir) = options.agent()?;
+            let live = if options.force { Live::End } else { Live::Spare };
+            Ok(Command::Clean(Clean { id, work_dir, destinations: options.destinations, live }))
+        }
         "probe" => Ok(Command::Probe),
         "track" => {
             let listen = required(options.listen, "--listen ADDR:PORT")?;
@@ -147,11 +174,14 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
 }
 
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 struct Options {
     id: Option<AgentId>,
     work_dir: Option<PathBuf>,
     detached: bool,
     start: bool,
+    force: bool,
+    destinations: Vec<String>,
     torrent: Option<PathBuf>,
     data: Option<PathBuf>,
     listen: Option<SocketAddr>,
@@ -167,9 +197,11 @@ struct Options {
 impl Options {
     fn take(&mut self, command: &str, name: &str, parser: &mut Parser) -> Result<(), UsageError> {
         match (command, name) {
-            ("serve" | "attach", "work-dir") => self.work_dir = Some(parser.value()?.into()),
+            ("serve" | "attach" | "clean", "work-dir") => self.work_dir = Some(parser.value()?.into()),
             ("serve", "detached") => self.detached = true,
             ("attach", "start") => self.start = true,
+            ("clean", "force") => self.force = true,
+            ("clean", "to") => self.destinations.push(parser.value()?.string()?),
             ("track" | "seed" | "peer", "json") => self.json = true,
             ("track" | "seed" | "peer", "listen") => self.listen = Some(value(parser, name, address)?),
             ("track", "info-hash") => {
@@ -182,7 +214,7 @@ impl Options {
             ("seed" | "peer", "max-upload") => self.max_upload = value(parser, name, rate)?,
             ("seed" | "peer", "max-download") => self.max_download = value(parser, name, rate)?,
             ("peer", "seed-for") => self.seed_for = value(parser, name, duration)?,
-            ("attach" | "serve" | "probe" | "track" | "seed" | "peer", _) => {
+            ("attach" | "clean" | "serve" | "probe" | "track" | "seed" | "peer", _) => {
                 return Err(UsageError(format!("`{command}` has no option --{name}")));
             }
             _ => return Err(UsageError(format!("no command `{command}`: attach, serve, track, seed or peer"))),
@@ -257,6 +289,11 @@ rookery-agent attach RUN/HOST --work-dir DIR [--start]
 
 rookery-agent probe
     Answer a line for each on stdin: `listen ADDR FIRST LAST`, `reach ADDR:PORT`. Started by `rookery check`.
+
+rookery-agent clean NAME/HOST --work-dir DIR [--to DIR]... [--force]
+    End and remove what earlier runs left of HOST, and say what is gone and what is left.
+    --to DIR              a folder of releases: everything of ours beside them goes
+    --force               end runs that are under way, too
 
 rookery-agent track --listen ADDR:PORT [--info-hash HEX]...
     HTTP tracker (/announce, /scrape). Serves any torrent unless info-hashes are given.

@@ -68,6 +68,11 @@ pub(super) fn is_free(folder: &Path) -> bool {
     !lock_path(folder).exists() || lock_ended(folder).is_some()
 }
 
+/// When a console was last heard by the agent of the folder; `None` when none is attached.
+pub(super) fn console_of(folder: &Path) -> Option<std::time::SystemTime> {
+    folder.join(CONSOLE).metadata().ok()?.modified().ok()
+}
+
 impl RunFolder {
     /// Makes the folder and takes its lock; `None` when another agent has it.
     pub(super) fn take(folder: &Path) -> Result<Option<Self>, AgentFailure> {
@@ -114,6 +119,13 @@ impl RunFolder {
     /// The payloads this run keeps on this host, an earlier agent's included.
     pub(super) fn remembered(&self) -> Vec<InfoHash> {
         self.notes().iter().filter_map(|line| line.split(' ').next()?.parse().ok()).collect()
+    }
+
+    /// The payloads this run keeps, and where.
+    pub(super) fn kept(&self) -> Vec<(InfoHash, PathBuf)> {
+        let notes = self.notes();
+        let kept = notes.iter().filter_map(|line| line.split_once(' '));
+        kept.filter_map(|(hash, destination)| Some((hash.parse().ok()?, PathBuf::from(destination)))).collect()
     }
 
     /// Takes the folders of runs that nobody works for any more on this host, and that kept nothing but what this run

@@ -7,6 +7,7 @@
 mod args;
 mod attach;
 mod by_hand;
+mod clean;
 mod console;
 mod daemon;
 mod delivery;
@@ -47,6 +48,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     if let Command::Attach(attach) = &command {
         return attach::attach(attach);
     }
+    if let Command::Clean(args) = &command {
+        return clean::clean(args);
+    }
     if let Command::Serve(serve) = &command
         && serve.step == Step::First
     {
@@ -65,7 +69,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             Command::Track(track) => by_hand::track(track).await,
             Command::Seed(join) => Box::pin(by_hand::seed(join)).await,
             Command::Peer(join) => Box::pin(by_hand::peer(join)).await,
-            Command::Attach(_) | Command::Print(_) => Ok(()),
+            Command::Attach(_) | Command::Clean(_) | Command::Print(_) => Ok(()),
         };
         ended.map_or_else(|problem| complain(&problem.to_string(), 1), |()| 0)
     });

@@ -23,4 +23,4 @@ pub use install::install;
 pub use link::Link;
 pub use needs::{Needs, Room, SKEW_MAX};
 pub use probe::{Landing, Probe, Traces, probe};
-pub use process::{AgentPlace, Missing, attach, prove_gone};
+pub use process::{AgentPlace, Cleaned, Live, Missing, attach, clean, prove_gone};

@@ -6,7 +6,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
 use super::command::finish;
-use super::script::{ATTACH, END};
+use super::script::{ATTACH, CLEAN, END};
 use super::{AgentImage, Link};
 use crate::control::AgentId;
 use crate::driver::channel::Channel;
@@ -52,6 +52,55 @@ pub async fn attach(
         }
     })
     .await?
+}
+
+/// What cleaning came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cleaned {
+    /// What was there, and is gone.
+    pub gone: Vec<String>,
+    /// What is still there, and why.
+    pub left: Vec<String>,
+}
+
+/// What becomes of a run that is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Live {
+    /// It is named.
+    Spare,
+    /// It is ended.
+    End,
+}
+
+/// Has the agent end and remove what earlier runs left there and in `destination`.
+///
+/// # Errors
+/// [`Failure::AgentStart`] when it did not say so to the end.
+pub async fn clean(
+    link: &Link,
+    image: &AgentImage,
+    place: &AgentPlace,
+    destination: &str,
+    live: Live,
+    after: Duration,
+) -> Result<Cleaned, Failure> {
+    let said = within(Phase::Exec, after, async {
+        let mut channel = link.exec(CLEAN).await?;
+        let how = match live {
+            Live::Spare => "",
+            Live::End => "force",
+        };
+        let head = format!("{}\n{}\n{}\n{destination}\n{how}\n", place.work_dir, image.sha256, place.id);
+        // A host that does not read says why when it ends.
+        channel.input.write_all(head.as_bytes()).await.ok();
+        Ok::<_, Failure>(finish(channel).await)
+    })
+    .await??;
+    if said.answer("end").is_none() {
+        return Err(said.lost().unwrap_or_else(|| Failure::AgentStart { why: said.noise() }));
+    }
+    let all = |word| said.all(word).map(str::to_owned).collect();
+    Ok(Cleaned { gone: all("gone"), left: all("left") })
 }
 
 /// Ends the agent by TERM and KILL if it still runs, and returns whether it is proved gone. Without its process id the one

@@ -98,6 +98,13 @@ pub(super) const END: &str = concat!(
     "if alive; then sleep 0.2 2>/dev/null || sleep 1; else say gone; exit 0; fi; done; done; say alive'",
 );
 
+/// Has an agent end and remove what earlier runs left. Stdin: the work folder, the agent's SHA-256, who cleans at which host,
+/// the folder of releases, whether runs that are under way are ended (anything) or not (nothing).
+pub(super) const CLEAN: &str = concat!(
+    "exec /bin/sh -c 'for v in d sum id to how; do IFS= read -r $v; done; echo; ",
+    "exec \"$d/agents/$sum/rookery-agent\" clean \"$id\" --work-dir \"$d\" --to \"$to\" ${how:+--force}'",
+);
+
 /// Has an agent answer questions, and says no more than it does. Stdin: the folder it lies in, its SHA-256, `keep`, or
 /// `undo` when it was brought for this alone, then questions.
 ///
@@ -116,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_command_is_safe_in_any_login_shell() {
-        for command in [PROBE, INSTALL, ATTACH, END, CONSULT] {
+        for command in [PROBE, INSTALL, ATTACH, END, CLEAN, CONSULT] {
             let command = command.strip_prefix("exec ").unwrap_or(command);
             let inside = command.strip_prefix("/bin/sh -c '").and_then(|rest| rest.strip_suffix('\'')).unwrap();
             assert!(!inside.contains(['\'', '!', '\\', '\n', '\r']), "{command}");

@@ -5,6 +5,7 @@
 //! fails or hangs concerns nobody else. It decides nothing: who is dialled, when and how often is the rollout's business.
 
 mod attempt;
+mod clean;
 mod dispatch;
 mod ending;
 mod ledger;
@@ -14,6 +15,7 @@ mod talk;
 mod target;
 mod writer;
 
+pub use clean::{Clean, Told};
 pub(super) use dispatch::raise_file_limit;
 pub use dispatch::{Fleet, Setup};
 pub use limits::Limits;
