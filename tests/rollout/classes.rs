@@ -10,7 +10,8 @@ use rookery::rollout::{
     Action, Config, Detail, Failure, HealthCheck, Input, Phase, Plan, Policy, Standing, StateName, Station, Whole,
 };
 
-use crate::fleet::{Fault, Fleet, asking, host, plan};
+use crate::fleet::{Fault, Fleet};
+use crate::plans::{asking, host, plan};
 
 /// What becomes of a class by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +56,7 @@ fn classes() -> Vec<(Failure, Class)> {
         (Failure::LoginsWithheld { refused: 3, why: text() }, Fails),
         (Failure::Ssh { why: text() }, Heals),
         (Failure::ConnectionLost { why: text() }, Heals),
+        (Failure::OutOfReach { after: Duration::from_secs(9), why: text() }, HealsOrLost),
         (Failure::WorkDir { why: text() }, Fails),
         (Failure::Unsupported { system: text() }, Fails),
         (Failure::AgentDamaged { why: text() }, Heals),
@@ -84,6 +86,7 @@ fn agent_classes() -> Vec<(Failure, Class)> {
         (AgentFailure::ReadOnly { path: text() }, Fails),
         (AgentFailure::Permission { operation: text(), path: text() }, Fails),
         (AgentFailure::Folder { path: text(), why: text() }, Fails),
+        (AgentFailure::Held { path: text(), by: text() }, Fails),
         (AgentFailure::ReleaseDiffers { path: text(), found, expected }, Fails),
         (AgentFailure::DigestMismatch { what: text(), found, expected }, Fails),
         (AgentFailure::UnsafeArchive { entry: text(), why: text() }, Fails),

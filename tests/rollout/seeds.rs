@@ -9,7 +9,8 @@ use rookery::rollout::{
     Action, Candidate, Choice, Config, Detail, HealthCheck, Plan, Policy, Standing, StateName, Summary,
 };
 
-use crate::fleet::{Fault, Fleet, config, host, plan};
+use crate::fleet::{Fault, Fleet};
+use crate::plans::{config, host, plan};
 
 /// How often the operator does something.
 const ACTS: usize = 6;
