@@ -1,6 +1,7 @@
 //! Cleaning up after earlier runs, at many places at once. Each place is told of when it is done with; one that is slow holds
 //! nobody.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::{Limits, Target, raise_file_limit};
 use crate::control::{AgentId, RunId};
-use crate::driver::bootstrap::{AgentImage, AgentPlace, Cleaned, Link, Live, Needs, Traces, clean, install, probe};
+use crate::driver::bootstrap::{AgentImage, AgentPlace, Agents, Cleaned, Link, Live, Needs, Traces, clean, install};
 use crate::driver::ssh::Dialer;
 use crate::inventory::{HostId, Place};
 use crate::rollout::Failure;
@@ -61,15 +62,16 @@ impl Clean {
     }
 
     async fn place(&self, at: Place, destination: &str) -> Result<Cleaned, Failure> {
-        let (link, image, work_dir, name) = match at {
-            Place::Console => (Link::Local, &self.image, destination, "console"),
+        let here = Agents::new(self.image.clone(), BTreeMap::new());
+        let (link, agents, work_dir, name) = match at {
+            Place::Console => (Link::Local, &here, destination, "console"),
             Place::Host(HostId(id)) => {
                 let target = &self.targets[id as usize];
                 let link = Link::Ssh(Box::new(self.dialer.dial(&target.route).await?));
-                (link, &target.image, target.work_dir.as_str(), target.route.host.name.as_str())
+                (link, &target.agents, target.work_dir.as_str(), target.route.host.name.as_str())
             }
         };
-        let cleaned = self.clean(&link, image, work_dir, (name, destination)).await;
+        let cleaned = self.clean(&link, agents, work_dir, (name, destination)).await;
         link.close().await;
         cleaned
     }
@@ -77,16 +79,17 @@ impl Clean {
     async fn clean(
         &self,
         link: &Link,
-        image: &AgentImage,
+        agents: &Agents,
         work_dir: &str,
         (name, destination): (&str, &str),
     ) -> Result<Cleaned, Failure> {
         let asked = (&Needs::default(), Traces::Stay);
-        let seen = probe(link, image, work_dir, asked, self.limits.probe).await?;
+        let seen = agents.probe(link, work_dir, asked, self.limits.probe).await?;
+        let image = agents.image();
         if !seen.has_agent {
-            install(link, image, &seen, self.limits.install, |_, _| {}).await?;
+            install(link, &image, &seen, self.limits.install, |_, _| {}).await?;
         }
         let place = AgentPlace { work_dir: seen.work_dir, id: AgentId::new(self.cleaner.clone(), name) };
-        clean(link, image, &place, destination, self.live, CLEAN_MAX).await
+        clean(link, &image, &place, destination, self.live, CLEAN_MAX).await
     }
 }
