@@ -163,7 +163,7 @@ fn conduct(
     args: &RunArgs,
     site: &Site,
     begun: Begun,
-    (shown, reach, runtime, interrupt): (Shown, Reach, Runtime, Interrupt),
+    (shown, reach, _runtime, interrupt): (Shown, Reach, Runtime, Interrupt),
 ) -> Ended {
     let Begun { draft, mut folder, package, plan, past } = begun;
     let parting = match site.keeping {
@@ -190,7 +190,9 @@ fn conduct(
     if finished.is_left(parting) {
         crew.part(HANG_UP_MAX);
         folder.leave();
-        out::tell(format_args!("run {run} goes on on its hosts without this console: `rookery resume {run}` takes it up"));
+        out::tell(format_args!(
+            "run {run} goes on on its hosts without this console: `rookery resume {run}` takes it up"
+        ));
         return Ok(report::exit(&finished));
     }
     crew.finish(HANG_UP_MAX);

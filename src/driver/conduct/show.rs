@@ -15,7 +15,7 @@ use crate::console::{
 };
 use crate::driver::terminal::{Listener, Mouse, Terminal, hush, listen};
 use crate::inventory::HostId;
-use crate::rollout::{Action, Input, Rollout, Summary};
+use crate::rollout::{Input, Rollout, Summary};
 
 /// Messages taken before a frame is drawn, so that a flood of statuses never starves the screen.
 const DRAIN_MAX: usize = 512;

@@ -27,7 +27,7 @@ impl Rehearsal {
                 }
             }
             // The console has the payload itself.
-            Output::Push { .. } | Output::Notice(_) | Output::Ended(_) => {}
+            Output::Push { .. } | Output::Rejoin { .. } | Output::Notice(_) | Output::Ended(_) => {}
             Output::Disconnect { at, attempt } => {
                 if let Some(number) = self.number(at).filter(|number| self.is_there(*number, attempt)) {
                     self.end(number, None);
@@ -75,7 +75,7 @@ impl Rehearsal {
 
     fn obey(&mut self, number: usize, order: Order) {
         match order {
-            Order::Hello { .. } => {
+            Order::Hello(_) => {
                 let version = env!("CARGO_PKG_VERSION").to_owned();
                 self.say(number, (5, 40), Status::Hello { protocol: PROTOCOL, version, pid: 1000 + number as u32 });
             }
@@ -97,7 +97,14 @@ impl Rehearsal {
                 self.say(number, (40, 400), Status::Stopped { left_behind: Vec::new() });
             }
             // No policy of a rehearsal packs, holds or checks anything.
-            Order::Pack(_) | Order::Data { .. } | Order::Peers { .. } | Order::Place | Order::Check(_) => {}
+            Order::Pack(_)
+            | Order::Data { .. }
+            | Order::Peers { .. }
+            | Order::Place
+            | Order::Check(_)
+            | Order::Attach { .. }
+            | Order::Alive
+            | Order::Leave => {}
         }
     }
 

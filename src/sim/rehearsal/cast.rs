@@ -6,10 +6,10 @@ use bytes::Bytes;
 
 use super::machine::Rehearsal;
 use crate::base::{ByteCount, LayoutError, Sha1Digest, Sha256Digest};
-use crate::control::{Owner, PayloadFacts, PayloadFormat, PortRange, RunId};
+use crate::control::{Holder, Owner, PayloadFacts, PayloadFormat, PortRange, RunId};
 use crate::inventory::{Gate, Host, HostId, Place};
 use crate::metainfo::{Info, Metainfo};
-use crate::rollout::{Caps, Choice, Config, Finish, Payload, Plan, PlannedHost, Policy, Source};
+use crate::rollout::{Caps, Choice, Config, DEADLINE, Finish, LEASE, Payload, Plan, PlannedHost, Policy, Source};
 use crate::sim::Scenario;
 
 /// Hosts of a rack.
@@ -51,6 +51,9 @@ impl Rehearsal {
             source: Source::Packed(payload(scenario)?),
             local_payload: Some("rehearsal".to_owned()),
             policy: policy(scenario),
+            holder: Holder::default(),
+            lease: LEASE,
+            deadline: DEADLINE,
         })
     }
 

@@ -12,6 +12,7 @@ use crate::sim::{Scenario, TrackerEnd};
 
 /// What happens to a rehearsal.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "one is looked at at a time")]
 pub enum Cue {
     /// The deadline has passed.
     Elapsed,
@@ -186,6 +187,8 @@ impl Rehearsal {
             | Input::Connected { at, attempt, .. }
             | Input::Bootstrapping { at, attempt, .. }
             | Input::Attached { at, attempt, .. }
+            | Input::Lost { at, attempt, .. }
+            | Input::Rejoined { at, attempt }
             | Input::Pushed { at, attempt, .. } => self.number(*at).is_some_and(|number| {
                 let puppet = &self.puppets[number];
                 puppet.attempt == *attempt && puppet.life != Life::Away
