@@ -17,15 +17,21 @@ use sha2::{Digest, Sha256};
 const LENGTH_MAX: u64 = 2_621_440;
 
 /// How the agent is compiled and linked besides its profile: static, without the tables for unwinding that it never
-/// does (its own, then by `.cargo/agent.ld` those of std and libc), and with its relocations packed.
+/// does (its own, then by `.cargo/agent.ld` those of std and libc), with its relocations packed, and with what many
+/// functions have in common written once.
 const RUST_FLAGS: &str = "-Ctarget-feature=+crt-static\u{1f}-Cforce-unwind-tables=no\u{1f}-Clink-arg=-T.cargo/agent.ld\u{1f}\
-                          -Clink-arg=-Wl,--no-eh-frame-hdr,-z,pack-relative-relocs";
+                          -Clink-arg=-Wl,--no-eh-frame-hdr,-z,pack-relative-relocs\u{1f}\
+                          -Cllvm-args=--enable-machine-outliner=always";
 
-/// The same for zstd in C; of its block compressors only the two that `payload`'s level uses.
+/// The same for whole functions, where the linker that Rust brings along, which can do it, is the usual one.
+const FOLD_FLAG: &str = "\u{1f}-Clink-arg=-Wl,--icf=all";
+
+/// The same for zstd in C; of its block compressors only the two that `payload`'s level uses, and everything once, not for
+/// newer processors a second time.
 const C_FLAGS: &str = "-fno-asynchronous-unwind-tables -fno-unwind-tables -DZSTD_EXCLUDE_GREEDY_BLOCK_COMPRESSOR \
                        -DZSTD_EXCLUDE_LAZY_BLOCK_COMPRESSOR -DZSTD_EXCLUDE_LAZY2_BLOCK_COMPRESSOR \
                        -DZSTD_EXCLUDE_BTLAZY2_BLOCK_COMPRESSOR -DZSTD_EXCLUDE_BTOPT_BLOCK_COMPRESSOR \
-                       -DZSTD_EXCLUDE_BTULTRA_BLOCK_COMPRESSOR";
+                       -DZSTD_EXCLUDE_BTULTRA_BLOCK_COMPRESSOR -DDYNAMIC_BMI2=0";
 
 /// What the agent is made of, files or folders: a change elsewhere does not build it again.
 const SOURCES: [&str; 27] = [
@@ -83,6 +89,7 @@ fn build() -> PathBuf {
     let release = variable("PROFILE") == "release";
     let profile = if release { "agent" } else { "agent-dev" };
     let target = variable("TARGET");
+    let folds = target == "x86_64-unknown-linux-gnu";
     let folder = Path::new(&variable("OUT_DIR")).join("agent");
     let mut cargo = Command::new(variable("CARGO"));
     // What this build was told of its features and profile is not what that one shall be told.
@@ -100,7 +107,7 @@ fn build() -> PathBuf {
         .current_dir(variable("CARGO_MANIFEST_DIR"))
         .env_remove("RUSTC_WORKSPACE_WRAPPER")
         .env_remove("RUSTFLAGS")
-        .env("CARGO_ENCODED_RUSTFLAGS", RUST_FLAGS)
+        .env("CARGO_ENCODED_RUSTFLAGS", format!("{RUST_FLAGS}{}", if folds { FOLD_FLAG } else { "" }))
         .env("CFLAGS", format!("{} {C_FLAGS}", env::var("CFLAGS").unwrap_or_default()))
         .status();
     match status {

@@ -73,9 +73,9 @@ fn an_abort_before_the_switch_leaves_nothing_of_the_release_and_no_health_comman
     wait_until("the health command runs", || running(&time) == 1);
     assert!(lab.hosts[0].releases().join("v1").exists());
     assert!(!lab.hosts[1].releases().join("v1").exists() && !lab.hosts[2].releases().join("v1").exists());
-    let told = Command::new("kill").args(["-TERM", &run.child.id().to_string()]).status();
+    let told = Command::new("kill").args(["-INT", &run.child.id().to_string()]).status();
     assert!(told.expect("kill is everywhere").success());
-    let ended = run.finish().expect_code(143);
+    let ended = run.finish().expect_code(130);
     assert_eq!(ended.end()["left_behind"], Value::Array(Vec::new()), "{}", ended.story);
     assert_eq!(running(&time), 0, "the health command still runs");
     lab.assert_delivered(&deployed(&lab, &source), "v1", &[1, 2]);
