@@ -149,7 +149,7 @@ fn a_console_that_is_told_to_go_leaves_a_run_and_says_how_to_take_it_up() {
         let ended = run.finish().expect_code(code);
         assert!(ended.story.contains("`rookery resume "), "{}", ended.story);
         assert_eq!(ended.events.last().expect("it said something")["event"], "run.left", "{}", ended.story);
-        assert!(lab.hosts.iter().all(|host| detached(host).len() == 1));
+        wait_until("one agent a host goes on", || lab.hosts.iter().all(|host| detached(host).len() == 1));
         lab.resume(&[]).expect_code(0);
         lab.assert_delivered(&deployed(&lab, &source), &tag, &[]);
         lab.assert_clean();

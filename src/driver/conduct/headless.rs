@@ -32,7 +32,8 @@ pub fn headless(rollout: &mut Rollout, crew: &mut Crew, mut signal: Option<Signa
         }
         match crew.next(rollout.deadline()) {
             Some(Msg::Fleet(input)) => rollout.handle_input(crew.now(), input),
-            Some(Msg::Signal(Signal::Hangup)) if unattended => {}
+            // The terminal that is gone says so twice, and an abort that has begun is not left half-way for it.
+            Some(Msg::Signal(Signal::Hangup)) if signal.is_some() => {}
             Some(Msg::Signal(next)) if crew.leaves(next) => {
                 crew.leave(next);
                 return Finished { summary: None, signal: Some(next) };
