@@ -99,23 +99,7 @@ impl World {
 
 /// What a host's place in the network is like.
 pub(super) fn spec_of(host: &Host, spec: HostSpec) -> HostSpec {
-    let slow = host.troubles.iter().find_map(|trouble| match trouble {
-        Trouble::Slow { rate } => Some(*rate),
-        Trouble::Corrupt { .. }
-        | Trouble::Selfish
-        | Trouble::Absent
-        | Trouble::Killed { .. }
-        | Trouble::KilledAfterOneCopy
-        | Trouble::Frozen { .. }
-        | Trouble::Suspended { .. }
-        | Trouble::ClockJumps { .. }
-        | Trouble::DiskFull { .. }
-        | Trouble::Resumed { .. }
-        | Trouble::Mute
-        | Trouble::SlowLoris
-        | Trouble::OtherRun
-        | Trouble::Stranger => None,
-    });
+    let slow = host.troubles.iter().find_map(|trouble| trouble.rate());
     slow.map_or(spec, |rate| HostSpec { up: rate, down: rate, ..spec })
 }
 

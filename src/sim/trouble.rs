@@ -93,6 +93,27 @@ impl Trouble {
     pub(super) const fn is_impostor(self) -> bool {
         matches!(self, Self::Mute | Self::SlowLoris | Self::OtherRun | Self::Stranger)
     }
+
+    /// How fast the host is, if that is the trouble.
+    pub(super) const fn rate(self) -> Option<ByteRate> {
+        match self {
+            Self::Slow { rate } => Some(rate),
+            Self::Corrupt { .. }
+            | Self::Selfish
+            | Self::Absent
+            | Self::Killed { .. }
+            | Self::KilledAfterOneCopy
+            | Self::Frozen { .. }
+            | Self::Suspended { .. }
+            | Self::ClockJumps { .. }
+            | Self::DiskFull { .. }
+            | Self::Resumed { .. }
+            | Self::Mute
+            | Self::SlowLoris
+            | Self::OtherRun
+            | Self::Stranger => None,
+        }
+    }
 }
 
 /// The fleet cut in two for a while. Connections across do not end: nothing comes over them, ever again. No new ones

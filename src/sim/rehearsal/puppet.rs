@@ -119,23 +119,7 @@ impl Puppet {
 
     fn slowness(&self, usual: ByteRate) -> impl Iterator<Item = ByteRate> {
         let slow = self.suffers(MishapKind::Slow).then_some(ByteRate(usual.0 / 6 + 1));
-        let faults = self.troubles.iter().filter_map(|trouble| match trouble {
-            Trouble::Slow { rate } => Some(*rate),
-            Trouble::Corrupt { .. }
-            | Trouble::Selfish
-            | Trouble::Absent
-            | Trouble::Killed { .. }
-            | Trouble::KilledAfterOneCopy
-            | Trouble::Frozen { .. }
-            | Trouble::Suspended { .. }
-            | Trouble::ClockJumps { .. }
-            | Trouble::DiskFull { .. }
-            | Trouble::Resumed { .. }
-            | Trouble::Mute
-            | Trouble::SlowLoris
-            | Trouble::OtherRun
-            | Trouble::Stranger => None,
-        });
+        let faults = self.troubles.iter().filter_map(|trouble| trouble.rate());
         faults.chain(slow).collect::<Vec<_>>().into_iter()
     }
 
