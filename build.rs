@@ -34,7 +34,7 @@ const C_FLAGS: &str = "-fno-asynchronous-unwind-tables -fno-unwind-tables -DZSTD
                        -DZSTD_EXCLUDE_BTULTRA_BLOCK_COMPRESSOR -DDYNAMIC_BMI2=0";
 
 /// What the agent is made of, files or folders: a change elsewhere does not build it again.
-const SOURCES: [&str; 27] = [
+const SOURCES: [&str; 28] = [
     "Cargo.toml",
     "Cargo.lock",
     ".cargo/agent.ld",
@@ -52,6 +52,7 @@ const SOURCES: [&str; 27] = [
     "src/driver/member",
     "src/driver/mod.rs",
     "src/driver/pace",
+    "src/driver/packed",
     "src/driver/peers",
     "src/driver/scribe",
     "src/driver/storage",

@@ -11,9 +11,9 @@ use super::args::{CompressArg, RunArgs};
 use super::exit::{Ending, Exit, Or};
 use super::interrupt::Interrupt;
 use super::out::tell_on;
-use crate::control::{PayloadFacts, PayloadFormat};
+use crate::control::PayloadFacts;
 use crate::metainfo::{Info, Metainfo};
-use crate::payload::{Compress, Format, PackError, PackOptions, PackPhase, PackProgress, Packed, pack};
+use crate::payload::{Compress, PackError, PackOptions, PackPhase, PackProgress, Packed, pack};
 use crate::rollout::Payload;
 
 /// Between two lines of progress.
@@ -79,18 +79,7 @@ const fn exit_of(error: &PackError) -> Exit {
 fn payload(packed: &Packed, name: &str) -> Result<Payload, Ending> {
     let info = Info::single(name, packed.layout, &packed.pieces).or_unexpected("make the torrent")?;
     let metainfo = Metainfo::new(None, info);
-    let facts = PayloadFacts {
-        format: match packed.format {
-            Format::File => PayloadFormat::File,
-            Format::Tar => PayloadFormat::Tar,
-            Format::TarZstd => PayloadFormat::TarZstd,
-        },
-        sha256: packed.sha256,
-        content_sha256: packed.content_sha256,
-        unpacked_bytes: packed.unpacked_bytes,
-        unpacked_entries: packed.unpacked_entries,
-        mode: packed.mode,
-    };
+    let facts = PayloadFacts::from(packed);
     let torrent = Bytes::from(metainfo.encode());
     Ok(Payload { torrent, info_hash: metainfo.info_hash(), layout: packed.layout, facts })
 }

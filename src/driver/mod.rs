@@ -15,6 +15,7 @@ mod failures;
 mod line;
 mod member;
 mod pace;
+mod packed;
 mod peers;
 mod scribe;
 mod segment;

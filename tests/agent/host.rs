@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rookery::base::{ByteRate, InfoHash};
 use rookery::control::{
-    AgentFailure, Codec, HelloOrder, Holder, Mark, Order, Owner, PROTOCOL, PayloadFacts, PayloadFormat, Placing,
-    PortRange, ServeOrder, ServeRole, Status, encode,
+    AgentFailure, Codec, HelloOrder, Holder, Mark, Order, Owner, PROTOCOL, PayloadFacts, Placing, PortRange,
+    ServeOrder, ServeRole, Status, encode,
 };
 use rookery::metainfo::{Info, Metainfo};
-use rookery::payload::{Format, PackOptions, content_digest, pack};
+use rookery::payload::{PackOptions, content_digest, pack};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -51,18 +51,7 @@ impl Source {
         let options = PackOptions { piece_length: Some(PIECE_LENGTH), ..PackOptions::default() };
         let packed = pack(&root, &out, &options, &|_| {}, &GO).unwrap();
         let info = Info::single("site", packed.layout, &packed.pieces).unwrap();
-        let facts = PayloadFacts {
-            format: match packed.format {
-                Format::File => PayloadFormat::File,
-                Format::Tar => PayloadFormat::Tar,
-                Format::TarZstd => PayloadFormat::TarZstd,
-            },
-            sha256: packed.sha256,
-            content_sha256: packed.content_sha256,
-            unpacked_bytes: packed.unpacked_bytes,
-            unpacked_entries: packed.unpacked_entries,
-            mode: packed.mode,
-        };
+        let facts = PayloadFacts::from(&packed);
         let info_hash = info.info_hash();
         Self { payload: packed.path, facts, info_hash, torrent: Metainfo::new(None, info).encode().into(), folder }
     }

@@ -123,18 +123,7 @@ pub(super) fn make(context: &Context, site: &Site, order: &PackOrder) -> Result<
     let name = source.file_name().map_or_else(|| "payload".to_owned(), |name| name.to_string_lossy().into_owned());
     let info = Info::single(&name, packed.layout, &packed.pieces)
         .map_err(|error| AgentFailure::Source { path: order.source.clone(), why: error.to_string() })?;
-    let facts = PayloadFacts {
-        format: match packed.format {
-            Format::File => PayloadFormat::File,
-            Format::Tar => PayloadFormat::Tar,
-            Format::TarZstd => PayloadFormat::TarZstd,
-        },
-        sha256: packed.sha256,
-        content_sha256: packed.content_sha256,
-        unpacked_bytes: packed.unpacked_bytes,
-        unpacked_entries: packed.unpacked_entries,
-        mode: packed.mode,
-    };
+    let facts = PayloadFacts::from(&packed);
     Ok(Report::Packed(Box::new(Packed { facts, torrent: Metainfo::new(None, info), path: packed.path })))
 }
 
