@@ -272,6 +272,17 @@ impl Run {
         }
     }
 
+    /// Reads on until each of these hosts has pieces, which says as well that its agent has its orders.
+    pub(crate) fn until_all_have_pieces(&mut self, hosts: &[LabHost]) {
+        let mut missing: Vec<&str> = hosts.iter().map(|host| host.name.as_str()).collect();
+        while !missing.is_empty() {
+            let event = self.until(&format!("{missing:?} had pieces"), |event| {
+                event["event"] == "host.progress" && event["pieces"].as_u64() > Some(0)
+            });
+            missing.retain(|name| event["host"] != *name);
+        }
+    }
+
     fn next(&mut self) -> Option<Value> {
         let mut line = String::new();
         self.output.read_line(&mut line).expect("events are text");

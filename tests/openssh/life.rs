@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use super::lab::{Lab, LabHost, processes_below, wait_until};
-use super::{deployed, fetching, kill, source};
+use super::{deployed, kill, source};
 
 /// Slow enough to die in.
 const SLOW: [&str; 4] = ["--tag", "v1", "--max-upload", "2M"];
@@ -40,17 +40,12 @@ fn journal(lab: &Lab) -> (String, String) {
     (run.file_name().expect("it has a name").to_string_lossy().into_owned(), text)
 }
 
-fn last_fetches(lab: &Lab) -> impl Fn(&Value) -> bool {
-    let last = lab.hosts.last().expect("there are hosts").name.clone();
-    move |event| fetching(event) && event["host"] == last.as_str()
-}
-
 #[test]
 fn a_lost_ssh_session_is_a_detail_and_no_byte_is_sent_twice() {
     let Some(lab) = Lab::of(4) else { return };
     let source = source(&lab, 12);
     let mut run = lab.start(&source, &SLOW);
-    run.until("the last host fetches", last_fetches(&lab));
+    run.until_all_have_pieces(&lab.hosts);
     let agents: Vec<_> = lab.hosts.iter().map(detached).collect();
     // The seeder's session, in the middle of the push, and that of a peer.
     for index in [0, 3] {
@@ -82,8 +77,10 @@ fn a_killed_console_is_not_missed_and_another_takes_the_run_up() {
     let Some(lab) = Lab::of(5) else { return };
     let source = source(&lab, 8);
     let mut run = lab.start(&source, &SLOW);
-    // The push has to be over for the transfers to finish alone.
-    run.until("the seeder has it all", |event| event["host"] == lab.hosts[0].name.as_str() && event["state"] == "done");
+    // The push has to be over and every host under way for the transfers to finish alone.
+    let pushed = |event: &Value| event["host"] == lab.hosts[0].name.as_str() && event["state"] == "done";
+    run.until("the seeder has it all", pushed);
+    run.until_all_have_pieces(&lab.hosts[1..]);
     let (name, _) = journal(&lab);
     let watching = lab.rookery(&["attach", "--read-only"]).stdout(Stdio::piped()).spawn().expect("rookery was built");
     let busy = lab.rookery(&["resume", &name, "--json"]).output().expect("rookery was built");
@@ -125,7 +122,7 @@ fn a_run_whose_console_died_in_the_push_goes_on_with_what_is_missing() {
     let Some(lab) = Lab::of(4) else { return };
     let source = source(&lab, 12);
     let mut run = lab.start(&source, &SLOW);
-    run.until("the last host fetches", last_fetches(&lab));
+    run.until_all_have_pieces(&lab.hosts);
     kill(&[run.child.id()]);
     drop(run.finish());
     // One agent dies too, before anybody looks.
@@ -143,7 +140,7 @@ fn a_console_that_is_told_to_go_leaves_a_run_and_says_how_to_take_it_up() {
     for (signal, code) in [("TERM", 143), ("HUP", 129)] {
         let tag = format!("left-by-{signal}");
         let mut run = lab.start(&source, &["--tag", &tag, "--max-upload", "2M"]);
-        run.until("the last host fetches", last_fetches(&lab));
+        run.until_all_have_pieces(&lab.hosts);
         let pid = run.child.id().to_string();
         assert!(Command::new("kill").args([&format!("-{signal}"), &pid]).status().expect("it is there").success());
         let ended = run.finish().expect_code(code);
@@ -162,7 +159,7 @@ fn agents_without_a_console_end_with_their_lease_and_keep_what_they_have() {
     let source = source(&lab, 6);
     lab.write_inventory("[rollout]\nlease = \"3s\"\n");
     let mut run = lab.start(&source, &["--tag", "v1", "--max-upload", "512K"]);
-    run.until("the last host fetches", last_fetches(&lab));
+    run.until_all_have_pieces(&lab.hosts);
     kill(&[run.child.id()]);
     drop(run.finish());
     for host in &lab.hosts {
@@ -183,7 +180,7 @@ fn the_lock_of_an_agent_that_died_with_its_console_is_taken_over_for_all_to_see(
     let Some(lab) = Lab::of(2) else { return };
     let source = source(&lab, 8);
     let mut run = lab.start(&source, &SLOW);
-    run.until("the last host fetches", last_fetches(&lab));
+    run.until_all_have_pieces(&lab.hosts);
     let dead = run.id();
     kill(&[run.child.id()]);
     drop(run.finish());
@@ -202,7 +199,7 @@ fn what_a_crash_left_is_cleaned_and_a_run_under_way_is_left_alone() {
     let Some(lab) = Lab::of(3) else { return };
     let source = source(&lab, 12);
     let mut run = lab.start(&source, &SLOW);
-    run.until("the last host fetches", last_fetches(&lab));
+    run.until_all_have_pieces(&lab.hosts);
     let clean = |arguments: &[&str]| {
         let said = lab.rookery(&[&["clean"], arguments].concat()).output().expect("rookery was built");
         (said.status.code(), String::from_utf8_lossy(&said.stdout).into_owned())

@@ -63,10 +63,6 @@ fn deployed(lab: &Lab, source: &Path) -> PathBuf {
     copy
 }
 
-fn fetching(event: &serde_json::Value) -> bool {
-    event["event"] == "host.progress" && event["pieces"].as_u64() > Some(0)
-}
-
 #[test]
 fn every_host_ends_with_an_identical_tree() {
     let Some(lab) = Lab::of(8) else { return };
@@ -182,7 +178,7 @@ fn the_first_host_being_down_holds_nobody() {
 
     // The seeder's agent dies before a copy is out: another host takes over with what it has.
     let mut run = lab.start(&source, &["--tag", "v2", "--max-upload", "1M", "--limit", "127.0.0.[3-5]"]);
-    run.until("the last host fetches", |event| fetching(event) && event["host"] == lab.hosts[3].name.as_str());
+    run.until_all_have_pieces(&lab.hosts[1..]);
     kill(&lab.hosts[1].agents());
     let ended = run.finish();
     assert_eq!(ended.end()["counts"]["done"], 3, "{}", ended.story);
@@ -197,7 +193,7 @@ fn a_killed_agent_fails_alone_and_a_retry_carries_on() {
     let source = source(&lab, 8);
     let caps = ["--tag", "v1", "--retries", "0", "--max-upload", "2M", "--max-download", "2M"];
     let mut run = lab.start(&source, &caps);
-    run.until("the last host fetches", |event| fetching(event) && event["host"] == lab.hosts[3].name.as_str());
+    run.until_all_have_pieces(&lab.hosts[3..]);
     kill(&lab.hosts[3].agents());
     let ended = run.finish().expect_code(3);
     assert!(ended.reason(&lab.hosts[3]).starts_with("failed: the agent died: its process is gone"), "{}", ended.story);
@@ -206,7 +202,7 @@ fn a_killed_agent_fails_alone_and_a_retry_carries_on() {
     lab.assert_clean();
 
     let mut run = lab.start(&source, &["--tag", "v2", "--max-upload", "2M", "--retries", "2"]);
-    run.until("the last host fetches", |event| fetching(event) && event["host"] == lab.hosts[3].name.as_str());
+    run.until_all_have_pieces(&lab.hosts[3..]);
     kill(&lab.hosts[3].agents());
     run.finish().expect_code(0);
     lab.assert_delivered(&lab.path("expected"), "v2", &[]);
@@ -269,7 +265,7 @@ fn a_second_run_to_the_same_folders_is_refused_and_told_who_holds_them() {
     let Some(lab) = Lab::of(3) else { return };
     let source = source(&lab, 4);
     let mut slow = lab.start(&source, &["--tag", "slow", "--max-upload", "1M"]);
-    slow.until("the last host fetches", |event| fetching(event) && event["host"] == lab.hosts[2].name.as_str());
+    slow.until_all_have_pieces(&lab.hosts);
     let refused = lab.run(&source, &["--tag", "quick"]).expect_code(3);
     let why = refused.reason(&lab.hosts[1]);
     let user = lab::user();
@@ -306,7 +302,7 @@ fn a_tampered_partial_file_is_fetched_again_where_it_is_wrong() {
     let Some(lab) = Lab::of(3) else { return };
     let source = source(&lab, 8);
     let mut run = lab.start(&source, &["--tag", "v1", "--max-upload", "2M"]);
-    run.until("the last host fetches", |event| fetching(event) && event["host"] == lab.hosts[2].name.as_str());
+    run.until_all_have_pieces(&lab.hosts);
     let console = run.child.id();
     kill(&[console]);
     drop(run.finish());
@@ -337,7 +333,7 @@ fn the_rest_goes_on_without_the_tracker_and_without_the_seeder() {
 
     let caps = ["--tag", "v1", "--max-upload", "3M", "--exclude", "127.0.0.3"];
     let mut run = lab.start(&source, &caps);
-    run.until("the last host fetches", |event| fetching(event) && event["host"] == lab.hosts[5].name.as_str());
+    run.until_all_have_pieces(&lab.hosts[2..]);
     kill(&lab.hosts[1].agents());
     let ended = run.finish().expect_code(0);
     assert_eq!(ended.end()["counts"]["done"], 5, "{}", ended.story);
