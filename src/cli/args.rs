@@ -6,7 +6,7 @@ use clap::builder::styling::Styles;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::course::RolloutArgs;
+use super::course::{GateArg, RolloutArgs};
 use crate::base::{BLOCK_LENGTH, ByteCount, ByteRate, UnitError};
 use crate::console::{ColorChoice, ColorDepth};
 use crate::control::Tag;
@@ -167,6 +167,9 @@ pub(super) struct CheckArgs {
 pub(super) struct ResumeArgs {
     /// The run [default: the last that is unfinished].
     pub(super) run: Option<String>,
+    /// Between the waves to come: ask at the console, or go on by itself [default: as the run was begun].
+    #[arg(long, value_name = "WHO", value_enum)]
+    pub(super) gate: Option<GateArg>,
     #[command(flatten)]
     pub(super) show: ShowArgs,
 }

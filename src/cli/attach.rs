@@ -75,6 +75,9 @@ fn told(event: &Event) -> String {
             (host.clone(), reason.as_ref().map_or_else(|| state.to_string(), |reason| format!("{state}: {reason}")))
         }
         Happening::Wave { wave, waves, step, detail } => (format!("wave {wave}/{waves}"), format!("{step}: {detail}")),
+        Happening::Role { place, roles, reason } => {
+            (place.clone(), format!("{} from now on, as {reason}", roles.join(" and ")))
+        }
         Happening::Note { place, text } => (place.clone(), format!("note: {text}")),
         Happening::Action { operator, verb, detail, .. } => (operator.clone(), format!("{verb}: {detail}")),
         Happening::RunEnd { outcome, counts, .. } => {

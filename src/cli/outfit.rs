@@ -21,7 +21,7 @@ use crate::driver::check::{Check, Wanted};
 use crate::driver::fleet::{Clean, Fleet, Limits, PushSource, Setup, Surroundings, Targets};
 use crate::driver::ssh::{Credentials, Deadlines, Dialer, Passphrase};
 use crate::inventory::{Host, Place};
-use crate::rollout::{Input, Payload, Plan, PlannedHost, Source};
+use crate::rollout::{Input, Past, Payload, Plan, PlannedHost, Source};
 
 /// The longest silence towards an agent.
 const HEARTBEAT: Duration = Duration::from_secs(30);
@@ -63,10 +63,13 @@ impl Reach {
     }
 
     /// Has hosts looked at for what the run needs of them before anything is brought there. Seeder and tracker serve all
-    /// the others even where they cannot have the release themselves: their agents are the judges.
-    pub(super) fn require(&mut self, plan: &Plan) {
-        let stations = [plan.seeder, plan.tracker];
-        for host in plan.hosts.iter().filter(|host| !stations.contains(&Place::Host(host.id))) {
+    /// the others even where they cannot have the release themselves: their agents are the judges, and so are those that
+    /// have been at work before this console took the run up.
+    pub(super) fn require(&mut self, plan: &Plan, past: &Past) {
+        let stations = [past.seeder.unwrap_or(plan.seeder), past.tracker.unwrap_or(plan.tracker)];
+        let served: BTreeSet<_> = past.hosts.iter().filter(|host| host.served).map(|host| host.id).collect();
+        let is_new = |host: &&PlannedHost| !stations.contains(&Place::Host(host.id)) && !served.contains(&host.id);
+        for host in plan.hosts.iter().filter(is_new) {
             let (payload, room) = match &plan.source {
                 Source::Packed(payload) => (Some(payload.info_hash), Some(room(payload))),
                 Source::OnSeeder(_) => (None, None),

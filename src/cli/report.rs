@@ -123,6 +123,11 @@ impl Report {
                     self.say(&format!("{elapsed} {:<20} note: {text}", place(rollout, *at)));
                 }
             }
+            Notice::Role { at, duty, reason } => {
+                if self.tongue == Tongue::Lines {
+                    self.say(&format!("{elapsed} {:<20} {duty} from now on, as {reason}", place(rollout, *at)));
+                }
+            }
             Notice::Wave { wave, waves, step, detail } => {
                 let step = step.as_str();
                 self.say(&format!("{elapsed} {:<20} {step}: {detail}", format!("wave {wave}/{waves}")));

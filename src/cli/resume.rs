@@ -12,7 +12,7 @@ use super::run::{self, Site, Taken};
 use crate::control::RunId;
 use crate::inventory::HostSet;
 use crate::journal::{Story, journal_path, read_run, runs};
-use crate::rollout::{Past, Payload};
+use crate::rollout::Payload;
 
 /// Takes the run up.
 pub(super) fn main(args: &ResumeArgs) -> Ended {
@@ -30,6 +30,7 @@ pub(super) fn main(args: &ResumeArgs) -> Ended {
     let kept = Kept::read(folder.path())?;
     let mut arguments = kept.arguments()?;
     arguments.show = args.show.clone();
+    arguments.rollout.gate = args.gate.or(arguments.rollout.gate);
     let inventory = kept.inventory(folder.path())?;
     let ids = kept.hosts.iter().map(|name| {
         inventory.find(name).ok_or_else(|| Ending::new(Exit::Unexpected, format!("no host `{name}` in the inventory")))
@@ -37,9 +38,8 @@ pub(super) fn main(args: &ResumeArgs) -> Ended {
     let selected = ids.collect::<Result<HostSet, _>>()?;
     let payload = Kept::payload(folder.path())?;
     let draft = Draft::of(&arguments, inventory, selected, kept.source)?;
-    let past = past(&story, &draft, payload.clone());
-    let package = package(&draft, &folder, payload)?;
-    run::carry_on(&arguments, &site, Taken { draft, folder, package, past, seq: story.seq })
+    let package = package(&draft, &folder, payload.clone())?;
+    run::carry_on(&arguments, &site, Taken { draft, folder, package, payload, story })
 }
 
 fn find(state: &Path, run: Option<&str>) -> Result<Story, Ending> {
@@ -57,15 +57,6 @@ fn find(state: &Path, run: Option<&str>) -> Result<Story, Ending> {
         let why = "no run is unfinished and without a console; `rookery runs` lists them all";
         Ending::new(Exit::Usage, why)
     })
-}
-
-fn past(story: &Story, draft: &Draft, payload: Option<Payload>) -> Past {
-    let attempts = |name: &str| story.states.get(name).map_or(0, |last| last.attempt);
-    let hosts = draft.selected.iter().map(|id| {
-        let name = &draft.host(id).name;
-        (id, story.state(name), attempts(name))
-    });
-    Past { payload, hosts: hosts.collect(), aborted: story.aborted }
 }
 
 /// What was packaged on this machine, as it lies there.

@@ -24,7 +24,8 @@ use super::{dry_run, logging, login, out, paths, theme};
 use crate::console::{Access, ColorChoice, Labels, Model, Settings, Setup, Signal, TerminalEnv, Theme};
 use crate::driver::conduct::{Crew, Display, Finished, LoginSource, Parting, ReportSink, headless, show};
 use crate::driver::terminal::{self, Answers, Mouse};
-use crate::rollout::{Past, Plan, Policy, Rollout};
+use crate::journal::Story;
+use crate::rollout::{Past, Payload, Plan, Policy, Rollout};
 
 /// How long the fleet may take to hang up after the last word.
 const HANG_UP_MAX: Duration = Duration::from_secs(20);
@@ -81,7 +82,7 @@ pub(super) fn run(args: &RunArgs, site: &Site, words: &[String]) -> Ended {
     let mut folder = RunFolder::create(&site.state)?;
     let package = packaged(args, &draft, &folder, &interrupt)?;
     let plan = plan(args, &draft, policy, &folder, package.as_ref())?;
-    reach.require(&plan);
+    reach.require(&plan, &Past::default());
     interrupt.check()?;
     Kept::write(folder.path(), words, &draft)?;
     folder.keep();
@@ -94,21 +95,22 @@ pub(super) struct Taken {
     pub(super) draft: Draft,
     pub(super) folder: RunFolder,
     pub(super) package: Option<Package>,
-    pub(super) past: Past,
-    /// The last event's number.
-    pub(super) seq: u64,
+    pub(super) payload: Option<Payload>,
+    pub(super) story: Story,
 }
 
 /// Carries on a run that another console began.
 pub(super) fn carry_on(args: &RunArgs, site: &Site, taken: Taken) -> Ended {
-    let Taken { draft, mut folder, package, past, seq } = taken;
+    let Taken { draft, mut folder, package, payload, story } = taken;
     let (shown, policy) = course(args, &draft)?;
     let runtime = Runtime::new().or_unexpected("start the event loop")?;
-    let reach = Reach::new(&draft, &args.access, site, runtime.handle())?;
+    let mut reach = Reach::new(&draft, &args.access, site, runtime.handle())?;
     let interrupt = Interrupt::listen()?;
     let plan = plan(args, &draft, policy, &folder, package.as_ref())?;
+    let past = story.past(&plan, payload);
+    reach.require(&plan, &past);
     folder.keep();
-    let begun = Begun { draft, folder, package, plan, past: Some((past, seq)) };
+    let begun = Begun { draft, folder, package, plan, past: Some((past, story.seq)) };
     conduct(args, site, begun, (shown, reach, runtime, interrupt))
 }
 

@@ -100,6 +100,13 @@ impl Events {
                 };
                 self.push(at, Kind::Note, host, text.clone());
             }
+            Notice::Role { at: place, duty, reason } => {
+                let host = match place {
+                    Place::Host(host) => Some(*host),
+                    Place::Console => None,
+                };
+                self.push(at, Kind::Note, host, format!("{duty} from now on, as {reason}"));
+            }
             Notice::Wave { wave, waves, step, detail } => {
                 let kind = match step {
                     WaveStep::Opened => Kind::Note,

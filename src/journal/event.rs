@@ -12,6 +12,12 @@ use crate::rollout::{Outcome, StateName};
 /// The version of the lines.
 pub const SCHEMA: u32 = 1;
 
+/// The role of who has the payload first.
+pub(super) const SEEDER: &str = "seeder";
+
+/// The role of who tells peers of each other.
+pub(super) const TRACKER: &str = "tracker";
+
 /// What happened, when, in which run. One line of JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
@@ -130,6 +136,16 @@ pub enum Happening {
         /// What.
         text: String,
     },
+    /// Another place has a role from now on.
+    #[serde(rename = "role")]
+    Role {
+        /// A host, or `console`.
+        place: String,
+        /// `seeder`, `tracker`.
+        roles: Vec<String>,
+        /// Why.
+        reason: String,
+    },
     /// A wave has its turn, is over, or is the last for now.
     #[serde(rename = "wave")]
     Wave {
@@ -236,6 +252,7 @@ impl Event {
             | Happening::Payload { .. }
             | Happening::HostState { .. }
             | Happening::Note { .. }
+            | Happening::Role { .. }
             | Happening::Wave { .. }
             | Happening::Action { .. }
             | Happening::RunEnd { .. } => true,

@@ -4,6 +4,7 @@
 //! [`Story`] is a journal read back. It decides nothing, and is told the time.
 
 mod event;
+mod past;
 mod reader;
 mod scribe;
 mod writer;

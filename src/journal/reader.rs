@@ -1,16 +1,16 @@
 //! A run, rebuilt from its journal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::event::{Event, Happening, LeftBehind, PayloadFields};
+use super::event::{Event, Happening, LeftBehind, PayloadFields, SEEDER, TRACKER};
 use super::journal_path;
 use crate::control::{RunId, Tag};
-use crate::rollout::{Outcome, StateName};
+use crate::rollout::{Accepted, Outcome, StateName, WaveStep};
 
 /// Longest line that is read; the first names every host.
 const LINE_MAX: u64 = 16 << 20;
@@ -61,6 +61,18 @@ pub struct Story {
     pub hosts: Vec<String>,
     /// What is last known of each.
     pub states: BTreeMap<String, LastState>,
+    /// Hosts at which an agent has been at work with the payload.
+    pub served: BTreeSet<String>,
+    /// Who seeds: a host, or `console`.
+    pub seeder: String,
+    /// Who tracks.
+    pub tracker: String,
+    /// How many waves have had their turn.
+    pub waves: usize,
+    /// What the operator accepted when going on the last time.
+    pub accepted: Accepted,
+    /// Whether the operator has paused it.
+    pub paused: bool,
     /// The payload.
     pub payload: Option<PayloadFields>,
     /// When it began.
@@ -115,7 +127,9 @@ impl Story {
     }
 
     fn begin(event: Event) -> Option<Self> {
-        let Happening::RunStart { tag, source, hosts, payload, operator, .. } = event.what else { return None };
+        let Happening::RunStart { tag, source, hosts, seeder, tracker, payload, operator } = event.what else {
+            return None;
+        };
         Some(Self {
             run: event.run,
             tag,
@@ -123,6 +137,12 @@ impl Story {
             operator,
             hosts,
             states: BTreeMap::new(),
+            served: BTreeSet::new(),
+            seeder,
+            tracker,
+            waves: 0,
+            accepted: Accepted::default(),
+            paused: false,
             payload,
             started: event.time,
             last: event.time,
@@ -134,11 +154,31 @@ impl Story {
         })
     }
 
+    fn act(&mut self, verb: &str) {
+        match verb {
+            "abort-run" => self.aborted = true,
+            "pause" => self.paused = true,
+            "resume" => self.paused = false,
+            "proceed" => {
+                let count = |state| self.hosts_in(&[state]).count() as u32;
+                self.accepted = Accepted {
+                    failed: count(StateName::Failed),
+                    unreachable: count(StateName::Unreachable),
+                    waves: self.waves.max(1),
+                };
+            }
+            _ => {}
+        }
+    }
+
     fn take(&mut self, event: Event) {
         self.seq = self.seq.max(event.seq);
         self.last = event.time;
         match event.what {
             Happening::HostState { host, state, attempt, reason, cause, .. } => {
+                if is_served(state) {
+                    self.served.insert(host.clone());
+                }
                 self.states.insert(host, LastState { state, attempt, reason, cause, since: event.time });
             }
             Happening::Payload { tag, payload } => {
@@ -150,7 +190,17 @@ impl Story {
                 self.left_behind = left_behind;
             }
             Happening::RunStart { .. } | Happening::RunResume { .. } => self.outcome = None,
-            Happening::Action { verb, .. } => self.aborted |= verb == "abort-run",
+            Happening::Action { verb, .. } => self.act(&verb),
+            Happening::Role { place, roles, .. } => {
+                for role in roles {
+                    match role.as_str() {
+                        SEEDER => self.seeder.clone_from(&place),
+                        TRACKER => self.tracker.clone_from(&place),
+                        _ => {}
+                    }
+                }
+            }
+            Happening::Wave { wave, step, .. } if step == WaveStep::Opened.as_str() => self.waves = wave,
             Happening::RunLeft { .. }
             | Happening::HostProgress { .. }
             | Happening::Swarm { .. }
@@ -158,6 +208,22 @@ impl Story {
             | Happening::Wave { .. }
             | Happening::Unknown => {}
         }
+    }
+}
+
+/// Whether a host in this state has an agent that is at work with the payload, or was.
+const fn is_served(state: StateName) -> bool {
+    match state {
+        StateName::Fetching | StateName::Stalled | StateName::Verifying | StateName::Unpacking | StateName::Done => {
+            true
+        }
+        StateName::Waiting
+        | StateName::Connecting
+        | StateName::Bootstrapping
+        | StateName::Failed
+        | StateName::Unreachable
+        | StateName::Aborted
+        | StateName::Skipped => false,
     }
 }
 

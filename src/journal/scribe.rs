@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::event::{Event, FailedHost, Happening, LeftBehind, PayloadFields, SCHEMA, SlowHost};
+use super::event::{Event, FailedHost, Happening, LeftBehind, PayloadFields, SCHEMA, SEEDER, SlowHost, TRACKER};
 use crate::control::RunId;
-use crate::rollout::{Notice, Payload, Plan, Rollout, Source, Summary};
+use crate::rollout::{Duty, Notice, Payload, Plan, Rollout, Source, Summary};
 
 /// Numbers the events of one run and gives hosts their names.
 #[derive(Debug)]
@@ -79,6 +79,15 @@ impl Scribe {
             Notice::Note { at, text } => {
                 Happening::Note { place: rollout.plan().place_name(*at).to_owned(), text: text.clone() }
             }
+            Notice::Role { at, duty, reason } => Happening::Role {
+                place: rollout.plan().place_name(*at).to_owned(),
+                roles: match duty {
+                    Duty::Seeds => vec![SEEDER.to_owned()],
+                    Duty::Tracks => vec![TRACKER.to_owned()],
+                    Duty::Both => vec![SEEDER.to_owned(), TRACKER.to_owned()],
+                },
+                reason: reason.clone(),
+            },
             Notice::Wave { wave, waves, step, detail } => {
                 Happening::Wave { wave: *wave, waves: *waves, step: step.as_str().to_owned(), detail: detail.clone() }
             }

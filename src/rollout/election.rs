@@ -9,7 +9,7 @@ use super::machine::{Rollout, Seeder, Tracker};
 use super::plan::Choice;
 use super::schedule::Timer;
 use super::session::{Link, Purpose, Slot};
-use super::{BootStep, HostState, Source, Stage};
+use super::{BootStep, Duty, HostState, Notice, Source, Stage};
 use crate::base::Bitfield;
 
 impl Rollout {
@@ -33,8 +33,11 @@ impl Rollout {
         }
         let apart = self.tracker.slot != self.seeder.slot;
         if apart && self.tracker.lost.is_some() && self.may_move_tracker() && self.is_ready(self.seeder.slot) {
+            let (before, lost) = (self.tracker.slot, self.tracker.lost.clone());
             self.move_tracker();
-            self.note(self.tracker.slot, "tracks from now on".to_owned());
+            let why = lost.map_or_else(String::new, |failure| failure.to_string());
+            let reason = format!("{} is lost: {why}", self.name_of(before));
+            self.assigned(self.tracker.slot, Duty::Tracks, reason);
             self.track(self.tracker.slot);
         }
     }
@@ -123,7 +126,7 @@ impl Rollout {
 
     fn elect(&mut self, heir: Slot) {
         let before = self.seeder.slot;
-        let name = self.planned(before).map_or("console", |host| &host.name);
+        let name = self.name_of(before);
         let why = match &self.seeder.lost {
             Some(failure) => format!("{name} is lost: {failure}"),
             None => format!("{name} is not there yet"),
@@ -140,10 +143,18 @@ impl Rollout {
         if moves {
             self.move_tracker();
         }
-        let what = if moves { "seeds and tracks" } else { "seeds" };
-        self.note(heir, format!("{what} from now on, as {why}"));
+        self.assigned(heir, if moves { Duty::Both } else { Duty::Seeds }, why);
         self.step_down(before);
         self.take_over(heir);
+    }
+
+    fn name_of(&self, slot: Slot) -> &str {
+        self.planned(slot).map_or("console", |host| &host.name)
+    }
+
+    fn assigned(&mut self, slot: Slot, duty: Duty, reason: String) {
+        let at = self.sessions[slot.0].place;
+        self.notice(Notice::Role { at, duty, reason });
     }
 
     fn move_tracker(&mut self) {

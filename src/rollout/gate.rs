@@ -101,12 +101,14 @@ pub struct WaveView {
 }
 
 /// What the operator accepted, so that it does not stop the run again.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Waived {
-    failed: u32,
-    unreachable: u32,
-    /// The waves up to this one.
-    waves: usize,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Accepted {
+    /// So many failed hosts.
+    pub failed: u32,
+    /// So many that were not reached.
+    pub unreachable: u32,
+    /// That the waves up to this one went as they did.
+    pub waves: usize,
 }
 
 impl Rollout {
@@ -194,7 +196,7 @@ impl Rollout {
             Standing::Halted(halt) => format!("in spite of this: {halt}; "),
         };
         let count = |state| self.counts.of(state);
-        self.turns.waived = Waived {
+        self.turns.accepted = Accepted {
             failed: count(StateName::Failed),
             unreachable: count(StateName::Unreachable),
             waves: self.waves.open(),
@@ -222,25 +224,25 @@ impl Rollout {
     }
 
     fn halt(&self) -> Option<Halt> {
-        let (policy, waived) = (&self.plan.policy, self.turns.waived);
+        let (policy, accepted) = (&self.plan.policy, self.turns.accepted);
         let anything_held = self.waves.fresh() + self.turns.staged.len() > 0;
         if policy.force.is_some() || !anything_held {
             return None;
         }
-        let reached = |limit: Option<Share>, state, accepted| {
+        let reached = |limit: Option<Share>, state, before| {
             let (limit, count) = (limit?, self.counts.of(state));
             let reached = count as usize >= limit.of(self.plan.hosts.len()).max(1);
-            (reached && count > accepted).then_some((count, limit))
+            (reached && count > before).then_some((count, limit))
         };
-        if let Some((count, limit)) = reached(policy.max_fail, StateName::Failed, waived.failed) {
+        if let Some((count, limit)) = reached(policy.max_fail, StateName::Failed, accepted.failed) {
             return Some(Halt::Failed { count, limit });
         }
-        if let Some((count, limit)) = reached(policy.max_unreachable, StateName::Unreachable, waived.unreachable) {
+        if let Some((count, limit)) = reached(policy.max_unreachable, StateName::Unreachable, accepted.unreachable) {
             return Some(Halt::Unreachable { count, limit });
         }
         let wave = self.waves.open();
         let (_, done, bad) = self.waves.tally(wave - 1);
-        let none_done = self.may_open() && done == 0 && bad > 0 && waived.waves < wave;
+        let none_done = self.may_open() && done == 0 && bad > 0 && accepted.waves < wave;
         none_done.then_some(Halt::NoneDone { wave })
     }
 

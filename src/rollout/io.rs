@@ -261,6 +261,15 @@ pub enum Notice {
         /// What.
         text: String,
     },
+    /// Another place seeds or tracks from now on.
+    Role {
+        /// Where.
+        at: Place,
+        /// What it does.
+        duty: Duty,
+        /// Why, in words.
+        reason: String,
+    },
     /// A wave has its turn, is over, or is the last for now.
     Wave {
         /// Which, from 1.
@@ -281,6 +290,27 @@ pub enum Notice {
         /// What it amounted to, in words.
         detail: String,
     },
+}
+
+/// What a place does for all the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duty {
+    /// It has the payload first.
+    Seeds,
+    /// It tells peers of each other.
+    Tracks,
+    /// Both.
+    Both,
+}
+
+impl std::fmt::Display for Duty {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Seeds => "seeds",
+            Self::Tracks => "tracks",
+            Self::Both => "seeds and tracks",
+        })
+    }
 }
 
 /// How a run ended.

@@ -226,7 +226,9 @@ impl Rollout {
         if let Some(reason) = self.plan.policy.force.clone() {
             self.acted("force", Vec::new(), reason);
         }
-        self.tell_opened();
+        if self.past.is_none() {
+            self.tell_opened();
+        }
         self.arm_run_deadline();
         self.recall();
         (0..self.plan.hosts.len()).for_each(|index| self.line_up(Slot(index)));

@@ -38,14 +38,14 @@ mod waves;
 
 pub use counts::Counts;
 pub use failure::{Failure, Phase, Station, Whole};
-pub use gate::{Halt, Standing, WaveStep, WaveView};
+pub use gate::{Accepted, Halt, Standing, WaveStep, WaveView};
 pub use host::{Attempt, Detail, HostRecord, HostState, Said, Stall, StateName, Transition};
-pub use io::{Action, BootStep, Caps, HostFacts, Input, Notice, Outcome, Output, Summary};
+pub use io::{Action, BootStep, Caps, Duty, HostFacts, Input, Notice, Outcome, Output, Summary};
 pub use lost::SSH_LOST;
 pub use machine::Rollout;
 pub use plan::{Choice, Config, DEADLINE, Finish, LEASE, Payload, Plan, PlannedHost, Source};
 pub use policy::{HealthCheck, Policy};
 pub use report::{CauseGroup, Pushed, Stage, StationState, StationView};
-pub use resume::Past;
+pub use resume::{Past, PastHost};
 pub use speed::{Eta, Totals};
 pub use waves::Candidate;

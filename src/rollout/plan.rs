@@ -68,6 +68,13 @@ impl Plan {
         }
     }
 
+    /// The place of a name: a host of the run first.
+    pub fn place_of(&self, name: &str) -> Option<Place> {
+        let host = self.hosts.iter().chain(&self.helpers).find(|host| host.name == name);
+        let console = (name == self.place_name(Place::Console)).then_some(Place::Console);
+        host.map(|host| Place::Host(host.id)).or(console)
+    }
+
     /// The tag of a payload when none was chosen: the source's name and the first 12 hex digits of its SHA-256.
     pub fn tag_for(&self, payload: &PayloadFacts) -> Tag {
         let digest: String = payload.sha256.to_string().chars().take(12).collect();

@@ -3,7 +3,7 @@
 use super::launcher::Rank;
 use super::machine::Rollout;
 use super::session::{Purpose, Slot};
-use super::{Config, HostState, Payload, Plan, StateName};
+use super::{Accepted, Config, Finish, HostState, Payload, Plan, StateName};
 use crate::inventory::{HostId, Place};
 
 /// What is known of a run that another console began.
@@ -11,17 +11,41 @@ use crate::inventory::{HostId, Place};
 pub struct Past {
     /// The payload, if it was known.
     pub payload: Option<Payload>,
-    /// Every host, with its last state and the number of its last attempt.
-    pub hosts: Vec<(HostId, StateName, u32)>,
+    /// Every host.
+    pub hosts: Vec<PastHost>,
+    /// Who seeded in the end; `None`: as planned.
+    pub seeder: Option<Place>,
+    /// Who tracked.
+    pub tracker: Option<Place>,
+    /// How many waves had their turn.
+    pub waves: usize,
+    /// What the operator had accepted.
+    pub accepted: Accepted,
+    /// The operator had paused the run: it stays so where somebody can be asked.
+    pub paused: bool,
     /// The operator had ended the run: only cleaning up is left.
     pub aborted: bool,
+}
+
+/// What is known of a host of such a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PastHost {
+    /// Which.
+    pub id: HostId,
+    /// Its last state.
+    pub state: StateName,
+    /// The number of its last attempt; 0: it was never launched.
+    pub attempts: u32,
+    /// An agent has been at work there with the payload.
+    pub served: bool,
 }
 
 impl Rollout {
     /// Carries on a run. Hosts that are not done are attached to, or dialled anew; those that are done are only proved clean
     /// at the end, unless they are needed as seeder or tracker.
     pub fn resumed(plan: Plan, config: Config, seed: u64, past: Past) -> Self {
-        let mut rollout = Self::new(plan, config, seed);
+        let (seeder, tracker) = (past.seeder.unwrap_or(plan.seeder), past.tracker.unwrap_or(plan.tracker));
+        let mut rollout = Self::new(Plan { seeder, tracker, ..plan }, config, seed);
         rollout.past = Some(past);
         rollout
     }
@@ -35,8 +59,11 @@ impl Rollout {
         for station in [self.seeder.slot, self.tracker.slot] {
             self.sessions[station.0].dirty = true;
         }
-        for (host, state, attempts) in past.hosts {
-            let Some(slot) = self.slots.get(&Place::Host(host)).copied().filter(|slot| self.in_fleet(*slot)) else {
+        self.waves.reopen(past.waves);
+        self.turns.accepted = past.accepted;
+        self.launcher.paused = past.paused && self.config.finish != Finish::AtOnce;
+        for PastHost { id, state, attempts, served: _ } in past.hosts {
+            let Some(slot) = self.slots.get(&Place::Host(id)).copied().filter(|slot| self.in_fleet(*slot)) else {
                 continue;
             };
             self.records[slot.0].attempt.number = attempts;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::gate::{Standing, Waived};
+use super::gate::{Accepted, Standing};
 use super::launcher::Rank;
 use super::machine::Rollout;
 use super::session::{Link, Slot};
@@ -19,7 +19,7 @@ pub(super) const SWITCH_MAX: Duration = Duration::from_secs(120);
 #[derive(Debug, Clone, Default)]
 pub(super) struct Turns {
     pub(super) standing: Standing,
-    pub(super) waived: Waived,
+    pub(super) accepted: Accepted,
     /// Everything is verified and unpacked aside there; it is not in its place.
     pub(super) staged: BTreeSet<Slot>,
     /// Of these, those whose turn it is.
@@ -63,7 +63,8 @@ impl Rollout {
     pub(super) fn placing(&mut self, slot: Slot) -> Placing {
         let waits = match self.plan.policy.mode {
             Mode::StageThenSwitch => true,
-            Mode::WaveByWave => !(self.waves.is_open(slot) && self.spread.take(slot)),
+            // A host that is settled, and serves others, takes no turn of its set: it would never give it back.
+            Mode::WaveByWave => !(self.is_at_rest(slot) || self.waves.is_open(slot) && self.spread.take(slot)),
         };
         if waits && self.in_fleet(slot) { Placing::Held } else { Placing::AtOnce }
     }

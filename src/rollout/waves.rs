@@ -147,6 +147,11 @@ impl Waves {
         self.open = (self.open + 1).min(self.members.len());
     }
 
+    /// The first `open` waves have their turn, as another console had opened them.
+    pub(super) fn reopen(&mut self, open: usize) {
+        self.open = open.clamp(1, self.members.len());
+    }
+
     /// How many hosts were never launched.
     pub(super) fn fresh(&self) -> usize {
         self.fresh.len()

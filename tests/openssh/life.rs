@@ -33,7 +33,7 @@ fn notes<'a>(events: &'a [Value], host: &LabHost, text: &str) -> Vec<&'a Value> 
 }
 
 /// The journal of the lab's only run, and its name.
-fn journal(lab: &Lab) -> (String, String) {
+pub(crate) fn journal(lab: &Lab) -> (String, String) {
     let runs = lab.path("home/.local/state/rookery/runs");
     let run = fs::read_dir(&runs).expect("there was a run").next().expect("one").expect("it can be read").path();
     let text = fs::read_to_string(run.join("journal.jsonl")).expect("every run has one");

@@ -161,6 +161,14 @@ enum Answer {
     Nothing,
     Retry,
     Abort,
+    /// The console is killed, and another takes the run up.
+    Resume,
+    /// The same, after the host was given up.
+    AbortAndResume,
+}
+
+impl Answer {
+    const ALL: [Self; 5] = [Self::Nothing, Self::Retry, Self::Abort, Self::Resume, Self::AbortAndResume];
 }
 
 /// Four hosts, the second of which has its turn in the second wave.
@@ -197,14 +205,15 @@ fn expected(class: Class, moment: Moment, answer: Answer) -> StateName {
         return StateName::Done;
     }
     match (class, answer) {
-        (_, Answer::Abort) => StateName::Aborted,
-        (_, Answer::Retry) | (Class::Heals | Class::HealsOrLost, Answer::Nothing) => StateName::Done,
+        (_, Answer::Abort | Answer::AbortAndResume) => StateName::Aborted,
+        (_, Answer::Retry | Answer::Resume) | (Class::Heals | Class::HealsOrLost, Answer::Nothing) => StateName::Done,
         (Class::Fails, Answer::Nothing) => StateName::Failed,
         (Class::Lost, Answer::Nothing) => StateName::Unreachable,
     }
 }
 
-fn try_one(failure: &Failure, class: Class, moment: Moment, answer: Answer, seed: u64) {
+/// A fleet whose second host is where it is to fail.
+fn fleet_at(moment: Moment, seed: u64) -> Fleet {
     let config = Config { work_attempts: 3, ..asking() };
     let mut fleet = Fleet::seeded(course(moment), config, seed);
     if moment == Moment::Stalled {
@@ -212,21 +221,60 @@ fn try_one(failure: &Failure, class: Class, moment: Moment, answer: Answer, seed
     }
     fleet.run_until(|fleet| moment.is_now(fleet));
     fleet.mend(host(1));
+    fleet
+}
+
+/// The second host fails.
+fn strike(fleet: &mut Fleet, failure: &Failure) {
     match failure {
         Failure::Agent(failure) => {
+            let attempt = fleet.rollout.host(HostId(1)).expect("it is of the fleet").attempt.number;
             let status = Status::Failed { failure: failure.clone() };
-            fleet.give(Input::Status { at: host(1), attempt: 1, status });
+            fleet.give(Input::Status { at: host(1), attempt, status });
         }
         _ => fleet.cut(host(1), failure.clone()),
     }
+}
+
+/// It fails, and is answered.
+fn try_one(failure: &Failure, class: Class, moment: Moment, answer: Answer, seed: u64) {
+    let mut fleet = fleet_at(moment, seed);
+    strike(&mut fleet, failure);
     match answer {
         Answer::Nothing => {}
         Answer::Retry => fleet.act(Action::Retry(vec![HostId(1)])),
         Answer::Abort => fleet.act(Action::Abort(vec![HostId(1)])),
+        Answer::Resume => fleet.kill_console(),
+        Answer::AbortAndResume => {
+            fleet.act(Action::Abort(vec![HostId(1)]));
+            fleet.kill_console();
+        }
     }
+    judge(fleet, failure, (moment, answer, expected(class, moment, answer)), seed);
+}
+
+/// The console is killed there, and what the next one meets is the failure.
+fn meet_one(failure: &Failure, class: Class, moment: Moment, seed: u64) {
+    let mut fleet = fleet_at(moment, seed);
+    fleet.kill_console();
+    if moment != Moment::Done {
+        let orders = fleet.serves.get(&host(1)).map_or(0, Vec::len);
+        match failure {
+            Failure::Agent(_) => {
+                fleet.run_until(|fleet| fleet.serves.get(&host(1)).is_some_and(|all| all.len() > orders));
+            }
+            _ => fleet.run_until(|fleet| fleet.state(1) == StateName::Connecting),
+        }
+        strike(&mut fleet, failure);
+    }
+    judge(fleet, failure, (moment, Answer::Resume, expected(class, moment, Answer::Nothing)), seed);
+}
+
+/// The run comes to its end, and the second host ends as `expected`.
+fn judge(mut fleet: Fleet, failure: &Failure, (moment, answer, expected): (Moment, Answer, StateName), seed: u64) {
     settle(&mut fleet);
     let what = format!("{failure:?} while {moment:?}, {answer:?}, seed {seed}");
-    assert_eq!(fleet.state(1), expected(class, moment, answer), "{what}");
+    assert_eq!(fleet.state(1), expected, "{what}");
     if let Some(kept) = fleet.rollout.host(HostId(1)).and_then(|host| host.state.failure()) {
         assert_eq!(kept, failure, "{what}");
     }
@@ -236,7 +284,7 @@ fn try_one(failure: &Failure, class: Class, moment: Moment, answer: Answer, seed
     fleet.act(Action::Finish);
     let summary = fleet.run();
     assert_eq!((summary.counts.total(), summary.counts.settled()), (4, 4), "{what}");
-    assert!(summary.left_behind.is_empty(), "{what}: {:?}", summary.left_behind);
+    assert!(summary.left_behind.is_empty() && fleet.left().is_empty(), "{what}: {:?}", summary.left_behind);
 }
 
 #[test]
@@ -268,26 +316,38 @@ fn every_class_has_its_part_in_the_troubleshooting() {
     assert_eq!(parts.iter().find(|(cause, _)| !known(cause)), None, "no class is called so");
 }
 
-#[test]
-fn every_class_in_every_state_ends_where_it_should() {
-    for (at, (failure, class)) in classes().iter().enumerate() {
-        for moment in Moment::ALL {
-            for answer in [Answer::Nothing, Answer::Retry, Answer::Abort] {
-                try_one(failure, *class, moment, answer, at as u64);
-            }
+/// Each class in each state in which it can be met, each with a seed of its own.
+fn cases(classes: Vec<(Failure, Class)>) -> impl Iterator<Item = (u64, Failure, Class, Moment)> {
+    let all = classes.into_iter().flat_map(|case| Moment::ALL.map(|moment| (case.clone(), moment)));
+    let met = all.filter(|((failure, _), moment)| match failure {
+        Failure::Agent(_) => *moment != Moment::Connecting,
+        _ => true,
+    });
+    (0..).zip(met).map(|(seed, ((failure, class), moment))| (seed, failure, class, moment))
+}
+
+fn every_answer(classes: Vec<(Failure, Class)>) {
+    for (seed, failure, class, moment) in cases(classes) {
+        for (at, answer) in (0..).zip(Answer::ALL) {
+            try_one(&failure, class, moment, answer, seed * Answer::ALL.len() as u64 + at);
         }
     }
 }
 
 #[test]
+fn every_class_in_every_state_ends_where_it_should() {
+    every_answer(classes());
+}
+
+#[test]
 fn every_class_of_an_agents_work_in_every_state_ends_where_it_should() {
-    for (at, (failure, class)) in agent_classes().iter().enumerate() {
-        for moment in Moment::ALL.into_iter().filter(|moment| *moment != Moment::Connecting) {
-            for answer in [Answer::Nothing, Answer::Retry, Answer::Abort] {
-                try_one(failure, *class, moment, answer, at as u64);
-            }
-        }
-    }
+    every_answer(agent_classes());
+}
+
+#[test]
+fn every_class_that_meets_a_console_which_took_the_run_up_ends_where_it_should() {
+    let classes = classes().into_iter().chain(agent_classes()).collect();
+    cases(classes).for_each(|(seed, failure, class, moment)| meet_one(&failure, class, moment, seed));
 }
 
 #[test]

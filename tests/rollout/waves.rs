@@ -6,7 +6,8 @@ use std::time::Duration;
 use rookery::control::{Order, Placing};
 use rookery::inventory::{Gate, HostId, Mode, Share};
 use rookery::rollout::{
-    Action, Candidate, Config, Failure, Halt, HealthCheck, Notice, Outcome, Plan, Policy, Standing, StateName, WaveStep,
+    Action, Candidate, Choice, Config, Failure, Halt, HealthCheck, Notice, Outcome, Plan, Policy, Standing, StateName,
+    WaveStep,
 };
 
 use crate::fleet::{Fault, Fleet};
@@ -279,4 +280,36 @@ fn a_host_and_a_run_have_their_deadlines() {
     let summary = fleet.run();
     assert_eq!((summary.counts.of(StateName::Done), summary.counts.of(StateName::Skipped)), (2, 6));
     assert!(summary.elapsed < Duration::from_secs(330), "{:?}", summary.elapsed);
+}
+
+#[test]
+fn a_console_that_takes_a_run_up_asks_for_no_gate_that_was_opened_and_knows_who_seeds() {
+    let waves = (0..4).map(|id| vec![HostId(id)]).collect();
+    let policy = Policy { waves, gate: Gate::Ask, max_fail: Some(Share::Count(1)), ..Policy::default() };
+    let choices = Plan { seeder_choice: Choice::Any, tracker_choice: Choice::Any, ..plan(4) };
+    let mut fleet = Fleet::with(Plan { policy, ..choices }, asking()).fault(host(0), Fault::Denies);
+    fleet.run_until(|fleet| matches!(fleet.rollout.standing(), Standing::Halted(_)));
+    fleet.act(Action::Proceed);
+    fleet.run_until(|fleet| fleet.state(1) == StateName::Fetching);
+    assert_eq!((fleet.rollout.wave().wave, fleet.rollout.seeder().place), (2, host(1)));
+    let asked = fleet.notices.len();
+    fleet.kill_console();
+    assert_eq!((fleet.rollout.wave().wave, fleet.rollout.seeder().place), (2, host(1)));
+    fleet.run_until(|fleet| *fleet.rollout.standing() != Standing::Underway);
+    assert_eq!(fleet.state(0), StateName::Failed, "it was tried again");
+    assert_eq!(*fleet.rollout.standing(), Standing::Asking, "what was accepted stops nobody again");
+    assert!(!fleet.notices[asked..].iter().any(|notice| matches!(notice, Notice::Role { .. })));
+    let steps = fleet.notices[asked..].iter().filter_map(|notice| match notice {
+        Notice::Wave { wave, step, .. } => Some((*wave, *step)),
+        _ => None,
+    });
+    assert_eq!(steps.collect::<Vec<_>>(), [(2, WaveStep::Gate)]);
+
+    // A pause outlives the console too, where there is somebody to end it.
+    fleet.act(Action::Pause);
+    fleet.kill_console();
+    fleet.run_for(Duration::from_secs(60));
+    assert!(fleet.rollout.is_paused() && fleet.state(2) == StateName::Waiting);
+    fleet.act(Action::Resume);
+    fleet.run_until(|fleet| *fleet.rollout.standing() == Standing::Asking);
 }

@@ -63,6 +63,7 @@ impl Attempt {
                 return (Some(failure), Vec::new());
             }
         };
+        self.shared.begin(self.at);
         let (at, attempt, shared) = (self.at, self.number, self.shared.clone());
         let writer = Writer { at, attempt, shared, ledger: Ledger::default(), commands, pushing: None };
         self.converse(link, channel, &place, Box::new(writer), cues).await
@@ -257,11 +258,11 @@ impl Attempt {
         }
     }
 
-    /// What the host is looked at for. Later attempts may meet what an earlier one left at work, with its room taken: its
-    /// agent is the judge then.
+    /// What the host is looked at for. Once an agent was there a later attempt may meet what it left at work, with its room
+    /// taken: the agent is the judge then.
     fn needs(&self) -> Needs {
         match self.at {
-            Place::Host(id) if self.number == 1 => {
+            Place::Host(id) if !self.shared.has_begun(self.at) => {
                 self.shared.targets.get(id.as_usize()).map(|target| target.needs.clone()).unwrap_or_default()
             }
             Place::Host(_) | Place::Console => Needs::default(),

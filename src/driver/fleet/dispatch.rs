@@ -1,7 +1,7 @@
 //! All attempts under way.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -72,6 +72,8 @@ pub(super) struct Shared {
     pub(super) run: RunId,
     inputs: mpsc::Sender<Input>,
     lines: Mutex<BTreeMap<Key, Line>>,
+    /// Where an agent was attached to.
+    begun: Mutex<BTreeSet<Place>>,
 }
 
 impl Shared {
@@ -84,6 +86,16 @@ impl Shared {
     /// Tells the rollout if there is room: for what comes again.
     pub(super) fn mention(&self, input: Input) {
         self.inputs.try_send(input).ok();
+    }
+
+    /// Notes that an agent is attached to at a place.
+    pub(super) fn begin(&self, at: Place) {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner).insert(at);
+    }
+
+    /// Whether one ever was.
+    pub(super) fn has_begun(&self, at: Place) -> bool {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner).contains(&at)
     }
 
     fn lines(&self) -> MutexGuard<'_, BTreeMap<Key, Line>> {
@@ -117,6 +129,7 @@ impl Fleet {
             run: setup.run,
             inputs,
             lines: Mutex::default(),
+            begun: Mutex::default(),
         };
         (Self { shared: Arc::new(shared), runtime, alive, gone }, heard)
     }
