@@ -234,6 +234,12 @@ impl Member {
         }
     }
 
+    /// Bytes of the payload that have come from peers and gone to them.
+    pub(super) const fn moved(&self) -> u64 {
+        let totals = self.swarm.totals();
+        totals.down.0 + totals.up.0
+    }
+
     /// Its peers, best rates first.
     pub(super) fn peers(&self) -> Vec<PeerSummary> {
         let mut peers: Vec<_> = self.swarm.peers().collect();

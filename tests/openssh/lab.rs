@@ -127,6 +127,33 @@ impl Lab {
         wait_for_banner(&self.hosts[index]);
     }
 
+    /// Has a host appear to run under systemd: `systemd-run` and `systemctl` there are these scripts, in front of all others.
+    /// False where a mount namespace cannot be had, which is an error in CI.
+    pub(crate) fn pretend_systemd(&mut self, index: usize, run: &str, ctl: &str) -> bool {
+        let there = Command::new("unshare").args(["--mount", "mount", "-t", "tmpfs", "none", "/run"]).status();
+        if !there.is_ok_and(|status| status.success()) {
+            assert!(!is_ci(), "this test mounts in a namespace of its own and needs root");
+            eprintln!("skipped: mounting in a namespace needs root");
+            return false;
+        }
+        let bin = self.path("bin");
+        fs::create_dir_all(&bin).expect("the lab's folder takes folders");
+        for (name, script) in [("systemd-run", run), ("systemctl", ctl)] {
+            fs::write(bin.join(name), format!("#!/bin/sh\n{script}")).expect("it takes files");
+            fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).expect("it is ours");
+        }
+        let path = format!("SetEnv PATH={}:/usr/local/bin:/usr/bin:/bin", bin.display());
+        self.configure(index, &path);
+        self.hosts[index].stop_sshd();
+        let script =
+            format!("mount -t tmpfs none /run && mkdir -p /run/sshd /run/systemd/system && exec {SSHD} \"$@\"");
+        let sshd =
+            sshd_by(Command::new("unshare").args(["--mount", "sh", "-c", &script, "sshd"]), &self.hosts[index].folder);
+        self.hosts[index].sshd = sshd;
+        wait_for_banner(&self.hosts[index]);
+        true
+    }
+
     /// Puts `lines` in front of a host's configuration, where sshd hears them first, and starts it again.
     pub(crate) fn configure(&mut self, index: usize, lines: &str) {
         let config = self.hosts[index].folder.join("sshd_config");

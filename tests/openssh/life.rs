@@ -22,7 +22,7 @@ fn sessions(host: &LabHost) -> Vec<u32> {
     [first, second].concat()
 }
 
-fn detached(host: &LabHost) -> Vec<u32> {
+pub(crate) fn detached(host: &LabHost) -> Vec<u32> {
     let serves = |pid: &u32| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.ends_with(b"--detached\0"));
     host.agents().into_iter().filter(serves).collect()
 }
@@ -154,13 +154,38 @@ fn a_console_that_is_told_to_go_leaves_a_run_and_says_how_to_take_it_up() {
 }
 
 #[test]
-fn agents_without_a_console_end_with_their_lease_and_keep_what_they_have() {
+fn a_lease_ends_no_transfer_that_moves_and_what_is_complete_is_cleaned_up() {
+    let Some(lab) = Lab::of(3) else { return };
+    let source = source(&lab, 6);
+    lab.write_inventory("[rollout]\nlease = \"2s\"\n");
+    let mut run = lab.start(&source, &["--tag", "v1", "--max-upload", "512K"]);
+    run.until("the seeder has it all", |event| event["host"] == lab.hosts[0].name.as_str() && event["state"] == "done");
+    kill(&[run.child.id()]);
+    let begun = run.finish();
+    assert!(
+        !begun.events.iter().any(|event| event["host"] == "127.0.0.4" && event["state"] == "done"),
+        "too fast a test"
+    );
+    for host in &lab.hosts {
+        wait_until(&format!("the lease of {} ends", host.name), || host.agents().is_empty());
+    }
+    // Nobody told them to.
+    lab.assert_delivered(&deployed(&lab, &source), "v1", &[]);
+    lab.assert_clean();
+    let resumed = lab.resume(&[]).expect_code(0);
+    assert_eq!(resumed.end()["counts"]["done"], 3, "{}", resumed.story);
+    lab.assert_clean();
+}
+
+#[test]
+fn agents_without_a_console_or_a_seeder_end_with_their_lease_and_keep_what_they_have() {
     let Some(lab) = Lab::of(3) else { return };
     let source = source(&lab, 6);
     lab.write_inventory("[rollout]\nlease = \"3s\"\n");
     let mut run = lab.start(&source, &["--tag", "v1", "--max-upload", "512K"]);
     run.until_all_have_pieces(&lab.hosts);
     kill(&[run.child.id()]);
+    kill(&lab.hosts[0].agents());
     drop(run.finish());
     for host in &lab.hosts {
         wait_until(&format!("the lease of {} ends", host.name), || host.agents().is_empty());

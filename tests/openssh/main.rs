@@ -13,6 +13,7 @@ mod root;
 mod routes;
 mod shells;
 mod taken;
+mod units;
 mod waves;
 
 use std::fs;
@@ -207,9 +208,11 @@ fn a_killed_agent_fails_alone_and_a_retry_carries_on() {
     let caps = ["--tag", "v1", "--retries", "0", "--max-upload", "2M", "--max-download", "2M"];
     let mut run = lab.start(&source, &caps);
     run.until_all_have_pieces(&lab.hosts[3..]);
-    kill(&lab.hosts[3].agents());
+    kill(&life::detached(&lab.hosts[3]));
     let ended = run.finish().expect_code(3);
-    assert!(ended.reason(&lab.hosts[3]).starts_with("failed: the agent died: its process is gone"), "{}", ended.story);
+    let why = ended.reason(&lab.hosts[3]);
+    let died = "failed: the agent died: its process is gone; its log ends with: killed by signal 9 (KILL)";
+    assert!(why.starts_with(died), "{why}");
     assert_eq!(ended.end()["counts"]["done"], 3, "{}", ended.story);
     lab.assert_delivered(&deployed(&lab, &source), "v1", &[3]);
     lab.assert_clean();

@@ -43,9 +43,9 @@ pub(super) struct Serve {
 /// How far an agent has left its parents behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
-    /// It starts another, and ends.
+    /// It starts another, and waits for that.
     First,
-    /// It is that other: nobody's child.
+    /// It is that other.
     Detached,
 }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::Pid;
+use rustix::process::{Pid, test_kill_process};
 
 use super::args::{Attach, Missing};
 use super::folder::{folder_of, has_socket, holder_of, is_agent, is_free, log_of, socket_of};
@@ -29,6 +29,9 @@ const ENDS_AFTER: Duration = Duration::from_secs(10);
 /// How long the process of an agent that was killed may outlive its connection.
 const DIES_WITHIN: Duration = Duration::from_millis(200);
 
+/// How long an agent that has died may be waited for by its parent.
+const EXPLAINED_WITHIN: Duration = Duration::from_millis(500);
+
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(10);
 
 /// Bytes carried at once.
@@ -42,7 +45,7 @@ pub(super) fn attach(args: &Attach) -> u8 {
     let folder = folder_of(&args.work_dir, &args.id);
     let socket = match (connect(&folder), args.missing) {
         (Ok(socket), _) => socket,
-        (Err(_), Missing::Fail) => return gone(&folder),
+        (Err(_), Missing::Fail) => return gone(&folder, holder_of(&folder)),
         (Err(_), Missing::Start) => {
             if let Err(why) = daemon::start(args) {
                 return complain(&why, 1);
@@ -100,7 +103,7 @@ fn fate(folder: &Path, agent: Option<Pid>) -> u8 {
     while begun.elapsed() < ENDS_AFTER {
         let ended = agent.map_or_else(|| is_free(folder), |agent| !is_agent(agent));
         match (ended, has_socket(folder)) {
-            (true, true) => return gone(folder),
+            (true, true) => return gone(folder, agent),
             (true, false) => return ENDED,
             (false, true) if begun.elapsed() > DIES_WITHIN => return LET_GO,
             (false, _) => thread::park_timeout(LOOK_AGAIN_AFTER),
@@ -110,9 +113,14 @@ fn fate(folder: &Path, agent: Option<Pid>) -> u8 {
     complain(&format!("process {pid} has said its last, and does not end"), LET_GO)
 }
 
-fn gone(folder: &Path) -> u8 {
+fn gone(folder: &Path, agent: Option<Pid>) -> u8 {
+    let begun = Instant::now();
+    // Its supervisor is still about to say how it died.
+    while agent.is_some_and(|agent| test_kill_process(agent).is_ok()) && begun.elapsed() < EXPLAINED_WITHIN {
+        thread::park_timeout(LOOK_AGAIN_AFTER);
+    }
     let said = last_words(folder);
-    let said = if said.is_empty() { String::new() } else { format!("; the last it logged is: {said}") };
+    let said = if said.is_empty() { String::new() } else { format!("; its log ends with: {said}") };
     complain(&format!("its process is gone{said}"), GONE)
 }
 

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::args::{Clean, Live};
-use super::complain;
 use super::delivery::expand_home;
 use super::folder::{RunFolder, console_of, folder_of, holder_of, is_agent, is_free};
+use super::{complain, unit};
 use crate::base::InfoHash;
 use crate::control::{AgentId, RunId};
 use crate::release::{ReleaseError, Workspace};
@@ -78,9 +78,10 @@ impl Found {
                     .push(format!("run {run}: under way, its console was heard {ago} s ago (--force ends it)"));
             }
             let agent = holder_of(folder).filter(|agent| is_agent(*agent));
+            self.left.extend(unit::stop(folder).map(|what| format!("run {run}: {what}")));
             let name =
                 agent.map_or_else(|| "its agent".to_owned(), |agent| format!("process {}", agent.as_raw_nonzero()));
-            if !agent.is_none_or(end) {
+            if !agent.is_none_or(|agent| !is_agent(agent) || end(agent)) {
                 return self.left.push(format!("run {run}: {name} does not end"));
             }
             self.gone.push(format!("run {run}: {name}"));

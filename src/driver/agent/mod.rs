@@ -24,7 +24,9 @@ mod questions;
 mod seat;
 mod serve;
 mod signals;
+mod supervisor;
 mod term;
+mod unit;
 mod work;
 
 use std::ffi::OsString;

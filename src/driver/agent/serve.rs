@@ -94,6 +94,8 @@ pub(super) struct Agent {
     /// Why it failed, until it is told to do something else.
     pub(super) failure: Option<AgentFailure>,
     pub(super) term: Term,
+    /// Bytes of the payload that have come and gone, and when that last changed.
+    moved: (u64, Instant),
 }
 
 impl Agent {
@@ -118,6 +120,7 @@ impl Agent {
             packed: None,
             failure: None,
             term: Term::unmet(),
+            moved: (0, Instant::ZERO),
         }
     }
 
@@ -190,18 +193,29 @@ impl Agent {
         self.mark(now);
         self.console.confirm();
         self.look();
-        let Some(over) = self.term.over(now, self.console.heard()) else { return Then::Continue };
-        if self.seat.as_ref().is_some_and(Seat::is_delivering) && !over.at_once {
-            return Then::Continue;
+        let moved = self.member.as_ref().map_or(0, Member::moved);
+        if moved != self.moved.0 || self.is_busy() {
+            self.moved = (moved, now);
         }
+        let Some(why) = self.term.over(now, self.console.heard(), self.moved.1) else { return Then::Continue };
         let done = self.seat.as_ref().is_none_or(Seat::is_delivered) && self.packed.is_none();
         if done {
-            self.log.line(&format!("{}; removing everything of this run", over.why));
+            self.log.line(&format!("{why}; removing everything of this run"));
             self.stop(true).await;
         } else {
-            self.leave_run(&format!("{}; leaving, what is fetched is kept", over.why)).await;
+            self.leave_run(&format!("{why}; leaving, what is fetched is kept")).await;
         }
         Then::End
+    }
+
+    /// Whether work is under way that no byte of the swarm tells of: packing, hashing what is there, a delivery.
+    fn is_busy(&self) -> bool {
+        let packs = self.packing.is_some() && self.packed.is_none();
+        packs
+            || self
+                .seat
+                .as_ref()
+                .is_some_and(|seat| seat.is_delivering() || self.member.is_none() && !seat.is_delivered())
     }
 
     /// Marks in the folder whether a console is there, for who finds the agent from outside.

@@ -84,18 +84,21 @@ pub(super) const ATTACH: &str = concat!(
     "exec \"$d/agents/$sum/rookery-agent\" attach \"$id\" --work-dir \"$d\" ${how:+--start}'",
 );
 
-/// Ends an agent and all in its session's group, and proves it. Stdin: the work folder, its name, its process id or nothing:
-/// then its lock names it. A process of that id that is no agent of ours is not touched.
+/// Ends an agent and all in its session's group, its unit first if it has one, and proves it. Stdin: the work folder, its
+/// name, its process id or nothing: then its lock names it. A process of that id that is no agent of ours is not touched.
 pub(super) const END: &str = concat!(
     "/bin/sh -c 'IFS= read -r d; IFS= read -r id; IFS= read -r p; say() { echo \"@rookery $*\"; }; echo; ",
+    "u=; f=\"$d/runs/$id/unit\"; [ -f \"$f\" ] && IFS= read -r u <\"$f\"; ",
+    "on() { [ -n \"$u\" ] && systemctl --quiet is-active \"$u\" 2>/dev/null; }; on && systemctl --quiet stop \"$u\" 2>/dev/null; ",
+    "gone() { if on; then say alive; else say gone; fi; exit 0; }; ",
     "l=\"$d/runs/$id/lock\"; [ -n \"$p\" ] || { [ -f \"$l\" ] && IFS= read -r p <\"$l\"; }; ",
-    "case \"$p\" in \"\"|0|1) say gone; exit 0;; esac; ",
+    "case \"$p\" in \"\"|0|1) gone;; esac; ",
     "alive() { kill -0 \"$p\" 2>/dev/null || return 1; [ -d \"/proc/$$\" ] || return 0; ",
     "case \"$(cat \"/proc/$p/cmdline\" 2>/dev/null)\" in *rookery-agent*) return 0;; *) return 1;; esac; }; ",
     "for s in TERM KILL; do ",
-    "if alive; then kill -$s \"-$p\" 2>/dev/null || kill -$s \"$p\" 2>/dev/null; else say gone; exit 0; fi; ",
+    "if alive; then kill -$s \"-$p\" 2>/dev/null || kill -$s \"$p\" 2>/dev/null; else gone; fi; ",
     "for i in 1 2 3 4 5 6 7 8 9 10; do ",
-    "if alive; then sleep 0.2 2>/dev/null || sleep 1; else say gone; exit 0; fi; done; done; say alive'",
+    "if alive; then sleep 0.2 2>/dev/null || sleep 1; else gone; fi; done; done; say alive'",
 );
 
 /// Has an agent end and remove what earlier runs left. Stdin: the work folder, the agent's SHA-256, who cleans at which host,
