@@ -242,8 +242,8 @@ pub(super) fn write(rollout: &Rollout, folder: &Path) -> Result<String, String> 
 fn text(rollout: &Rollout, summary: &Summary) -> String {
     let mut text = String::new();
     let word = outcome_name(summary.outcome);
-    let release = rollout.tag().map_or_else(|| rollout.plan().source_name.clone(), ToString::to_string);
     let counts = shown_counts(summary.counts.iter());
+    let release = release(rollout);
     let _ = writeln!(text, "{release}: {word} in {}: {}", clock(Instant::after(summary.elapsed)), counts.join(", "));
     let moved = summary.bytes_from_seeder + summary.bytes_from_peers;
     if moved > ByteCount(0) {
@@ -268,8 +268,15 @@ fn text(rollout: &Rollout, summary: &Summary) -> String {
     text
 }
 
+/// What is deployed, by its tag; by its source until the tag is known.
+fn release(rollout: &Rollout) -> String {
+    rollout.tag().map_or_else(|| rollout.plan().source_name.clone(), ToString::to_string)
+}
+
 fn so_far(rollout: &Rollout) -> String {
-    let mut text = format!("run {} so far: {}\n", rollout.plan().run, shown_counts(rollout.counts().iter()).join(", "));
+    let counts = shown_counts(rollout.counts().iter()).join(", ");
+    let now = now();
+    let mut text = format!("{}: run {} at {now:.0}: {counts}\n", release(rollout), rollout.plan().run);
     causes(&mut text, rollout);
     text
 }

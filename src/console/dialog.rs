@@ -135,6 +135,11 @@ impl Dialog {
         }
     }
 
+    /// Another program had the terminal: the question is seen from now on.
+    pub(super) const fn shown_again(&mut self, now: Instant) {
+        self.opened = now;
+    }
+
     /// Pasted text confirms nothing.
     pub(super) const fn paste(&mut self) {
         self.remark = Some("pasted text does not count: type it");

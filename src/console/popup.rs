@@ -1,4 +1,4 @@
-//! What was copied, to be selected by hand where the terminal's clipboard is out of reach.
+//! What was copied or written, to be selected by hand where the terminal's clipboard is out of reach.
 
 use super::io::{Key, KeyCode};
 

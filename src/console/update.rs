@@ -33,7 +33,10 @@ pub fn update(model: &mut Model, now: Instant, msg: Msg) -> Vec<Effect> {
         Msg::Signal(Signal::Interrupt) => leave(model, &mut effects),
         Msg::Signal(signal) => effects.push(Effect::Quit(Leave::Signal(signal))),
         Msg::Suspend => suspend(model, &mut effects),
-        Msg::Resumed => effects.push(Effect::Redraw),
+        Msg::Resumed => {
+            come_back(model);
+            effects.push(Effect::Redraw);
+        }
         Msg::ThemeLoaded { name, problem: None } => {
             model.say(Urgency::Info, format!("theme: {name}"));
             model.setup.theme = name;
@@ -50,9 +53,17 @@ pub fn update(model: &mut Model, now: Instant, msg: Msg) -> Vec<Effect> {
             let file = place.rsplit('/').next().unwrap_or(place);
             model.say(Urgency::Warning, format!("settings kept as they were: {file}: {why}"));
         }
-        Msg::ReportWritten(Ok(path)) => model.say(Urgency::Info, format!("report: {path}")),
-        Msg::LoginEnded(Ok(())) => {}
-        Msg::LoginEnded(Err(why)) => model.say(Urgency::Warning, why),
+        Msg::ReportWritten(Ok(path)) => {
+            model.events.push(model.now, Kind::Note, None, format!("report: {path}"));
+            let title = "the report of the run as it is now, in this file ".to_owned();
+            model.popup = Some(Popup { title, lines: vec![path] });
+        }
+        Msg::LoginEnded(ended) => {
+            come_back(model);
+            if let Err(why) = ended {
+                model.say(Urgency::Warning, why);
+            }
+        }
         Msg::ReportWritten(Err(why)) => model.say(Urgency::Warning, format!("no report: {why}")),
     }
     watch(model, &mut effects);
@@ -61,6 +72,14 @@ pub fn update(model: &mut Model, now: Instant, msg: Msg) -> Vec<Effect> {
         ring(model, what, &mut effects);
     }
     effects
+}
+
+/// The terminal is the console's again: what was typed for another program answers nothing here.
+fn come_back(model: &mut Model) {
+    model.pending.clear();
+    if let Some(dialog) = &mut model.dialog {
+        dialog.shown_again(model.now);
+    }
 }
 
 /// Takes the keys as they are set now, and the theme if another one is set.

@@ -93,3 +93,17 @@ fn only_the_large_q_keeps_the_last_screen() {
     screen.send(Msg::LoginEnded(Err("ssh ended with exit status: 255".to_owned())));
     assert!(screen.text().contains("exit status: 255"), "{}", screen.text());
 }
+
+#[test]
+fn a_question_is_asked_anew_when_another_program_had_the_terminal() {
+    for back in [Msg::LoginEnded(Ok(())), Msg::Resumed] {
+        let mut screen = small().at(80, 24);
+        screen.press("a");
+        screen.wait(Duration::from_secs(5));
+        screen.send(back);
+        screen.send(Msg::Key(Key::char('y')));
+        assert!(screen.text().contains("came too early"), "{}", screen.text());
+        screen.press("y");
+        assert!(screen.text().contains("takes it back"), "{}", screen.text());
+    }
+}

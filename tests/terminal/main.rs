@@ -4,13 +4,14 @@
 #![expect(clippy::disallowed_methods, reason = "these tests run in real time")]
 
 mod cost;
-mod dialogs;
-mod keys;
 mod life;
+mod live;
 mod looks;
 mod pictures;
 mod places;
 mod practice;
+mod random;
+mod script;
 mod session;
 mod settings;
 
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use session::{PATIENCE, Session};
+use session::{PATIENCE, Session, signal};
 
 #[test]
 fn an_operator_aborts_one_host_and_retries_the_failed_while_the_others_go_on() {
@@ -86,14 +87,53 @@ fn what_was_confirmed_is_taken_back_with_z_and_never_happens() {
 fn a_watcher_presses_every_key_and_the_run_goes_on_to_its_end() {
     let mut session = Session::demo(&["--hosts", "4", "--no-faults", "--read-only"]);
     session.wait_for("fetching");
-    for key in ["q", "\x03", "a", "A", "r", "R", "p", "+", "-", ":pause\r", ":max-upload 1M\r"] {
-        session.press(key);
-        session.wait_for("read-only");
+    let acts = ["q", "Q", "\x03", "\x1a", "!", "a", "A", "o", "r", "R", "p", "+", "-"];
+    for key in acts.into_iter().chain([":pause\r", ":max-upload 1M\r", ":abort web01\r", ":retry web01\r"]) {
+        session.press_for(key, "read-only");
+        // Another remark in its place, so that the next one is seen.
+        session.press_for("\x1b\x1b", "q quits");
     }
+    session.press_for("?", "not now: read-only");
+    session.press("\x1b\x1b");
     session.wait_for("nothing is left behind");
     assert!(!session.journal().contains("\"action\""), "{}", session.journal());
     session.press("q");
     assert_eq!(session.end(), 0, "{}", session.screen());
+    session.assert_tidy();
+}
+
+#[test]
+fn a_run_is_left_while_it_is_on_by_its_name_only_and_cleaned_up() {
+    let mut session = Session::demo(&["--hosts", "4", "--no-faults"]);
+    session.wait_for("fetching");
+    session.press("q");
+    session.answer("The run is not over", "y\r");
+    session.wait_for("not what is asked for");
+    session.press("\x15demo-1\r");
+    session.wait_for("aborting the run and leaving in ");
+    assert_eq!(session.end(), 6, "{}", session.screen());
+    session.assert_tidy();
+}
+
+#[test]
+fn a_clean_up_that_hangs_is_left_with_a_y() {
+    let mut session = Session::demo(&["--hosts", "4", "--no-faults"]);
+    session.wait_for("fetching");
+    // An agent that is stopped answers nothing, and so is not proved clean.
+    session.wait("an agent of web02", |_| !session.agents("web02").is_empty());
+    for agent in session.agents("web02") {
+        signal(agent, "STOP");
+    }
+    session.press("A");
+    session.answer("type demo-1", "demo-1\r");
+    session.wait_for("cleaning up 1 host");
+    session.press("q");
+    session.answer("Leave before everything is cleaned up?", "\x1b");
+    session.wait_for("nothing was done");
+    session.press("q");
+    session.answer("Leave before everything is cleaned up?", "y");
+    session.wait_for("not proved clean");
+    session.end();
     session.assert_tidy();
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -185,16 +185,28 @@ impl Session {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let pid = self.child.process_id().expect("it runs");
-        let sent = std::process::Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status();
-        assert!(sent.expect("kill is everywhere").success());
+        signal(self.child.process_id().expect("it runs"), name);
+    }
+
+    /// The agents of a demo's host.
+    pub(crate) fn agents(&self, host: &str) -> Vec<u32> {
+        processes_below(self.folder.path())
+            .into_iter()
+            .filter(|(_, exe)| exe.iter().any(|part| part == host))
+            .map(|(pid, _)| pid)
+            .collect()
     }
 
     /// What the run has written down so far.
     pub(crate) fn journal(&self) -> String {
+        self.kept("journal.jsonl")
+    }
+
+    /// A file of the run's folder.
+    pub(crate) fn kept(&self, name: &str) -> String {
         let folders = |path: &Path| fs::read_dir(path).into_iter().flatten().filter_map(Result::ok).map(|at| at.path());
         let runs = folders(self.folder.path()).flat_map(|demo| folders(&demo.join("state/runs")).collect::<Vec<_>>());
-        runs.filter_map(|run| fs::read_to_string(run.join("journal.jsonl")).ok()).collect()
+        runs.filter_map(|run| fs::read_to_string(run.join(name)).ok()).collect()
     }
 
     pub(crate) fn end(&mut self) -> u32 {
@@ -247,7 +259,7 @@ impl Session {
     pub(crate) fn assert_gone(&self) {
         let left: Vec<_> = fs::read_dir(self.folder.path()).expect("it is ours").filter_map(Result::ok).collect();
         assert!(left.is_empty(), "left behind: {left:?}");
-        assert_eq!(processes_below(self.folder.path()), 0, "no agent is left");
+        assert!(processes_below(self.folder.path()).is_empty(), "no agent is left");
     }
 }
 
@@ -257,7 +269,19 @@ impl Drop for Session {
     }
 }
 
-fn processes_below(folder: &Path) -> usize {
+/// Sends a process a signal.
+pub(crate) fn signal(pid: u32, name: &str) {
+    let sent = std::process::Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status();
+    assert!(sent.expect("kill is everywhere").success());
+}
+
+/// The processes whose programs are below a folder, and those programs.
+fn processes_below(folder: &Path) -> Vec<(u32, PathBuf)> {
     let entries = fs::read_dir("/proc").expect("this is Linux").filter_map(Result::ok);
-    entries.filter(|entry| fs::read_link(entry.path().join("exe")).is_ok_and(|exe| exe.starts_with(folder))).count()
+    let processes = entries.filter_map(|entry| {
+        let pid = entry.file_name().to_str()?.parse().ok()?;
+        let exe = fs::read_link(entry.path().join("exe")).ok()?;
+        exe.starts_with(folder).then_some((pid, exe))
+    });
+    processes.collect()
 }

@@ -17,7 +17,8 @@ pub(super) fn told(cause: &str, full: &str) -> String {
 }
 
 /// A sentence of at most `width` columns. What is left out is shown as `gap`, and is taken from where it is missed
-/// least: the middle of paths first, then the middle of the sentence, so that the cause and the end stay.
+/// least: the middle of paths first, then what is added behind a semicolon, then the middle of the sentence, so that the
+/// cause and the end stay.
 pub(super) fn squeeze(text: &str, width: usize, gap: &str) -> String {
     if wide(text) <= width {
         return text.to_owned();
@@ -26,15 +27,22 @@ pub(super) fn squeeze(text: &str, width: usize, gap: &str) -> String {
     if wide(&text) <= width {
         return text;
     }
-    let (head, tail) = text.split_once(": ").map_or((String::new(), text.as_str()), |(head, tail)| {
-        if wide(head) + 2 + wide(gap) <= width { (format!("{head}:"), tail) } else { (String::new(), text.as_str()) }
+    let mut text = text.as_str();
+    while let Some((main, _)) = text.rsplit_once("; ") {
+        if wide(main) + 1 + wide(gap) <= width {
+            return format!("{main} {gap}");
+        }
+        text = main;
+    }
+    let (head, tail) = text.split_once(": ").map_or((String::new(), text), |(head, tail)| {
+        if wide(head) + 2 + wide(gap) <= width { (format!("{head}:"), tail) } else { (String::new(), text) }
     });
     if head.is_empty() {
-        return front(&text, width, gap);
+        return front(text, width, gap);
     }
     let room = width.saturating_sub(wide(&head) + wide(gap) + 2);
     match back(tail, room) {
-        "" => front(&text, width, gap),
+        "" => front(text, width, gap),
         end => format!("{head} {gap} {end}"),
     }
 }
@@ -141,6 +149,9 @@ mod tests {
         assert_eq!(squeezed(3), "di…");
         assert_eq!(squeezed(0), "");
         assert_eq!(squeeze("no way: refused (os error 111)", 20, "…"), "no way: refused");
+        let died = "agent died: its process is gone; the last it logged is: 0.1 listening on port 21004";
+        assert_eq!(squeeze(died, 40, "…"), "agent died: its process is gone …");
+        assert_eq!(squeeze(died, 22, "…"), "agent died: … is gone");
     }
 
     #[test]

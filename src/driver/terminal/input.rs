@@ -10,11 +10,12 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 use std::time::Duration;
 
-use crossterm::event;
+use crossterm::event::{self, Event};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
 use super::keys::message;
+use super::paste::Torn;
 use super::probe::Late;
 use crate::console::{Msg, Signal};
 
@@ -140,22 +141,23 @@ impl Ears {
 /// Passes on everything that has been typed. Of a terminal that goes away meanwhile crossterm has an error to tell, or
 /// nothing, and the next look at the terminal says why.
 fn take(to: &SyncSender<Msg>, late: &mut Late) -> ControlFlow<End> {
+    let mut torn = Torn::default();
     loop {
         match event::poll(LOOK) {
             Ok(true) => {}
-            Ok(false) => return ControlFlow::Continue(()),
+            Ok(false) => return pass(torn.settle(), to),
             Err(_) => return ControlFlow::Break(End::Gone),
         }
         let Ok(event) = event::read() else { return ControlFlow::Break(End::Gone) };
-        if late.takes(&event) {
-            continue;
-        }
-        if let Some(message) = message(event)
-            && to.send(message).is_err()
-        {
-            return ControlFlow::Break(End::Unheard);
+        if !late.takes(&event) {
+            pass(torn.take(event), to)?;
         }
     }
+}
+
+fn pass(events: Vec<Event>, to: &SyncSender<Msg>) -> ControlFlow<End> {
+    let heard = events.into_iter().filter_map(message).all(|message| to.send(message).is_ok());
+    if heard { ControlFlow::Continue(()) } else { ControlFlow::Break(End::Unheard) }
 }
 
 /// Writes nothing to the terminal any more: it is gone, or stopped and whoever wrote to it would wait for ever.

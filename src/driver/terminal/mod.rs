@@ -6,6 +6,7 @@
 mod input;
 mod keys;
 mod mode;
+mod paste;
 mod probe;
 mod screen;
 mod transcript;
@@ -136,6 +137,7 @@ impl Terminal {
     /// When the terminal is gone.
     pub fn take_back(&mut self) -> io::Result<()> {
         mode::raw()?;
+        mode::forget_typed();
         self.say(&[mode::enter(), self.mouse.enter()].concat());
         self.inner.resize(area()?)
     }

@@ -53,6 +53,12 @@ pub(super) fn restore() -> io::Result<()> {
     terminal::disable_raw_mode()
 }
 
+/// Forgets what was typed so far: another program had the terminal, and it was meant for that.
+pub(super) fn forget_typed() {
+    // A terminal that cannot forget is asked nothing worse.
+    let _ = rustix::termios::tcflush(io::stdin(), rustix::termios::QueueSelector::IFlush);
+}
+
 /// Columns and rows. A terminal that does not know them, such as a serial line, has the usual ones. It is not
 /// `terminal::size`, which runs another program (`tput`) when there is no terminal.
 pub(super) fn size() -> io::Result<(u16, u16)> {
