@@ -39,7 +39,7 @@ pub(crate) enum Step {
 impl Scenario {
     /// Carries it out, from the map with the cursor on the first host, back to where that is.
     pub(crate) fn play(&self, session: &mut Session) {
-        println!("{}", self.0);
+        session.doing = self.0;
         home(session);
         for step in self.1 {
             step.play(session);
@@ -63,7 +63,7 @@ impl Step {
                 session.wait_without(text);
             }
             Self::At(keys, host) => {
-                assert_ne!(focus(session), host, "the cursor is there already: {keys} proves nothing");
+                assert_ne!(focus(session), host, "{}: {keys} proves nothing", session.doing);
                 session.press(&typed(keys));
                 session.wait(&format!("the cursor on {host} after {keys}"), |_| focus(session) == host);
             }
@@ -113,7 +113,8 @@ fn comes(session: &mut Session, bytes: &str, text: &str) {
 
 /// What is there already proves nothing.
 fn assert_absent(session: &Session, text: &str) {
-    assert!(!session.screen().contains(text), "{text} is there already:\n{}", session.screen());
+    let (doing, screen) = (session.doing, session.screen());
+    assert!(!screen.contains(text), "{doing}: {text} is there already:\n{screen}");
 }
 
 /// The map, everything closed and cleared, the last remark gone, and the cursor on the first host.
@@ -150,11 +151,24 @@ fn sent(key: Key) -> String {
         KeyCode::Char(letter) => letter.to_string(),
         // Once alone it may be the beginning of the next key.
         KeyCode::Esc => "\x1b\x1b".to_owned(),
-        code => TERMINAL
-            .iter()
-            .find(|(known, _)| *known == code)
-            .map(|(_, bytes)| (*bytes).to_owned())
-            .expect("xterm has such a key"),
+        KeyCode::Enter
+        | KeyCode::Tab
+        | KeyCode::BackTab
+        | KeyCode::Backspace
+        | KeyCode::Delete
+        | KeyCode::Insert
+        | KeyCode::Up
+        | KeyCode::Down
+        | KeyCode::Left
+        | KeyCode::Right
+        | KeyCode::Home
+        | KeyCode::End
+        | KeyCode::PageUp
+        | KeyCode::PageDown
+        | KeyCode::F(_) => {
+            let known = TERMINAL.iter().find(|(known, _)| *known == key.code);
+            known.map(|(_, bytes)| (*bytes).to_owned()).expect("xterm has such a key")
+        }
     }
 }
 

@@ -26,6 +26,8 @@ pub(crate) struct Session {
     /// Set when nobody reads the terminal any more.
     pub(crate) closed: Arc<AtomicBool>,
     pub(crate) folder: TempDir,
+    /// What is being done, for whoever reads why it failed.
+    pub(crate) doing: &'static str,
 }
 
 /// What the terminal got.
@@ -107,7 +109,7 @@ impl Session {
                 }
             }
         });
-        Self { child, master: Some(pair.master), writer: Some(writer), seen, closed, folder }
+        Self { child, master: Some(pair.master), writer: Some(writer), seen, closed, folder, doing: "" }
     }
 
     /// Takes the terminal away.
@@ -148,7 +150,12 @@ impl Session {
     pub(crate) fn wait(&self, what: &str, wanted: impl Fn(&str) -> bool) {
         let until = Instant::now() + PATIENCE;
         while !wanted(&self.screen()) {
-            assert!(Instant::now() < until, "gave up waiting for {what}; the screen was\n{}", self.screen());
+            assert!(
+                Instant::now() < until,
+                "{} gave up waiting for {what}; the screen was\n{}",
+                self.doing,
+                self.screen()
+            );
             thread::park_timeout(Duration::from_millis(20));
         }
     }

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 
 use super::geometry::{Grid, Parts};
 use super::text::{self, Fields};
-use crate::console::actions::{count, refusal};
+use crate::console::actions::{self, count, refusal};
 use crate::console::command;
 use crate::console::keymap::{Act, Motion, Verb};
 use crate::console::model::{Density, Model, Urgency, View, is_failure};
@@ -243,12 +243,28 @@ const fn on_hold(model: &Model) -> &'static [(u8, Verb, &'static str)] {
     }
 }
 
+/// The keys for failures: what retries them, what goes to the next, and where they are not told apart, what tells why.
+fn on_failures(model: &Model) -> &'static [(u8, Verb, &'static str)] {
+    const RETRY: (u8, Verb, &str) = (8, Verb::Act(Act::Retry), "retry");
+    const ALL: (u8, Verb, &str) = (7, Verb::Act(Act::RetryAll), "retry all failed");
+    const WHY: (u8, Verb, &str) = (6, Verb::Show(View::Failures), "why");
+    let counts = model.rollout().counts();
+    if counts.of(StateName::Failed) + counts.of(StateName::Unreachable) == 0 {
+        return &[];
+    }
+    let first = model.targets().first().copied();
+    let has_failed =
+        first.and_then(|host| model.rollout().host(host)).is_some_and(|host| is_failure(host.state.name()));
+    match (has_failed, actions::has_hosts(model.view)) {
+        (true, true) => &[RETRY, ALL, (6, Verb::NextFailed, "next failed"), WHY],
+        (true, false) => &[RETRY, ALL, (6, Verb::NextFailed, "next failed")],
+        (false, true) => &[ALL, (7, Verb::NextFailed, "next failed"), WHY],
+        (false, false) => &[ALL, (7, Verb::NextFailed, "next failed")],
+    }
+}
+
 /// The keys that matter on this screen, the most needed first.
 fn hints<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
-    let first = model.targets().first().copied();
-    let state = first.and_then(|host| model.rollout().host(host)).map(|host| host.state.name());
-    let counts = model.rollout().counts();
-    let failed = counts.of(StateName::Failed) + counts.of(StateName::Unreachable) > 0;
     if model.help.is_some() {
         let mut fields = Fields::default();
         let keys = [Verb::Back, Verb::Filter, Verb::Move(Motion::Down), Verb::Move(Motion::Up)];
@@ -258,15 +274,6 @@ fn hints<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
         }
         return fields;
     }
-    let retry: &[(u8, Verb, &str)] = match (failed, state.is_some_and(is_failure)) {
-        (true, true) => &[
-            (8, Verb::Act(Act::Retry), "retry"),
-            (7, Verb::Act(Act::RetryAll), "retry all failed"),
-            (6, Verb::NextFailed, "next failed"),
-        ],
-        (true, false) => &[(7, Verb::Act(Act::RetryAll), "retry all failed"), (7, Verb::NextFailed, "next failed")],
-        (false, _) => &[],
-    };
     let view: &[(u8, Verb, &str)] = match model.view {
         View::Grid => &[
             (6, Verb::Open, "host"),
@@ -306,7 +313,7 @@ fn hints<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
     };
     let last: &[(u8, Verb, &str)] = &[(2, Verb::NextView, "view"), (9, Verb::Help, "help"), (8, Verb::Quit, "quit")];
     let mut fields = Fields::default();
-    for (rank, verb, what) in on_hold(model).iter().chain(retry).chain(view).chain(last) {
+    for (rank, verb, what) in on_hold(model).iter().chain(on_failures(model)).chain(view).chain(last) {
         let lead = if fields.is_empty() { " " } else { "" };
         // What cannot be done now stays, and is dim: `?` says why.
         let scope = if refusal(model, *verb).is_some() { Scope::Muted } else { Scope::Key };
