@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::args::RehearseArgs;
 use super::exit::{Ended, Ending, Exit, Or};
 use super::run::{self, Shown};
-use super::{out, settings, theme};
+use super::{out, report, settings, theme};
 use crate::base::Instant;
 use crate::console::{Access, Labels, Model, Settings, Setup, Theme};
 use crate::driver::conduct::{Crew, Hands, show};
@@ -64,7 +64,7 @@ impl<'a> Stage<'a> {
             themes: theme::names(),
             keymap: self.settings.keymap,
             access: if self.args.show.read_only { Access::Watcher } else { Access::Operator },
-            operator: run::operator(),
+            operator: report::operator(),
             columns,
             rows,
         };

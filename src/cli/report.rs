@@ -12,8 +12,8 @@ use super::out::count;
 use super::run::signal_exit;
 use crate::base::{ByteCount, ByteRate, Instant};
 use crate::console::Signal;
-use crate::driver::Clock;
 use crate::driver::conduct::{Finished, Watcher};
+use crate::driver::{Clock, account};
 use crate::inventory::{Place, fold};
 use crate::journal::{Event, Scribe, Writer};
 use crate::rollout::{Notice, Outcome, Plan, Rollout, Stage, Standing, StateName, Summary};
@@ -312,13 +312,9 @@ fn clock(moment: Instant) -> String {
     format!("{:02}:{:02}", seconds / 60, seconds % 60)
 }
 
-/// Who runs this when nobody knows.
-pub(super) const UNKNOWN: &str = "unknown";
-
 /// Who runs this: whoever called sudo, else the user.
 pub(super) fn operator() -> String {
-    let name = |variable| std::env::var(variable).ok().filter(|name| !name.is_empty());
-    name("SUDO_USER").or_else(|| name("USER")).or_else(|| name("LOGNAME")).unwrap_or_else(|| UNKNOWN.to_owned())
+    account::variable("SUDO_USER").unwrap_or_else(account::user)
 }
 
 fn now() -> jiff::Timestamp {

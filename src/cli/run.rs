@@ -259,14 +259,9 @@ fn setup(draft: &Draft, theme: &str, (access, settings): (Access, Settings)) -> 
     let mut labels = Labels::default();
     draft.selected.iter().for_each(|id| labels.describe(id, draft.host(id)));
     let (columns, rows) = terminal::size().unwrap_or((80, 24));
-    let operator = operator();
+    let operator = report::operator();
     let (theme, keymap) = (theme.to_owned(), settings.keymap);
     Setup { labels, theme, themes: theme::names(), keymap, columns, rows, access, operator }
-}
-
-/// Who is at the keys; empty when nobody knows.
-pub(super) fn operator() -> String {
-    Some(report::operator()).filter(|name| name != report::UNKNOWN).unwrap_or_default()
 }
 
 /// How a run is shown.

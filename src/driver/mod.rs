@@ -23,6 +23,8 @@ mod storage;
 pub mod tracker;
 
 #[cfg(feature = "console")]
+pub mod account;
+#[cfg(feature = "console")]
 pub mod bootstrap;
 #[cfg(feature = "console")]
 pub mod channel;

@@ -45,6 +45,15 @@ fn json_is_the_events_of_the_contract_and_the_journal_has_them_too() {
 }
 
 #[test]
+fn who_started_a_run_is_known_without_the_environment() {
+    let desk = Desk::with_key(NOBODY);
+    let said = Said::of(&desk.command(&["run", "src", "--json"]).env_remove("USER").output().unwrap());
+    let id = std::process::Command::new("id").arg("-un").output().unwrap();
+    let name = String::from_utf8(id.stdout).unwrap();
+    assert_eq!(events(&said.out)[0]["operator"], name.trim());
+}
+
+#[test]
 fn plain_lines_name_every_host_its_reason_and_the_next_step() {
     let desk = Desk::with_key(NOBODY);
     let said = desk.run("run src --plain --tag v7");

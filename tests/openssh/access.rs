@@ -162,6 +162,33 @@ fn host_keys_are_shown_for_review_and_written_when_asked_for() {
 }
 
 #[test]
+fn an_agent_of_another_version_is_told_in_words_and_not_tried_again() {
+    let Some(lab) = Lab::of(1) else { return };
+    let source = source(&lab, 1);
+    let old = lab.path("old-agent");
+    fs::write(&old, OLD_AGENT).expect("the lab's folder takes files");
+    lab.edit_inventory("[defaults]\n", &format!("[defaults]\nagent = \"{}\"\n", old.display()));
+    let ended = lab.run(&source, &["--tag", "v1"]).expect_code(3);
+    assert_eq!(ended.reason(&lab.hosts[0]), "failed: the agent speaks protocol 1, the console 2", "{}", ended.story);
+    assert_eq!(ended.end()["failed"][0]["cause"], "agent of another version", "{}", ended.story);
+    assert!(
+        !ended.events.iter().any(|event| event["attempt"] == 2 && event["state"] == "bootstrapping"),
+        "{}",
+        ended.story
+    );
+    lab.assert_clean();
+}
+
+/// Says marker, that it is attached, and hello of another version, and ends with its input.
+const OLD_AGENT: &str = "#!/bin/sh
+frame() { printf \"\\000\\000\\000\\\\$(printf %03o ${#2})\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\\\00$1%s\" \"$2\"; }
+printf '\\000rookery-agent\\002\\n'
+frame 0 \"{\\\"status\\\":\\\"attached\\\",\\\"instance\\\":7,\\\"taken\\\":0,\\\"pid\\\":$$}\"
+frame 1 \"{\\\"status\\\":\\\"hello\\\",\\\"protocol\\\":1,\\\"version\\\":\\\"0\\\",\\\"pid\\\":$$}\"
+cat >/dev/null
+";
+
+#[test]
 fn when_the_first_hosts_all_refuse_the_others_are_not_tried() {
     let Some(mut lab) = Lab::of(8) else { return };
     let source = source(&lab, 1);

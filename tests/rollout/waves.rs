@@ -257,6 +257,23 @@ fn a_host_is_done_only_when_it_is_well() {
 }
 
 #[test]
+fn a_gate_opens_only_when_the_health_of_every_host_is_known() {
+    for mode in [Mode::WaveByWave, Mode::StageThenSwitch] {
+        let plan = with(in_waves(6, &["3", "100%"], &[]), |policy| {
+            policy.health = Some(health(3));
+            policy.mode = mode;
+        });
+        let mut fleet = Fleet::with(plan, asking()).fault(host(1), Fault::Unwell(2)).fault(host(2), Fault::Unwell(9));
+        fleet.run_until(|fleet| fleet.rollout.wave().wave == 2);
+        let (states, checks) = ([0, 1, 2].map(|id| fleet.state(id)), |id| {
+            fleet.orders.iter().filter(|(at, order)| *at == host(id) && matches!(order, Order::Check(_))).count()
+        });
+        assert_eq!(states, [StateName::Done, StateName::Done, StateName::Failed], "{mode:?}");
+        assert_eq!([0, 1, 2, 3, 4, 5].map(checks), [1, 3, 3, 0, 0, 0], "{mode:?}");
+    }
+}
+
+#[test]
 fn a_sick_canary_stops_the_run() {
     let plan = with(in_waves(10, &[], &[3]), |policy| policy.health = Some(health(1)));
     let mut fleet = Fleet::with(plan, config()).fault(host(3), Fault::Unwell(9));

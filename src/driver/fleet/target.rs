@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::driver::account;
 use crate::driver::bootstrap::{AgentImage, Agents, ImageError, Needs};
 use crate::driver::known_hosts::{KnownHosts, KnownHostsError};
 use crate::driver::ssh::{Hop, Route};
@@ -48,18 +49,14 @@ pub enum TargetError {
 pub struct Surroundings {
     /// `$HOME`: what `~` means here.
     pub home: Option<PathBuf>,
-    /// `$USER`: who logs in where the inventory does not say.
+    /// Who logs in where the inventory does not say.
     pub user: String,
 }
 
 impl Surroundings {
     /// Those of this process.
     pub fn of_process() -> Self {
-        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-        Self {
-            home: variable("HOME").map(PathBuf::from),
-            user: variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(|| "root".to_owned()),
-        }
+        Self { home: account::variable("HOME").map(PathBuf::from), user: account::user() }
     }
 
     /// A path of the inventory, with `~/` resolved.
