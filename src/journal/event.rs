@@ -169,6 +169,9 @@ pub enum Happening {
         hosts: Vec<String>,
         /// What it amounted to.
         detail: String,
+        /// The new caps of every host, where it was about these.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        caps: Option<CapFields>,
     },
     /// The run is over.
     #[serde(rename = "run.end")]
@@ -210,6 +213,15 @@ pub struct PayloadFields {
     pub piece_length: u32,
     /// The swarm's name.
     pub info_hash: InfoHash,
+}
+
+/// Rate caps of a host, bytes a second; 0 is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CapFields {
+    /// Sending.
+    pub upload: ByteRate,
+    /// Receiving.
+    pub download: ByteRate,
 }
 
 /// A host that took long.

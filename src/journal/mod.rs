@@ -9,7 +9,7 @@ mod reader;
 mod scribe;
 mod writer;
 
-pub use event::{Event, FailedHost, Happening, LeftBehind, PayloadFields, SCHEMA, SlowHost};
+pub use event::{CapFields, Event, FailedHost, Happening, LeftBehind, PayloadFields, SCHEMA, SlowHost};
 pub use reader::{LastState, ReadError, Story, newest, read, read_run, runs};
 pub use scribe::Scribe;
 pub use writer::{Writer, journal_path};

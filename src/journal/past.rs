@@ -1,7 +1,7 @@
 //! What a console has to know of a run that another one began.
 
 use super::Story;
-use crate::rollout::{Past, PastHost, Payload, Plan, StateName};
+use crate::rollout::{Caps, Past, PastHost, Payload, Plan, StateName};
 
 impl Story {
     /// What the story says of the run that `plan` plans; `payload` is what it distributes, if that was known.
@@ -19,6 +19,7 @@ impl Story {
             waves: self.waves,
             accepted: self.accepted,
             paused: self.paused,
+            caps: self.caps.map(|caps| Caps { upload: caps.upload, download: caps.download }),
             aborted: self.aborted,
         }
     }

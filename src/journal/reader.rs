@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::event::{Event, Happening, LeftBehind, PayloadFields, SEEDER, TRACKER};
+use super::event::{CapFields, Event, Happening, LeftBehind, PayloadFields, SEEDER, TRACKER};
 use super::journal_path;
 use crate::control::{RunId, Tag};
 use crate::rollout::{Accepted, Outcome, StateName, WaveStep};
@@ -73,6 +73,8 @@ pub struct Story {
     pub accepted: Accepted,
     /// Whether the operator has paused it.
     pub paused: bool,
+    /// The caps that the operator set.
+    pub caps: Option<CapFields>,
     /// The payload.
     pub payload: Option<PayloadFields>,
     /// When it began.
@@ -143,6 +145,7 @@ impl Story {
             waves: 0,
             accepted: Accepted::default(),
             paused: false,
+            caps: None,
             payload,
             started: event.time,
             last: event.time,
@@ -190,7 +193,10 @@ impl Story {
                 self.left_behind = left_behind;
             }
             Happening::RunStart { .. } | Happening::RunResume { .. } => self.outcome = None,
-            Happening::Action { verb, .. } => self.act(&verb),
+            Happening::Action { verb, caps, .. } => {
+                self.act(&verb);
+                self.caps = caps.or(self.caps);
+            }
             Happening::Role { place, roles, .. } => {
                 for role in roles {
                     match role.as_str() {

@@ -2,9 +2,11 @@
 
 use jiff::Timestamp;
 
-use super::event::{Event, FailedHost, Happening, LeftBehind, PayloadFields, SCHEMA, SEEDER, SlowHost, TRACKER};
+use super::event::{
+    CapFields, Event, FailedHost, Happening, LeftBehind, PayloadFields, SCHEMA, SEEDER, SlowHost, TRACKER,
+};
 use crate::control::RunId;
-use crate::rollout::{Duty, Notice, Payload, Plan, Rollout, Source, Summary};
+use crate::rollout::{Caps, Duty, Notice, Payload, Plan, Rollout, Source, Summary};
 
 /// Numbers the events of one run and gives hosts their names.
 #[derive(Debug)]
@@ -96,6 +98,10 @@ impl Scribe {
                 verb: (*verb).to_owned(),
                 hosts: hosts.iter().map(|host| rollout.name(*host).to_owned()).collect(),
                 detail: detail.clone(),
+                caps: (*verb == "caps").then(|| {
+                    let Caps { upload, download } = rollout.caps();
+                    CapFields { upload, download }
+                }),
             },
         };
         self.event(time, what)

@@ -3,7 +3,7 @@
 use super::launcher::Rank;
 use super::machine::Rollout;
 use super::session::{Purpose, Slot};
-use super::{Accepted, Config, Finish, HostState, Payload, Plan, StateName};
+use super::{Accepted, Caps, Config, Finish, HostState, Payload, Plan, StateName};
 use crate::inventory::{HostId, Place};
 
 /// What is known of a run that another console began.
@@ -23,6 +23,8 @@ pub struct Past {
     pub accepted: Accepted,
     /// The operator had paused the run: it stays so where somebody can be asked.
     pub paused: bool,
+    /// The caps that the operator had set.
+    pub caps: Option<Caps>,
     /// The operator had ended the run: only cleaning up is left.
     pub aborted: bool,
 }
@@ -61,6 +63,7 @@ impl Rollout {
         }
         self.waves.reopen(past.waves);
         self.turns.accepted = past.accepted;
+        self.caps = past.caps;
         self.launcher.paused = past.paused && self.config.finish != Finish::AtOnce;
         for PastHost { id, state, attempts, served: _ } in past.hosts {
             let Some(slot) = self.slots.get(&Place::Host(id)).copied().filter(|slot| self.in_fleet(*slot)) else {

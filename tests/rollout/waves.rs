@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use rookery::base::ByteRate;
 use rookery::control::{Order, Placing};
 use rookery::inventory::{Gate, HostId, Mode, Share};
 use rookery::rollout::{
-    Action, Candidate, Choice, Config, Failure, Halt, HealthCheck, Notice, Outcome, Plan, Policy, Standing, StateName,
-    WaveStep,
+    Action, Candidate, Caps, Choice, Config, Failure, Halt, HealthCheck, Notice, Outcome, Plan, Policy, Standing,
+    StateName, WaveStep,
 };
 
 use crate::fleet::{Fault, Fleet};
@@ -322,9 +323,12 @@ fn a_console_that_takes_a_run_up_asks_for_no_gate_that_was_opened_and_knows_who_
     });
     assert_eq!(steps.collect::<Vec<_>>(), [(2, WaveStep::Gate)]);
 
-    // A pause outlives the console too, where there is somebody to end it.
+    // A pause outlives the console too, where there is somebody to end it; and so do caps.
+    let caps = Caps { upload: ByteRate(5 << 20), download: ByteRate(0) };
     fleet.act(Action::Pause);
+    fleet.act(Action::Caps(caps));
     fleet.kill_console();
+    assert_eq!(fleet.rollout.caps(), caps);
     fleet.run_for(Duration::from_secs(60));
     assert!(fleet.rollout.is_paused() && fleet.state(2) == StateName::Waiting);
     fleet.act(Action::Resume);
