@@ -280,14 +280,16 @@ fn hosts_that_share_folders_do_not_disturb_each_other() {
 fn a_second_run_to_the_same_folders_is_refused_and_told_who_holds_them() {
     let Some(lab) = Lab::of(3) else { return };
     let source = source(&lab, 4);
-    let mut slow = lab.start(&source, &["--tag", "slow", "--max-upload", "1M"]);
+    // It has to be under way until the other run has been to every host.
+    let mut slow = lab.start(&source, &["--tag", "slow", "--max-upload", "256K"]);
     slow.until_all_have_pieces(&lab.hosts);
     let refused = lab.run(&source, &["--tag", "quick"]).expect_code(3);
     let why = refused.reason(&lab.hosts[1]);
     let user = lab::user();
     assert!(
         why.contains(&format!("is held by run {}", slow.id())) && why.contains(&format!(" of {user}, from ")),
-        "{why}"
+        "{}",
+        refused.story
     );
     assert!(why.contains(" since 20") && why.ends_with("site as slow"), "{why}");
     slow.finish().expect_code(0);
