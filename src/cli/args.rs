@@ -341,11 +341,11 @@ pub(super) struct HostsArgs {
     /// One name a line.
     #[arg(long, conflicts_with = "json")]
     pub(super) list: bool,
-    /// One JSON array, with everything known of each host.
+    /// One JSON array, with everything known of each host; with --keyscan, with its key and what is known of that.
     #[arg(long)]
     pub(super) json: bool,
     /// Have every host present its key, and show them for review; exits 8 when one has changed or is not seen.
-    #[arg(long, conflicts_with_all = ["list", "json"])]
+    #[arg(long, conflicts_with = "list")]
     pub(super) keyscan: bool,
     /// Write keys that are new to the first file of `known_hosts`.
     #[arg(long, requires = "keyscan")]

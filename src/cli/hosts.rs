@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::args::HostsArgs;
 use super::exit::Ended;
-use super::keyscan::{self, NewKeys};
+use super::keyscan::{self, Form, NewKeys};
 use super::{fleet_file, out};
 use crate::inventory::fold;
 
@@ -14,7 +14,8 @@ pub(super) fn main(args: &HostsArgs) -> Ended {
     let hosts = fleet_file::select(&inventory, args.selector.as_deref())?;
     if args.keyscan {
         let new = if args.write { NewKeys::Written } else { NewKeys::Shown };
-        return keyscan::main(inventory, &hosts, new);
+        let form = if args.json { Form::Json } else { Form::Text };
+        return keyscan::main(inventory, &hosts, new, form);
     }
     let chosen = hosts.iter().map(|id| &inventory.hosts[id.as_usize()]);
     if args.json {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
@@ -27,6 +28,15 @@ pub(super) enum NewKeys {
     Written,
 }
 
+/// How it is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Grouped, for people.
+    Text,
+    /// One array, an object a host.
+    Json,
+}
+
 /// Hosts by what was found, each kind in the order of its seriousness.
 type Found = BTreeMap<Kind, BTreeMap<String, Vec<HostId>>>;
 
@@ -41,7 +51,7 @@ enum Kind {
 }
 
 /// Looks at the keys of `hosts`, shows them, and writes new ones down when that was asked for.
-pub(super) fn main(mut inventory: Inventory, hosts: &HostSet, new: NewKeys) -> Ended {
+pub(super) fn main(mut inventory: Inventory, hosts: &HostSet, new: NewKeys, form: Form) -> Ended {
     let ids: Vec<HostId> = hosts.iter().collect();
     ssh_config::complete(&mut inventory, &ids).or_exit(Exit::Invalid)?;
     let image = Arc::new(AgentImage::carried());
@@ -53,9 +63,15 @@ pub(super) fn main(mut inventory: Inventory, hosts: &HostSet, new: NewKeys) -> E
     let room = usize::from(inventory.swarm.fanout);
     let seen = runtime.block_on(look(&dialer, targets, room));
     let found = sort(&seen);
-    out::print(text(&found, &inventory))?;
+    if form == Form::Text {
+        out::print(text(&found, &inventory))?;
+    }
     if new == NewKeys::Written {
         write(&seen, &made.targets)?;
+    }
+    if form == Form::Json {
+        let all: Vec<Value> = seen.iter().map(|(id, looked)| value(*id, looked, new, &inventory)).collect();
+        out::print_lines([Value::from(all)])?;
     }
     let is_ill = [Kind::Changed, Kind::Revoked, Kind::Unseen].iter().any(|kind| found.contains_key(kind));
     Ok(if is_ill { Exit::CheckFailed } else { Exit::Done })
@@ -139,6 +155,38 @@ fn text(found: &Found, inventory: &Inventory) -> String {
         }
     }
     text
+}
+
+/// What was found at a host, for programs. A host that was not seen has a reason instead of a key.
+fn value(id: HostId, looked: &Result<Seen, Failure>, new: NewKeys, inventory: &Inventory) -> Value {
+    let host = &inventory.hosts[id.as_usize()];
+    let mut value = json!({ "name": host.name, "address": host.address, "port": host.port });
+    let seen = match looked {
+        Ok(seen) => seen,
+        Err(failure) => {
+            value["standing"] = json!("unseen");
+            value["cause"] = json!(failure.cause());
+            value["reason"] = json!(failure.to_string());
+            return value;
+        }
+    };
+    let (standing, at) = match &seen.standing {
+        Standing::New => ("new", None),
+        Standing::Known => ("known", None),
+        Standing::Certified(at) => ("certified", Some(at)),
+        Standing::Changed(at) => ("changed", Some(at)),
+        Standing::Revoked(at) => ("revoked", Some(at)),
+    };
+    value["standing"] = json!(standing);
+    value["algorithm"] = json!(seen.algorithm());
+    value["fingerprint"] = json!(seen.fingerprint());
+    if let Some(at) = at {
+        value["at"] = json!(at);
+    }
+    if seen.standing == Standing::New {
+        value["written"] = json!(new == NewKeys::Written);
+    }
+    value
 }
 
 fn write(seen: &[Looked], targets: &[Target]) -> Result<(), Ending> {

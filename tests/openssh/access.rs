@@ -155,6 +155,13 @@ fn host_keys_are_shown_for_review_and_written_when_asked_for() {
     assert!(text.contains("1 host changed") && text.contains("known_hosts:2: 127.0.0.5"), "{text}");
     assert!(text.contains("1 host not seen\n  cannot connect to 127.0.0.6"), "{text}");
     assert_eq!(fs::read_to_string(lab.path("known_hosts")).expect("it is there"), known);
+    let (code, text) = scan(&["--json"]);
+    let hosts: serde_json::Value = serde_json::from_str(&text).expect("it is one array");
+    let of = |index: usize, what: &str| hosts[index][what].as_str().unwrap_or_default().to_owned();
+    let standings: Vec<_> = (0..5).map(|index| of(index, "standing")).collect();
+    assert_eq!((code, standings.join(" ").as_str()), (Some(8), "known new new changed unseen"), "{text}");
+    assert!(of(1, "fingerprint").starts_with("SHA256:") && of(1, "algorithm") == "ssh-ed25519", "{text}");
+    assert!(of(3, "at").ends_with("known_hosts:2") && of(4, "reason").contains("127.0.0.6"), "{text}");
     scan(&["--write"]);
     let (_, text) = scan(&[]);
     assert!(text.contains("3 hosts known") && !text.contains("new"), "{text}");
