@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use super::account::Account;
 use super::lab::Lab;
-use super::source;
+use super::{deployed, source};
 
 /// A lab whose hosts are logged in to as `account`, and are root's then.
 fn lab_of(account: &Account, count: u8) -> Option<Lab> {
@@ -40,6 +40,25 @@ fn sudo_without_a_password_makes_files_anybodys() {
     lab.edit_inventory("become = true", "");
     let ended = lab.run(&source, &["--tag", "v2"]);
     assert_ne!(ended.code, 0, "nobody but root gives files away\n{}", ended.story);
+}
+
+#[test]
+fn sudo_that_wants_a_terminal_gets_one() {
+    let Some(account) = Account::new("/bin/sh") else { return };
+    account.password("right-horse");
+    let Some(lab) = lab_of(&account, 2) else { return };
+    let source = source(&lab, 1);
+    let file = lab.path("password");
+    fs::write(&file, "right-horse\n").expect("it takes files");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("it is ours");
+    let password = ["--become-password-file", file.to_str().expect("it is text")];
+    for (tag, rights, more) in [("v1", "NOPASSWD: ALL", &[][..]), ("v2", "ALL", &password[..])] {
+        account.sudoer(&format!("{rights}\nDefaults:{} requiretty", account.name));
+        let ended = lab.run(&source, &[&["--tag", tag], more].concat()).expect_code(0);
+        assert!(!ended.story.contains("right-horse"), "{}", ended.story);
+        lab.assert_delivered(&deployed(&lab, &source), tag, &[]);
+        lab.assert_clean();
+    }
 }
 
 #[test]

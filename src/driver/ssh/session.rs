@@ -71,6 +71,13 @@ impl Session {
     /// [`Failure::ConnectionLost`] when the connection is gone.
     pub async fn exec(&self, command: &str) -> Result<Channel, Failure> {
         let Some(sudo) = &self.sudo else { return self.open(command).await };
+        match self.as_root(sudo, command).await {
+            Err(failure) if sudo.wants_terminal(&failure) => self.as_root(sudo, command).await,
+            entered => entered,
+        }
+    }
+
+    async fn as_root(&self, sudo: &Sudo, command: &str) -> Result<Channel, Failure> {
         let mut channel = self.open(&sudo.command(command)).await?;
         sudo.enter(&mut channel, self.open).await?;
         Ok(channel)

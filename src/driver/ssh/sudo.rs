@@ -1,6 +1,7 @@
 //! Commands as root: through sudo, whose password is asked for once, here, and answered only where it was asked for.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
@@ -34,8 +35,10 @@ impl SudoPassword {
 }
 
 /// How commands of a session become root's.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Sudo {
+    /// sudo runs nothing without a terminal there (`requiretty`).
+    terminal: AtomicBool,
     password: Option<Arc<SudoPassword>>,
     /// What sudo asks with: nobody else's prompt is answered.
     prompt: String,
@@ -53,7 +56,13 @@ enum Heard {
 impl Sudo {
     pub(super) fn new(password: Option<Arc<SudoPassword>>) -> Self {
         let token = fastrand::u64(..);
-        Self { password, prompt: format!("{PROMPT}{token:016x}:"), inside: format!("@rookery-root-{token:016x}") }
+        let terminal = AtomicBool::new(false);
+        Self {
+            terminal,
+            password,
+            prompt: format!("{PROMPT}{token:016x}:"),
+            inside: format!("@rookery-root-{token:016x}"),
+        }
     }
 
     /// `command`, which a login shell reads, as root's. What sshd said about the connection goes along.
@@ -64,10 +73,29 @@ impl Sudo {
             None => "-n".to_owned(),
         };
         let command = command.strip_prefix("exec ").unwrap_or(command);
+        if self.terminal.load(Ordering::Relaxed) {
+            return self.command_on_terminal(command, &how);
+        }
         format!(
             "exec sudo {how} -H -- /bin/sh -c '{BECOME}' \"{inside}\" \"$SSH_CONNECTION\" {command}",
             inside = self.inside
         )
+    }
+
+    /// The same with a terminal, of which sudo only wants that it is there: `script` makes one on the host, and what goes in
+    /// and comes out goes past it, byte for byte.
+    fn command_on_terminal(&self, command: &str, how: &str) -> String {
+        let how = how.replace('"', "");
+        format!(
+            "exec /bin/sh -c '{SCRIPT}' 'exec sudo {how} -H -- {INSIDE}' '{BECOME}' \"{inside}\" \"$SSH_CONNECTION\" {command}",
+            inside = self.inside
+        )
+    }
+
+    /// Whether sudo ended for want of a terminal; the next command gets one.
+    pub(super) fn wants_terminal(&self, failure: &Failure) -> bool {
+        let wanted = matches!(failure, Failure::Sudo { why } if why.contains("tty"));
+        wanted && !self.terminal.swap(true, Ordering::Relaxed)
     }
 
     /// Waits until the command is root's, and answers sudo on the way.
@@ -134,6 +162,14 @@ impl Sudo {
 /// Says that it runs, gives back what sudo took out of the environment, and becomes the command.
 const BECOME: &str = "echo \"$0\" >&2; SSH_CONNECTION=$1; export SSH_CONNECTION; shift; exec \"$@\"";
 
+/// Runs `$0` on a terminal of its own, with stdin, stdout and stderr at hand as 3, 4 and 5. The arguments are what it runs, the
+/// last of them a command of `/bin/sh -c`.
+const SCRIPT: &str = "RK_B=$1; RK_I=$2; RK_S=$3; shift 5; RK_C=$1; SHELL=/bin/sh; export RK_B RK_I RK_S RK_C SHELL; \
+                      exec script -qec \"$0\" /dev/null 3<&0 4>&1 5>&2 </dev/null >/dev/null 2>&1";
+
+/// What sudo runs there.
+const INSIDE: &str = "/bin/sh -c \"$RK_B\" \"$RK_I\" \"$RK_S\" /bin/sh -c \"$RK_C\" <&3 >&4 2>&5";
+
 fn refused(why: &str) -> Failure {
     Failure::Sudo { why: why.strip_prefix("sudo: ").unwrap_or(why).to_owned() }
 }
@@ -155,5 +191,12 @@ mod tests {
         let password = Arc::new(SudoPassword::new(Passphrase("secret".to_owned())));
         let asking = Sudo::new(Some(password)).command("/bin/sh -c 'id'");
         assert!(asking.contains("sudo -k -S -p \"@rookery-sudo-") && !asking.contains("secret"), "{asking}");
+        assert!(!(SCRIPT.to_owned() + INSIDE).contains(['\'', '!', '\\', '\n', '\r']));
+        let without = Sudo::new(None);
+        assert!(!without.wants_terminal(&refused("a password is required")));
+        assert!(without.wants_terminal(&refused("sorry, you must have a tty to run sudo")));
+        assert!(!without.wants_terminal(&refused("sorry, you must have a tty to run sudo")), "it has one");
+        let with = without.command("exec /bin/sh -c 'id'");
+        assert!(with.contains("script -qec") && with.ends_with("\"$SSH_CONNECTION\" /bin/sh -c 'id'"), "{with}");
     }
 }
