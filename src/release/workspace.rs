@@ -5,6 +5,8 @@ use std::io::{Read, Seek, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use rustix::fs::{FileType, FlockOperation, Mode, OFlags, flock, fstat, mkdir};
 use rustix::io::Errno;
@@ -57,6 +59,10 @@ const LOCK: &str = "lock";
 /// Longest text of a lock that is read, in bytes.
 const HOLDER_MAX: u64 = 2000;
 
+/// How often, and how long each time, one that holds a folder is given to say who it is.
+const WAITS_MAX: u32 = 20;
+const WAIT: Duration = Duration::from_millis(10);
+
 impl Workspace {
     /// Opens the working folder in `destination`; makes both if they are missing.
     ///
@@ -103,6 +109,7 @@ impl Workspace {
     pub fn claim(&self, run: &str, holder: &str) -> Result<Claim, ReleaseError> {
         let path = self.path.join(LOCK);
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut patience = WAITS_MAX;
         loop {
             let lock = rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR).map_err(FileError::at("open", &path))?;
             let mut lock = File::from(lock);
@@ -114,6 +121,12 @@ impl Workspace {
             match locked {
                 Ok(()) if !is_at(&lock, &path) => continue,
                 Ok(()) => {}
+                // Who has just taken it is about to say so.
+                Err(Errno::WOULDBLOCK) if by.is_empty() && patience > 0 => {
+                    patience -= 1;
+                    thread::park_timeout(WAIT);
+                    continue;
+                }
                 Err(Errno::WOULDBLOCK) if by_run == run => {
                     let why = "is where another host of this run is at work";
                     return Err(ReleaseError::NotOurs { path: self.path.clone(), why });
@@ -125,7 +138,10 @@ impl Workspace {
                 Err(error) => return Err(FileError::at("lock", &path)(error).into()),
             }
             let before = (by_run != run && !by.is_empty()).then(|| by.trim_end().to_owned());
-            let said = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| write!(lock, "{run}\n{holder}\n"));
+            let said = lock
+                .set_len(0)
+                .and_then(|()| lock.rewind())
+                .and_then(|()| lock.write_all(format!("{run}\n{holder}\n").as_bytes()));
             said.map_err(FileError::at("write", &path))?;
             return Ok(Claim { _lock: lock, path: self.destination.clone(), before });
         }
