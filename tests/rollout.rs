@@ -158,7 +158,7 @@ fn an_aborted_host_is_stopped_at_once_while_others_go_on() {
 #[test]
 fn an_aborted_run_names_hosts_that_were_never_launched_as_skipped() {
     let mut fleet = Fleet::with(plan(50), Config { fanout: 2, ..config() });
-    fleet.run_until(|fleet| fleet.rollout.counts().of(StateName::Fetching) > 3);
+    fleet.run_until(|fleet| fleet.rollout.counts().of(StateName::Bootstrapping) > 3);
     fleet.act(Action::AbortRun);
     let summary = fleet.run();
     assert_eq!(summary.outcome, Outcome::Aborted);
@@ -170,9 +170,9 @@ fn an_aborted_run_names_hosts_that_were_never_launched_as_skipped() {
 #[test]
 fn a_pause_launches_nobody_but_those_under_way_go_on() {
     let mut fleet = Fleet::with(plan(20), Config { fanout: 2, ..config() });
-    fleet.run_until(|fleet| fleet.rollout.counts().of(StateName::Fetching) > 1);
+    fleet.run_until(|fleet| fleet.rollout.counts().of(StateName::Bootstrapping) > 1);
     fleet.act(Action::Pause);
-    fleet.run_for(Duration::from_secs(30));
+    fleet.run_for(Duration::from_secs(60));
     assert!(fleet.rollout.is_paused() && fleet.rollout.counts().of(StateName::Done) > 1);
     assert!(fleet.rollout.counts().of(StateName::Waiting) > 10);
     fleet.act(Action::Resume);

@@ -74,6 +74,10 @@ fn told(event: &Event) -> String {
         Happening::HostState { host, state, reason, .. } => {
             (host.clone(), reason.as_ref().map_or_else(|| state.to_string(), |reason| format!("{state}: {reason}")))
         }
+        Happening::Preflight { hosts, ready, faults, .. } => {
+            let told = faults.iter().map(|fault| format!("; {}: {}", fault.cause, fold(fault.hosts.keys())));
+            ("preflight".to_owned(), format!("{ready} of {hosts} hosts ready{}", told.collect::<String>()))
+        }
         Happening::Wave { wave, waves, step, detail } => (format!("wave {wave}/{waves}"), format!("{step}: {detail}")),
         Happening::Role { place, roles, reason } => {
             (place.clone(), format!("{} from now on, as {reason}", roles.join(" and ")))

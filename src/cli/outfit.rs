@@ -79,7 +79,8 @@ impl Reach {
                 (tag, Source::Packed(_) | Source::OnSeeder(_)) => tag.clone(),
             };
             let destination = Some(host.destination.clone());
-            self.made.targets[host.id.as_usize()].needs = Needs { destination, tag, payload, room, ..Needs::default() };
+            let (ports, address) = (Some(plan.ports), host.swarm_address);
+            self.made.targets[host.id.as_usize()].needs = Needs { destination, tag, payload, room, ports, address };
         }
     }
 

@@ -16,7 +16,7 @@ use crate::driver::conduct::{Finished, Watcher};
 use crate::driver::{Clock, account};
 use crate::inventory::{Place, fold};
 use crate::journal::{Event, Scribe, Writer};
-use crate::rollout::{Notice, Outcome, Plan, Rollout, Stage, Standing, StateName, Summary};
+use crate::rollout::{Fault, Notice, Outcome, Plan, Rollout, Stage, Standing, StateName, Summary};
 
 /// Between two lines that sum up.
 const SUM_INTERVAL_MICROS: u64 = 5_000_000;
@@ -132,6 +132,15 @@ impl Report {
                 let step = step.as_str();
                 self.say(&format!("{elapsed} {:<20} {step}: {detail}", format!("wave {wave}/{waves}")));
             }
+            Notice::Preflight { hosts, ready, after, faults } => {
+                if self.tongue == Tongue::Lines || !faults.is_empty() {
+                    let text = format!("{ready} of {hosts} hosts ready after {:.1} s", after.as_secs_f64());
+                    self.say(&format!("{elapsed} {:<20} {text}", "preflight"));
+                }
+                for fault in faults {
+                    self.say(&group(rollout, fault));
+                }
+            }
             Notice::Action { verb, detail, .. } => self.say(&format!("{elapsed} {:<20} {verb} {detail}", "operator")),
             Notice::Payload { payload } => {
                 if self.tongue == Tongue::Lines {
@@ -197,6 +206,14 @@ impl Watcher for Report {
             self.say(text.trim_end());
         }
     }
+}
+
+/// Hosts that have the same fault, what is wrong with the first, and the way out.
+fn group(rollout: &Rollout, fault: &Fault) -> String {
+    let hosts = fold(fault.hosts.iter().map(|(host, _)| rollout.name(*host)));
+    let reason = fault.hosts.first().map_or("", |(_, reason)| reason.as_str());
+    let such = if fault.hosts.len() > 1 { "such as: " } else { "" };
+    format!("    {:<30} {hosts}\n        {such}{reason}\n        next: {}", fault.cause, fault.next_step)
 }
 
 /// What a signal is called.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::base::Instant;
 use crate::inventory::{HostId, Place};
-use crate::rollout::{Notice, StateName, WaveStep};
+use crate::rollout::{Fault, Notice, StateName, WaveStep};
 
 /// What kind of event it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +106,18 @@ impl Events {
                     Place::Console => None,
                 };
                 self.push(at, Kind::Note, host, format!("{duty} from now on, as {reason}"));
+            }
+            Notice::Preflight { hosts, ready, after, faults } => {
+                let kind = if faults.is_empty() { Kind::Note } else { Kind::Warning };
+                let text = format!("{ready} of {hosts} hosts are ready after {:.1} s", after.as_secs_f64());
+                self.push(at, kind, None, text);
+                for Fault { cause, next_step, hosts } in faults {
+                    let (host, reason) = match hosts.as_slice() {
+                        [(host, reason)] => (Some(*host), reason.clone()),
+                        hosts => (None, format!("{} hosts; {next_step}", hosts.len())),
+                    };
+                    self.push(at, Kind::Warning, host, format!("{cause}: {reason}"));
+                }
             }
             Notice::Wave { wave, waves, step, detail } => {
                 let kind = match step {

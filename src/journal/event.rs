@@ -146,6 +146,18 @@ pub enum Happening {
         /// Why.
         reason: String,
     },
+    /// Every host was looked at, or had its time to answer.
+    #[serde(rename = "preflight")]
+    Preflight {
+        /// How many there are.
+        hosts: u32,
+        /// How many nothing is wrong with.
+        ready: u32,
+        /// How long it took, in milliseconds.
+        elapsed_ms: u64,
+        /// What was found at the others, by cause.
+        faults: Vec<FaultGroup>,
+    },
     /// A wave has its turn, is over, or is the last for now.
     #[serde(rename = "wave")]
     Wave {
@@ -224,6 +236,17 @@ pub struct CapFields {
     pub download: ByteRate,
 }
 
+/// Hosts of which the first look found the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultGroup {
+    /// The cause that groups them.
+    pub cause: String,
+    /// What the operator can do about it.
+    pub next_step: String,
+    /// The hosts, and what was found at each.
+    pub hosts: BTreeMap<String, String>,
+}
+
 /// A host that took long.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SlowHost {
@@ -265,6 +288,7 @@ impl Event {
             | Happening::HostState { .. }
             | Happening::Note { .. }
             | Happening::Role { .. }
+            | Happening::Preflight { .. }
             | Happening::Wave { .. }
             | Happening::Action { .. }
             | Happening::RunEnd { .. } => true,

@@ -211,6 +211,7 @@ impl Story {
             | Happening::HostProgress { .. }
             | Happening::Swarm { .. }
             | Happening::Note { .. }
+            | Happening::Preflight { .. }
             | Happening::Wave { .. }
             | Happening::Unknown => {}
         }

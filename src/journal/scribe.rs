@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 
 use super::event::{
-    CapFields, Event, FailedHost, Happening, LeftBehind, PayloadFields, SCHEMA, SEEDER, SlowHost, TRACKER,
+    CapFields, Event, FailedHost, FaultGroup, Happening, LeftBehind, PayloadFields, SCHEMA, SEEDER, SlowHost, TRACKER,
 };
 use crate::control::RunId;
-use crate::rollout::{Caps, Duty, Notice, Payload, Plan, Rollout, Source, Summary};
+use crate::rollout::{Caps, Duty, Fault, Notice, Payload, Plan, Rollout, Source, Summary};
 
 /// Numbers the events of one run and gives hosts their names.
 #[derive(Debug)]
@@ -90,6 +90,19 @@ impl Scribe {
                 },
                 reason: reason.clone(),
             },
+            Notice::Preflight { hosts, ready, after, faults } => {
+                let named = |fault: &Fault| FaultGroup {
+                    cause: fault.cause.to_owned(),
+                    next_step: fault.next_step.to_owned(),
+                    hosts: fault
+                        .hosts
+                        .iter()
+                        .map(|(host, why)| (rollout.name(*host).to_owned(), why.clone()))
+                        .collect(),
+                };
+                let faults = faults.iter().map(named).collect();
+                Happening::Preflight { hosts: *hosts, ready: *ready, elapsed_ms: millis(*after), faults }
+            }
             Notice::Wave { wave, waves, step, detail } => {
                 Happening::Wave { wave: *wave, waves: *waves, step: step.as_str().to_owned(), detail: detail.clone() }
             }

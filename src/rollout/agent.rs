@@ -24,6 +24,7 @@ impl Rollout {
         if self.sessions[slot.0].link != Link::Dialing {
             return;
         }
+        self.answered(slot, &[]);
         if slot != self.console() {
             self.directory.allow(self.sessions[slot.0].planned_address.unwrap_or(facts.address));
             self.tell_soon();

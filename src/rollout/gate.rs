@@ -175,6 +175,9 @@ impl Rollout {
         if matches!(self.stage, Stage::Finishing { .. } | Stage::Ended(_)) {
             return false;
         }
+        if self.preflight.is_held() {
+            return matches!(self.turns.standing, Standing::Halted(_));
+        }
         let open = (self.counts.total() - self.counts.settled()) as usize;
         let staged = self.turns.staged.len();
         match self.turns.standing {
@@ -195,12 +198,8 @@ impl Rollout {
             Standing::Asking => String::new(),
             Standing::Halted(halt) => format!("in spite of this: {halt}; "),
         };
-        let count = |state| self.counts.of(state);
-        self.turns.accepted = Accepted {
-            failed: count(StateName::Failed),
-            unreachable: count(StateName::Unreachable),
-            waves: self.waves.open(),
-        };
+        let (unreachable, failed) = self.missed();
+        self.turns.accepted = Accepted { failed, unreachable, waves: self.waves.open() };
         let opens = self.may_open();
         let what = if opens { self.describe(self.waves.open()) } else { "hosts are launched again".to_owned() };
         self.acted("proceed", Vec::new(), format!("{why}{what}"));
@@ -223,21 +222,28 @@ impl Rollout {
         }
     }
 
+    /// Hosts that could not be reached and that failed, those included that were only looked at.
+    fn missed(&self) -> (u32, u32) {
+        let (absent, ailing) = self.preflight.withheld();
+        (self.counts.of(StateName::Unreachable) + absent, self.counts.of(StateName::Failed) + ailing)
+    }
+
     fn halt(&self) -> Option<Halt> {
         let (policy, accepted) = (&self.plan.policy, self.turns.accepted);
-        let anything_held = self.waves.fresh() + self.turns.staged.len() > 0;
+        let anything_held = self.waves.fresh() + self.turns.staged.len() > 0 || self.preflight.is_held();
         if policy.force.is_some() || !anything_held {
             return None;
         }
-        let reached = |limit: Option<Share>, state, before| {
-            let (limit, count) = (limit?, self.counts.of(state));
+        let (unreachable, failed) = self.missed();
+        let reached = |limit: Option<Share>, count, before| {
+            let limit = limit?;
             let reached = count as usize >= limit.of(self.plan.hosts.len()).max(1);
             (reached && count > before).then_some((count, limit))
         };
-        if let Some((count, limit)) = reached(policy.max_fail, StateName::Failed, accepted.failed) {
+        if let Some((count, limit)) = reached(policy.max_fail, failed, accepted.failed) {
             return Some(Halt::Failed { count, limit });
         }
-        if let Some((count, limit)) = reached(policy.max_unreachable, StateName::Unreachable, accepted.unreachable) {
+        if let Some((count, limit)) = reached(policy.max_unreachable, unreachable, accepted.unreachable) {
             return Some(Halt::Unreachable { count, limit });
         }
         let wave = self.waves.open();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Counts, Failure, StateName, WaveStep};
+use super::{Counts, Failure, Fault, Post, StateName, WaveStep};
 use crate::base::{Bitfield, ByteCount, ByteRate};
 use crate::control::{Order, Progress, Status};
 use crate::inventory::{HostId, Place};
@@ -28,6 +28,13 @@ pub enum Input {
         attempt: u32,
         /// What the connection and the probe told.
         facts: HostFacts,
+    },
+    /// A host was looked at: after [`Output::Look`], or on its way after [`Output::Connect`], where that goes on.
+    Looked {
+        /// Where.
+        at: Place,
+        /// Everything that is wrong with it, the worst first.
+        faults: Vec<Failure>,
     },
     /// Getting the agent there goes on.
     Bootstrapping {
@@ -173,6 +180,13 @@ pub enum Output {
         /// The number of this attempt, from 1.
         attempt: u32,
     },
+    /// Dial, authenticate, look at the host as a run does, hang up; nothing stays there. Answered by [`Input::Looked`].
+    Look {
+        /// Where.
+        at: Place,
+        /// Whom it has to reach.
+        posts: Vec<Post>,
+    },
     /// Send an order to the agent.
     Order {
         /// Where.
@@ -269,6 +283,17 @@ pub enum Notice {
         duty: Duty,
         /// Why, in words.
         reason: String,
+    },
+    /// Every host was looked at, or had its time to answer; the payload moves next.
+    Preflight {
+        /// How many there are.
+        hosts: u32,
+        /// How many nothing is wrong with.
+        ready: u32,
+        /// How long it took.
+        after: Duration,
+        /// What was found at the others, by cause, the most hosts first.
+        faults: Vec<Fault>,
     },
     /// A wave has its turn, is over, or is the last for now.
     Wave {

@@ -16,6 +16,8 @@ pub(super) enum Rank {
     Again,
     /// In the order of the plan.
     Fleet,
+    /// It is only looked at.
+    Look,
 }
 
 /// Hosts that are ready to be launched.
@@ -38,7 +40,7 @@ impl Launcher {
 
     /// Takes a host out of the line.
     pub(super) fn withdraw(&mut self, slot: Slot) {
-        for rank in [Rank::Station, Rank::Operator, Rank::Again, Rank::Fleet] {
+        for rank in [Rank::Station, Rank::Operator, Rank::Again, Rank::Fleet, Rank::Look] {
             self.ready.remove(&(rank, slot));
         }
     }
@@ -48,15 +50,34 @@ impl Launcher {
         self.ready.clear();
     }
 
-    /// Takes the next host that may be launched now.
-    pub(super) fn next(&mut self, now: Instant, config: &Config) -> Option<Slot> {
+    /// Whether a host is in the line.
+    pub(super) fn is_ready(&self, slot: Slot) -> bool {
+        [Rank::Station, Rank::Operator, Rank::Again, Rank::Fleet].iter().any(|rank| self.ready.contains(&(*rank, slot)))
+    }
+
+    /// Whether somebody of a rank is in the line.
+    pub(super) fn waits(&self, rank: Rank) -> bool {
+        self.first_of(rank).is_some()
+    }
+
+    fn first_of(&self, rank: Rank) -> Option<(Rank, Slot)> {
+        self.ready.range((rank, Slot(0))..=(rank, Slot(usize::MAX))).next().copied()
+    }
+
+    /// Nobody else is looked at.
+    pub(super) fn look_no_more(&mut self) {
+        self.ready.retain(|(rank, _)| *rank != Rank::Look);
+    }
+
+    /// Takes the next host that may be launched, or looked at, now.
+    pub(super) fn next(&mut self, now: Instant, config: &Config) -> Option<(Rank, Slot)> {
         let at = self.candidate(config)?;
         if now < self.next_at {
             return None;
         }
         self.ready.remove(&at);
         self.next_at = now + config.launch_interval;
-        Some(at.1)
+        Some(at)
     }
 
     /// When [`Self::next`] has somebody, if nothing else changes.
@@ -76,13 +97,15 @@ impl Launcher {
 
     fn candidate(&self, config: &Config) -> Option<(Rank, Slot)> {
         let first = *self.ready.first()?;
+        let room = self.admitted < config.fanout.max(1);
         let free = match first.0 {
             Rank::Station => true,
-            Rank::Operator => self.admitted < config.fanout.max(1),
-            Rank::Again => self.admitted < config.fanout.max(1) && !self.paused,
-            Rank::Fleet => self.admitted < config.fanout.max(1) && !self.paused && !self.halted,
+            Rank::Operator | Rank::Look => room,
+            Rank::Again => room && !self.paused,
+            Rank::Fleet => room && !self.paused && !self.halted,
         };
-        free.then_some(first)
+        // A look changes nothing: what holds the others does not hold it.
+        if free { Some(first) } else { self.first_of(Rank::Look).filter(|_| room) }
     }
 }
 
@@ -99,11 +122,14 @@ mod tests {
         launcher.push(Rank::Fleet, Slot(0));
         launcher.push(Rank::Station, Slot(9));
         let mut now = Instant::ZERO;
-        assert_eq!(launcher.next(now, &config), Some(Slot(9)));
+        launcher.push(Rank::Look, Slot(1));
+        assert_eq!(launcher.next(now, &config), Some((Rank::Station, Slot(9))));
+        now = now + config.launch_interval;
+        assert_eq!(launcher.next(now, &config), Some((Rank::Look, Slot(1))));
         now = now + config.launch_interval;
         assert_eq!(launcher.next(now, &config), None);
         launcher.push(Rank::Operator, Slot(0));
-        assert_eq!(launcher.next(now, &config), Some(Slot(0)));
+        assert_eq!(launcher.next(now, &config), Some((Rank::Operator, Slot(0))));
         assert_eq!(launcher.due(&config), None);
     }
 
@@ -113,10 +139,10 @@ mod tests {
         let mut launcher = Launcher::default();
         launcher.push(Rank::Fleet, Slot(0));
         launcher.push(Rank::Fleet, Slot(1));
-        assert_eq!(launcher.next(Instant::ZERO, &config), Some(Slot(0)));
+        assert_eq!(launcher.next(Instant::ZERO, &config), Some((Rank::Fleet, Slot(0))));
         launcher.admit();
         assert_eq!(launcher.next(Instant::ZERO, &config), None);
         launcher.release();
-        assert_eq!(launcher.next(Instant::ZERO, &config), Some(Slot(1)));
+        assert_eq!(launcher.next(Instant::ZERO, &config), Some((Rank::Fleet, Slot(1))));
     }
 }

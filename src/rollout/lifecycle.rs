@@ -69,6 +69,8 @@ impl Rollout {
         self.rearm(slot);
         if to.is_settled() {
             self.clear_host_deadline(slot);
+            self.launched(slot);
+            self.answered(slot, &[]);
         }
         self.moved(slot, from, to);
     }
@@ -82,6 +84,7 @@ impl Rollout {
             Link::Dialing | Link::Stopping | Link::Hanging => return,
         }
         let now = self.now;
+        self.launched(slot);
         let session = &mut self.sessions[slot.0];
         session.link = Link::Dialing;
         session.admitted = true;
@@ -226,6 +229,9 @@ impl Rollout {
     /// The attempt failed: the host is tried again by itself, or settled as failed or unreachable.
     pub(super) fn fail(&mut self, slot: Slot, failure: Failure, reached: Reached) {
         let settled = self.in_fleet(slot) && self.records[slot.0].state.name().is_settled();
+        if self.in_fleet(slot) {
+            self.answered(slot, std::slice::from_ref(&failure));
+        }
         let session = &mut self.sessions[slot.0];
         let failures = match reached {
             Reached::Host => &mut session.connect_failures,
@@ -287,6 +293,10 @@ impl Rollout {
     /// When the place's time is up.
     fn due(&self, slot: Slot) -> Option<Instant> {
         let (session, record) = (&self.sessions[slot.0], &self.records[slot.0]);
+        if session.serving && session.link == Link::Attached && self.preflight.holds() {
+            // The seeder waits like everybody else.
+            return None;
+        }
         let config = &self.config;
         let after = |duration: Duration| Some(session.since + duration);
         match (session.link, session.purpose) {

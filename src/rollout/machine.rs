@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::availability::Availability;
 use super::directory::Directory;
 use super::ending::Ending;
-use super::launcher::Launcher;
+use super::launcher::{Launcher, Rank};
+use super::preflight::Preflight;
 use super::schedule::{Schedule, Timer};
 use super::session::{Link, Session, Slot};
 use super::spread::Spread;
@@ -40,6 +41,7 @@ pub struct Rollout {
     pub(super) totals: Totals,
     pub(super) availability: Availability,
     pub(super) launcher: Launcher,
+    pub(super) preflight: Preflight,
     pub(super) schedule: Schedule,
     pub(super) waves: Waves,
     pub(super) spread: Spread,
@@ -51,6 +53,8 @@ pub struct Rollout {
     pub(super) tracker: Tracker,
     /// Agents that are ready for an order that cannot be given yet.
     pub(super) waiting: BTreeSet<Slot>,
+    /// What they waited for is there: the next of them to be told.
+    pub(super) released: Option<Slot>,
     pub(super) directory: Directory,
     /// A copy came or went: whether pieces can still come has to be looked at.
     pub(super) supply_changed: bool,
@@ -158,10 +162,12 @@ impl Rollout {
             totals: Totals::default(),
             availability: Availability::default(),
             launcher: Launcher::default(),
+            preflight: Preflight::default(),
             schedule: Schedule::default(),
             payload: None,
             caps: None,
             waiting: BTreeSet::new(),
+            released: None,
             directory: Directory::default(),
             supply_changed: false,
             watched: None,
@@ -190,7 +196,7 @@ impl Rollout {
         self.route(input);
         while let Some(timer) = self.schedule.pop_due(self.now) {
             match timer {
-                Timer::Launch | Timer::SeederWait => {}
+                Timer::Launch | Timer::SeederWait | Timer::Preflight | Timer::Release => {}
                 Timer::TrackerWait => self.go_on_without_tracker(),
                 Timer::Tell => self.tell(),
                 Timer::Swarm => self.swarm_told_at = None,
@@ -201,10 +207,16 @@ impl Rollout {
         }
         self.review_stations();
         self.review_supply();
+        self.review_preflight();
         self.review_waves();
+        self.open_payload();
+        self.release_some();
         self.review_stage();
-        while let Some(slot) = self.launcher.next(self.now, &self.config) {
-            self.dial(slot);
+        while let Some((rank, slot)) = self.launcher.next(self.now, &self.config) {
+            match rank {
+                Rank::Station | Rank::Operator | Rank::Again | Rank::Fleet => self.dial(slot),
+                Rank::Look => self.look(slot),
+            }
         }
         if !matches!(self.stage, Stage::Ended(_)) {
             let launch = self.launcher.due(&self.config);
@@ -230,10 +242,12 @@ impl Rollout {
             self.tell_opened();
         }
         self.arm_run_deadline();
+        let resumed = self.past.is_some();
         self.recall();
         (0..self.plan.hosts.len()).for_each(|index| self.line_up(Slot(index)));
         self.line_up(self.seeder.slot);
         self.line_up(self.tracker.slot);
+        self.begin_preflight(resumed);
     }
 
     fn route(&mut self, input: Input) {
@@ -246,6 +260,7 @@ impl Rollout {
             Input::Bootstrapping { at, attempt, step } => {
                 self.at(at, attempt, |rollout, slot| rollout.handle_step(slot, step));
             }
+            Input::Looked { at, faults } => self.handle_looked(at, &faults),
             Input::Attached { at, attempt, work_dir } => {
                 self.at(at, attempt, |rollout, slot| rollout.handle_attached(slot, work_dir));
             }

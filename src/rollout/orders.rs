@@ -1,6 +1,7 @@
 //! What agents are told, and with which addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use super::machine::Rollout;
 use super::schedule::Timer;
@@ -12,6 +13,12 @@ use crate::inventory::Place;
 
 /// With every so many listeners, rounds of telling come one interval slower: what a round costs grows with them.
 const LISTENERS_PER_INTERVAL: usize = 500;
+
+/// Addresses that are told in one round of orders to serve: what a line of a gigabit takes meanwhile.
+const ADDRESSES_A_ROUND: usize = 640_000;
+
+/// Between two such rounds.
+const ROUND: Duration = Duration::from_millis(50);
 
 impl Rollout {
     /// Sends an order to the agent of the attempt under way.
@@ -65,18 +72,42 @@ impl Rollout {
         if !self.is_tracker_settled() {
             self.await_tracker();
             self.waiting.insert(slot);
-        } else if is_seeder || self.seeder.opened {
+        } else if is_seeder || self.seeder.opened && !self.preflight.holds() {
             self.serve(slot);
         } else {
             self.waiting.insert(slot);
         }
     }
 
-    /// Something that agents waited for has come.
+    /// Something that agents waited for has come: each is told soon.
     pub(super) fn release_waiting(&mut self) {
-        for slot in std::mem::take(&mut self.waiting) {
-            self.advance(slot);
+        self.released = Some(Slot(0));
+    }
+
+    /// Tells agents what they waited for, as many as one round may: each is told the whole fleet's addresses.
+    pub(super) fn release_some(&mut self) {
+        if self.schedule.is_set(Timer::Release) {
+            return;
         }
+        let Some(mut next) = self.released.take() else { return };
+        for _ in 0..(ADDRESSES_A_ROUND / self.sessions.len()).max(1) {
+            let slot = self.waiting.range(next..).next().copied();
+            match (slot, self.released) {
+                (Some(slot), _) => {
+                    next = Slot(slot.0 + 1);
+                    self.waiting.remove(&slot);
+                    self.advance(slot);
+                }
+                // Who was told brought what others wait for.
+                (None, Some(again)) => {
+                    next = again;
+                    self.released = None;
+                }
+                (None, None) => return,
+            }
+        }
+        self.released.get_or_insert(next);
+        self.schedule.set(Timer::Release, Some(self.now + ROUND));
     }
 
     /// Tells a place to track.

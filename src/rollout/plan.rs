@@ -144,6 +144,10 @@ pub struct Payload {
 pub struct Config {
     /// Hosts being connected or bootstrapped at once (OpenSSH's `MaxStartups` is per host; this bounds the jump box).
     pub fanout: usize,
+    /// How long the payload waits for the first look at every host, besides a second a round of the fan-out; 0: it does not.
+    pub preflight_max: Duration,
+    /// How long it waits for the last hosts when all were asked and nobody answers any more.
+    pub answer_max: Duration,
     /// Between two launches, so that a thousand SYNs do not leave at once.
     pub launch_interval: Duration,
     /// Automatic attempts for failures before the agent runs that may heal by themselves.
@@ -197,6 +201,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             fanout: 64,
+            preflight_max: Duration::from_secs(30),
+            answer_max: Duration::from_secs(3),
             launch_interval: Duration::from_millis(5),
             connect_attempts: 3,
             work_attempts: 1,

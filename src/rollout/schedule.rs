@@ -10,6 +10,10 @@ use crate::base::Instant;
 pub(super) enum Timer {
     /// The next launch.
     Launch,
+    /// The first look at the fleet has taken long enough.
+    Preflight,
+    /// The next round of agents is told what they waited for.
+    Release,
     /// Hosts waited for the tracker long enough.
     TrackerWait,
     /// The fleet waited for the seeder long enough.

@@ -63,6 +63,9 @@ impl Rollout {
     /// The seeder is in the swarm: peers may start, and it gets what it lacks.
     pub(super) fn open_seeder(&mut self, slot: Slot) {
         self.seeder.lost = None;
+        if self.preflight.holds() {
+            return;
+        }
         if self.pushes() && !self.is_full(slot) {
             let (Some(have), Some(payload)) = (self.records[slot.0].pieces.clone(), &self.payload) else { return };
             let total = payload.layout.total();

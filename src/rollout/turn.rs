@@ -45,9 +45,9 @@ impl Rollout {
                 }
                 true
             }
-            (Rank::Station | Rank::Operator | Rank::Again | Rank::Fleet, Mode::StageThenSwitch) => true,
+            (Rank::Station | Rank::Operator | Rank::Again | Rank::Fleet | Rank::Look, Mode::StageThenSwitch) => true,
             (Rank::Operator | Rank::Again, Mode::WaveByWave) => self.spread.take(slot),
-            (Rank::Fleet, Mode::WaveByWave) => self.waves.is_open(slot) && self.spread.take(slot),
+            (Rank::Fleet | Rank::Look, Mode::WaveByWave) => self.waves.is_open(slot) && self.spread.take(slot),
         }
     }
 

@@ -284,7 +284,7 @@ impl Drop for Lab {
 pub(crate) struct Run {
     pub(crate) child: Child,
     output: BufReader<ChildStdout>,
-    events: Vec<Value>,
+    pub(crate) events: Vec<Value>,
     stderr: PathBuf,
 }
 

@@ -77,7 +77,7 @@ fn the_agent_is_the_one_for_the_hosts_architecture_and_old_ones_go() {
     let source = source(&lab, 1);
     let tools = lab.path("tools");
     fs::create_dir(&tools).expect("it takes folders");
-    let uname = "#!/bin/sh\nfor o; do case $o in -sm) echo Linux pdp11;; -n) echo odd;; esac; done\n";
+    let uname = "#!/bin/sh\nfor o; do case $o in -snm) echo Linux odd pdp11;; -n) echo odd;; esac; done\n";
     script(&tools.join("uname"), uname);
     lab.configure(2, &format!("SetEnv PATH={}:/usr/bin:/bin", tools.display()));
     let ended = lab.run(&source, &["--tag", "v1"]).expect_code(3);

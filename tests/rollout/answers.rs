@@ -35,6 +35,7 @@ impl Fleet {
     pub(super) fn answer(&mut self, output: Output) {
         match output {
             Output::Connect { at, attempt } => self.connect(at, attempt),
+            Output::Look { at, .. } => self.look(at),
             Output::Order { at, attempt, order } => {
                 self.orders.push((at, order.clone()));
                 if !self.has(at, &Fault::Mute) {
@@ -68,6 +69,19 @@ impl Fleet {
             Output::Ended(summary) => {
                 assert!(self.summary.replace(summary).is_none(), "a run ends once");
             }
+        }
+    }
+
+    fn look(&mut self, at: Place) {
+        self.looks.push(at);
+        let faults = self.faults.get(&at).into_iter().flatten().filter_map(|fault| match fault {
+            Fault::Refuses(left) if *left > 0 => Some(refused()),
+            Fault::Denies => Some(Failure::Authentication { user: "deploy".to_owned(), tried: "one key".to_owned() }),
+            _ => None,
+        });
+        let looked = Input::Looked { at, faults: faults.collect() };
+        if !self.has(at, &Fault::Mute) {
+            self.later(Duration::from_millis(20), Event::Input(looked));
         }
     }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rookery::base::ByteRate;
+use rookery::base::{ByteRate, Instant};
 use rookery::control::{Order, Placing};
-use rookery::inventory::{Gate, HostId, Mode, Share};
+use rookery::inventory::{Gate, HostId, Mode, Place, Share};
 use rookery::rollout::{
     Action, Candidate, Caps, Choice, Config, Failure, Halt, HealthCheck, Notice, Outcome, Plan, Policy, Standing,
     StateName, WaveStep,
@@ -160,7 +160,7 @@ fn a_threshold_that_is_reached_stops_the_launch_of_more() {
         (summary, fleet)
     };
     let (summary, fleet) = faulty(|policy| policy.max_fail = Some(Share::Count(2)), || Fault::Denies);
-    assert_eq!(summary.outcome, Outcome::Partial);
+    assert_eq!(summary.outcome, Outcome::Failed, "the payload has not moved");
     let (failed, skipped) = (summary.counts.of(StateName::Failed), summary.counts.of(StateName::Skipped));
     assert!((2..4).contains(&failed) && skipped > 30, "{failed} failed, {skipped} skipped");
     assert_eq!(wave_steps(&fleet), [(1, WaveStep::Stopped)]);
@@ -333,4 +333,73 @@ fn a_console_that_takes_a_run_up_asks_for_no_gate_that_was_opened_and_knows_who_
     assert!(fleet.rollout.is_paused() && fleet.state(2) == StateName::Waiting);
     fleet.act(Action::Resume);
     fleet.run_until(|fleet| *fleet.rollout.standing() == Standing::Asking);
+}
+
+/// What the first look found: how many are ready, and how many have what.
+fn preflight(fleet: &Fleet) -> Vec<(u32, Vec<(&'static str, usize)>)> {
+    let told = fleet.notices.iter().filter_map(|notice| match notice {
+        Notice::Preflight { ready, faults, .. } => {
+            Some((*ready, faults.iter().map(|fault| (fault.cause, fault.hosts.len())).collect()))
+        }
+        _ => None,
+    });
+    told.collect()
+}
+
+#[test]
+fn every_host_is_looked_at_before_the_payload_moves() {
+    let plan = with(in_waves(8, &["2", "100%"], &[]), |policy| policy.gate = Gate::Ask);
+    let mut fleet = Fleet::with(plan, asking())
+        .fault(host(1), Fault::Refuses(1))
+        .fault(host(4), Fault::Denies)
+        .fault(host(5), Fault::Refuses(1))
+        .fault(host(6), Fault::Denies);
+    fleet.run_until(|fleet| !preflight(fleet).is_empty());
+    assert!(fleet.serves.keys().all(|place| *place == Place::Console || *place == host(0)), "nobody fetches yet");
+    assert_eq!(preflight(&fleet), [(4, vec![("cannot connect", 2), ("permission denied", 2)])]);
+    let looked: std::collections::BTreeSet<_> = fleet.looks.iter().copied().collect();
+    assert_eq!(looked, (2..8).map(host).collect(), "who is launched is looked at on the way");
+    // What never heals is settled; what may is tried when the host has its turn.
+    assert_eq!(
+        (fleet.state(4), fleet.state(5), fleet.state(6)),
+        (StateName::Failed, StateName::Waiting, StateName::Failed)
+    );
+    fleet.mend(host(5));
+    fleet.run_until(|fleet| fleet.rollout.wave().standing == Standing::Asking);
+    fleet.act(Action::Proceed);
+    fleet.run_until(|fleet| fleet.rollout.counts().settled() == 8);
+    assert_eq!((fleet.rollout.counts().of(StateName::Done), fleet.state(5)), (6, StateName::Done));
+}
+
+#[test]
+fn a_host_that_does_not_answer_is_told_and_holds_nobody() {
+    let mut fleet =
+        Fleet::with(in_waves(6, &["2", "100%"], &[]), config()).fault(host(1), Fault::Mute).fault(host(5), Fault::Mute);
+    fleet.run_until(|fleet| !preflight(fleet).is_empty());
+    assert!(fleet.now < Instant::ZERO + Duration::from_secs(5), "{:?}", fleet.now);
+    assert_eq!(preflight(&fleet), [(4, vec![("no answer yet", 2)])]);
+    fleet.run_until(|fleet| fleet.state(0) == StateName::Done);
+}
+
+#[test]
+fn a_threshold_keeps_the_payload_from_moving_until_the_operator_goes_on() {
+    let plan = with(in_waves(10, &["2", "100%"], &[]), |policy| policy.max_unreachable = Some(Share::Percent(20)));
+    let faulty = |config| {
+        let fleet = Fleet::with(plan.clone(), config);
+        [7, 8].into_iter().fold(fleet, |fleet, id| fleet.fault(host(id), Fault::Refuses(9)))
+    };
+    let mut fleet = faulty(config());
+    let summary = fleet.run();
+    assert_eq!((summary.counts.of(StateName::Done), summary.counts.of(StateName::Skipped)), (0, 8));
+    let mut fleet = faulty(asking());
+    fleet.run_until(|fleet| fleet.rollout.waits_for_operator());
+    fleet.run_for(Duration::from_secs(3600));
+    assert!(
+        fleet.rollout.waits_for_operator()
+            && fleet.serves.keys().all(|place| *place == Place::Console || *place == host(0))
+    );
+    fleet.mend(host(7));
+    fleet.act(Action::Proceed);
+    fleet.run_until(|fleet| fleet.rollout.counts().settled() == 10 || fleet.rollout.waits_for_operator());
+    assert_eq!((fleet.rollout.counts().of(StateName::Done), fleet.state(8)), (9, StateName::Unreachable));
 }

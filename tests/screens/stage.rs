@@ -124,6 +124,8 @@ impl Script {
         fates.append(&mut held);
         fates.resize(self.hosts as usize, Fate::Waiting);
         let config = Config {
+            // Screens are of what is under way: some hosts never answer.
+            preflight_max: Duration::ZERO,
             fanout,
             launch_interval: Duration::ZERO,
             connect_attempts: 1,
@@ -284,6 +286,7 @@ impl Screen {
             Output::Disconnect { at, attempt } => {
                 vec![Input::Ended { at: *at, attempt: *attempt, failure: None, left_behind: Vec::new() }]
             }
+            Output::Look { at, .. } => vec![Input::Looked { at: *at, faults: Vec::new() }],
             Output::Push { .. } | Output::Rejoin { .. } | Output::Notice(_) | Output::Ended(_) => Vec::new(),
         }
     }

@@ -22,6 +22,8 @@ pub(super) enum Command {
     Clean(Clean),
     /// Answer questions about this host on stdin.
     Probe,
+    /// Print the SHA-256 of this program.
+    Sum,
     /// Be a tracker.
     Track(Track),
     /// Have a payload, and give it to whoever asks.
@@ -163,6 +165,7 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
             Ok(Command::Clean(Clean { id, work_dir, destinations: options.destinations, live }))
         }
         "probe" => Ok(Command::Probe),
+        "sum" => Ok(Command::Sum),
         "track" => {
             let listen = required(options.listen, "--listen ADDR:PORT")?;
             Ok(Command::Track(Track { listen, info_hashes: options.info_hashes, json: options.json }))
@@ -214,7 +217,7 @@ impl Options {
             ("seed" | "peer", "max-upload") => self.max_upload = value(parser, name, rate)?,
             ("seed" | "peer", "max-download") => self.max_download = value(parser, name, rate)?,
             ("peer", "seed-for") => self.seed_for = value(parser, name, duration)?,
-            ("attach" | "clean" | "serve" | "probe" | "track" | "seed" | "peer", _) => {
+            ("attach" | "clean" | "serve" | "probe" | "sum" | "track" | "seed" | "peer", _) => {
                 return Err(UsageError(format!("`{command}` has no option --{name}")));
             }
             _ => return Err(UsageError(format!("no command `{command}`: attach, serve, track, seed or peer"))),
@@ -289,6 +292,9 @@ rookery-agent attach RUN/HOST --work-dir DIR [--start]
 
 rookery-agent probe
     Answer a line for each on stdin: `listen ADDR FIRST LAST`, `reach ADDR:PORT`. Started by `rookery check`.
+
+rookery-agent sum
+    Print the SHA-256 of this program. Started by `rookery`, to see that it is whole.
 
 rookery-agent clean NAME/HOST --work-dir DIR [--to DIR]... [--force]
     End and remove what earlier runs left of HOST, and say what is gone and what is left.

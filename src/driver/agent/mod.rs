@@ -31,8 +31,12 @@ mod work;
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use args::{Command, Step};
+
+use crate::payload::sha256_file;
 
 /// Blocking jobs at once: one of ours, and what hashes and closes files.
 const BLOCKING_THREADS_MAX: usize = 8;
@@ -53,6 +57,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     if let Command::Clean(args) = &command {
         return clean::clean(args);
     }
+    if command == Command::Sum {
+        return sum();
+    }
     if let Command::Serve(serve) = &command
         && serve.step == Step::First
     {
@@ -71,13 +78,21 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             Command::Track(track) => by_hand::track(track).await,
             Command::Seed(join) => Box::pin(by_hand::seed(join)).await,
             Command::Peer(join) => Box::pin(by_hand::peer(join)).await,
-            Command::Attach(_) | Command::Clean(_) | Command::Print(_) => Ok(()),
+            Command::Attach(_) | Command::Clean(_) | Command::Sum | Command::Print(_) => Ok(()),
         };
         ended.map_or_else(|problem| complain(&problem.to_string(), 1), |()| 0)
     });
     // A thread that waits for a pipe or a dead disk must not keep the process.
     runtime.shutdown_background();
     code
+}
+
+/// Prints the digest of this program's file.
+fn sum() -> u8 {
+    match sha256_file(Path::new("/proc/self/exe"), &AtomicBool::new(false), &|_| {}) {
+        Ok(digest) => u8::from(writeln!(std::io::stdout(), "{digest}").is_err()),
+        Err(error) => complain(&error.to_string(), 1),
+    }
 }
 
 fn complain(text: &str, code: u8) -> u8 {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::{AgentImage, Link, Needs, Probe, Traces, probe};
+use super::{AgentImage, Foothold, Link, Needs, Probe, Traces, enter, probe};
 use crate::rollout::Failure;
 
 /// The agents for a host.
@@ -41,14 +41,35 @@ impl Agents {
         after: Duration,
     ) -> Result<Probe, Failure> {
         let seen = probe(link, &self.image(), work_dir, wanted, after).await?;
-        let machine = seen.system.strip_prefix("Linux ");
-        let fits = |image: &AgentImage| image.machine.is_none_or(|ours| Some(ours) == machine);
-        match machine.and_then(|machine| self.others.get(machine)) {
-            Some(other) if self.fitting.get().is_none() && !fits(&self.first) => {
-                let image = self.fitting.get_or_init(|| other.clone());
-                probe(link, image, work_dir, wanted, after).await
-            }
-            Some(_) | None => Ok(seen),
+        match self.fit(&seen) {
+            Some(image) => probe(link, &image, work_dir, wanted, after).await,
+            None => Ok(seen),
         }
+    }
+
+    /// Looks at a host as [`enter`] does; twice, where another agent than the first fits.
+    ///
+    /// # Errors
+    /// Those of [`enter`].
+    pub async fn enter(
+        &self,
+        link: &Link,
+        work_dir: &str,
+        needs: &Needs,
+        after: Duration,
+    ) -> Result<(Probe, Foothold), Failure> {
+        let entered = enter(link, &self.image(), work_dir, needs, after).await?;
+        match self.fit(&entered.0) {
+            Some(image) => enter(link, &image, work_dir, needs, after).await,
+            None => Ok(entered),
+        }
+    }
+
+    /// Another agent than the first, if that one does not fit and this one does; it is the host's from now on.
+    fn fit(&self, seen: &Probe) -> Option<Arc<AgentImage>> {
+        let machine = seen.system.strip_prefix("Linux ")?;
+        let other = self.others.get(machine)?;
+        let wanted = self.fitting.get().is_none() && self.first.machine.is_some_and(|ours| ours != machine);
+        wanted.then(|| self.fitting.get_or_init(|| other.clone()).clone())
     }
 }

@@ -19,8 +19,8 @@ pub(super) struct Said {
     pub(super) answers: Vec<String>,
     /// The last of everything else.
     noise: Vec<String>,
-    /// How it ended.
-    pub(super) exit: Exit,
+    /// How it ended, if it has.
+    exit: Option<Exit>,
 }
 
 impl Said {
@@ -36,17 +36,18 @@ impl Said {
 
     /// What it said instead of answers, for messages.
     pub(super) fn noise(&self) -> String {
+        let exit = self.exit.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
         match self.noise.as_slice() {
-            [] => self.exit.to_string(),
-            noise => format!("{} ({})", noise.join(" / "), self.exit),
+            [] => exit,
+            noise => format!("{} ({exit})", noise.join(" / ")),
         }
     }
 
     /// The failure of a command that did not do its work, if it is the connection's.
     pub(super) fn lost(&self) -> Option<Failure> {
         match &self.exit {
-            Exit::Lost(why) => Some(Failure::ConnectionLost { why: why.clone() }),
-            Exit::Status(_) | Exit::Signal(_) => None,
+            Some(Exit::Lost(why)) => Some(Failure::ConnectionLost { why: why.clone() }),
+            Some(Exit::Status(_) | Exit::Signal(_)) | None => None,
         }
     }
 }
@@ -64,9 +65,19 @@ pub(super) async fn finish(mut channel: Channel) -> Said {
 
 /// Listens until the command ends.
 pub(super) async fn listen(mut channel: Channel) -> Said {
-    let (mut answers, mut noise, mut partial) = (Vec::new(), Vec::new(), Lines::default());
+    hear(&mut channel, None).await
+}
+
+/// Listens until the command gives an answer that begins with `word` and waits to be told more, or ends.
+pub(super) async fn listen_for(channel: &mut Channel, word: &str) -> Said {
+    hear(channel, Some(word)).await
+}
+
+async fn hear(channel: &mut Channel, last: Option<&str>) -> Said {
+    let (mut answers, mut noise, mut partial, mut over) = (Vec::new(), Vec::new(), Lines::default(), false);
     let mut sort = |line: String| {
         if let Some(answer) = line.strip_prefix(PREFIX) {
+            over |= last.is_some_and(|word| field(answer, word).is_some());
             if answers.len() < ANSWERS_MAX {
                 answers.push(answer.to_owned());
             }
@@ -76,14 +87,15 @@ pub(super) async fn listen(mut channel: Channel) -> Said {
             }
             noise.push(line);
         }
+        over
     };
     let mut buffer = vec![0; 16 << 10];
     let mut errors = Vec::new();
-    let mut listening = true;
-    loop {
+    let (mut listening, mut waits) = (true, false);
+    while !waits {
         tokio::select! {
             read = channel.output.read(&mut buffer) => match read {
-                Ok(length @ 1..) => partial.push(&buffer[..length], &mut sort),
+                Ok(length @ 1..) => partial.push(&buffer[..length], |line| waits = sort(line)),
                 Ok(_) | Err(_) => break,
             },
             line = channel.lines.recv(), if listening => match line {
@@ -93,8 +105,12 @@ pub(super) async fn listen(mut channel: Channel) -> Said {
             },
         }
     }
-    partial.flush(&mut sort);
-    let exit = (&mut channel.exit).await.unwrap_or_else(|_| Exit::Lost("the channel was dropped".to_owned()));
+    partial.flush(|line| waits |= sort(line));
+    let exit = if waits {
+        None
+    } else {
+        Some((&mut channel.exit).await.unwrap_or_else(|_| Exit::Lost("the channel was dropped".to_owned())))
+    };
     while let Ok(line) = channel.lines.try_recv() {
         errors.push(line);
     }

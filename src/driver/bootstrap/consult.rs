@@ -37,7 +37,7 @@ pub async fn consult(link: &Link, image: &AgentImage, probe: &Probe, after: Dura
     }
     let own = format!("{}.rookery-check-{:012x}", probe.work_top, fastrand::u64(..1 << 48));
     let aside = Probe { work_dir: own.clone(), ..probe.clone() };
-    let brought = install(link, image, &aside, after, |_, _| {}).await;
+    let brought = install(link, image, &aside, after).await;
     let consultation = open(link, image, &own, Some(own.clone())).await;
     match brought {
         Ok(()) => consultation,

@@ -5,10 +5,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::io::AsyncWriteExt;
 
-use super::command::{Said, finish};
+use super::command::{Said, finish, listen_for};
 use super::script::PROBE;
-use super::{AgentImage, Link, Needs};
+use super::{AgentImage, Foothold, Link, Needs};
 use crate::base::ByteCount;
+use crate::driver::channel::Channel;
 use crate::driver::ssh::within;
 use crate::rollout::{Failure, Phase};
 
@@ -88,15 +89,39 @@ pub async fn probe(
     after: Duration,
 ) -> Result<Probe, Failure> {
     let question = question(image, work_dir, needs, traces)?;
-    let (said, asked) = within(Phase::Exec, after, async {
-        let mut channel = link.exec(PROBE).await?;
-        // A host that does not read has ended: it says why.
-        channel.input.write_all(question.as_bytes()).await.ok();
-        let asked = SystemTime::now();
-        Ok::<_, Failure>((finish(channel).await, asked))
+    within(Phase::Exec, after, async {
+        let (channel, asked) = ask(link, &question).await?;
+        understand(&finish(channel).await, image, (asked, SystemTime::now()))
     })
-    .await??;
-    understand(&said, image, (asked, SystemTime::now()))
+    .await?
+}
+
+/// Looks at a host as [`probe`] does, and stays there: the same shell brings the agent and becomes the way to it.
+///
+/// # Errors
+/// Those of [`probe`].
+pub async fn enter(
+    link: &Link,
+    image: &AgentImage,
+    work_dir: &str,
+    needs: &Needs,
+    after: Duration,
+) -> Result<(Probe, Foothold), Failure> {
+    let question = question(image, work_dir, needs, Traces::Stay)?;
+    within(Phase::Exec, after, async {
+        let (mut channel, asked) = ask(link, &question).await?;
+        let said = listen_for(&mut channel, "end").await;
+        let probe = understand(&said, image, (asked, SystemTime::now()))?;
+        Ok((probe, Foothold::new(channel)))
+    })
+    .await?
+}
+
+async fn ask(link: &Link, question: &str) -> Result<(Channel, SystemTime), Failure> {
+    let mut channel = link.exec(PROBE).await?;
+    // A host that does not read has ended: it says why.
+    channel.input.write_all(question.as_bytes()).await.ok();
+    Ok((channel, SystemTime::now()))
 }
 
 /// The lines that the probe reads.
@@ -127,15 +152,12 @@ fn understand(said: &Said, image: &AgentImage, between: (SystemTime, SystemTime)
         let why = format!("the host does not run commands; it said {}", said.noise());
         return Err(said.lost().unwrap_or(Failure::AgentStart { why }));
     };
-    let has = |tool: &str| said.all("has").any(|found| found == tool);
     let fits = system
         .split_once(' ')
         .is_some_and(|(kernel, machine)| kernel == "Linux" && image.machine.is_none_or(|ours| ours == machine));
     let mut faults = Vec::new();
     if !fits {
         faults.push(Failure::Unsupported { system: system.to_owned() });
-    } else if !has("sha256sum") {
-        faults.push(Failure::Unsupported { system: format!("{system} without sha256sum") });
     }
     let mut refused: Vec<String> = said.all("refused").map(str::to_owned).collect();
     refused.dedup();
@@ -152,11 +174,11 @@ fn understand(said: &Said, image: &AgentImage, between: (SystemTime, SystemTime)
         address: address(2),
         skew: said.answer("time").and_then(|time| time.parse().ok()).map(|time| skew(time, between)),
         work_dir,
+        free: said.answer("top").and_then(|top| Room::of(said, top)).map(|room| room.free),
         work_top: said.answer("top").unwrap_or_default().to_owned(),
-        free: said.answer("space").and_then(free_of),
         has_agent: said.answer("agent").is_some(),
         other_agents: said.answer("agents").and_then(|count| count.trim().parse().ok()).unwrap_or_default(),
-        has_gzip: has("gzip"),
+        has_gzip: said.all("has").any(|found| found == "gzip"),
         refused,
         landing: said.answer("into").map(|base| landing(said, base)),
         taken: said.answer("taken").unwrap_or_default().split(' ').filter_map(|port| port.parse().ok()).collect(),
@@ -165,14 +187,15 @@ fn understand(said: &Said, image: &AgentImage, between: (SystemTime, SystemTime)
 
 fn landing(said: &Said, base: &str) -> Landing {
     let text = |word: &str| said.answer(word).map(str::to_owned);
+    let room = Room::of(said, base);
     let base = base.trim_end_matches('/');
     Landing {
         base: if base.is_empty() { "/" } else { base }.to_owned(),
         refuses: text("refuses"),
         misfit: text("misfit"),
         foreign: text("foreign"),
-        free: said.answer("room").and_then(free_of),
-        inodes: said.answer("inodes").and_then(before_percent),
+        free: room.as_ref().map(|room| room.free),
+        inodes: room.and_then(|room| room.inodes),
         partial: ByteCount(said.answer("partial").and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) << 10),
         has_release: said.answer("release").is_some(),
     }
@@ -186,15 +209,28 @@ fn skew(time: i64, (asked, answered): (SystemTime, SystemTime)) -> i64 {
     if ahead > 0 { ahead } else { behind.min(0) }
 }
 
-/// Free bytes of a line of `df -Pk`: what is before the percentage.
-fn free_of(line: &str) -> Option<ByteCount> {
-    before_percent(line).map(|kibibytes| ByteCount(kibibytes.saturating_mul(1024)))
+/// What is free on the file system of a folder.
+#[derive(Debug, PartialEq, Eq)]
+struct Room {
+    free: ByteCount,
+    inodes: Option<u64>,
 }
 
-fn before_percent(line: &str) -> Option<u64> {
-    let fields: Vec<&str> = line.split_whitespace().collect();
-    let percent = fields.iter().position(|field| field.ends_with('%'))?;
-    fields.get(percent.checked_sub(1)?)?.parse().ok()
+impl Room {
+    /// As `stat -f` told it.
+    fn of(said: &Said, folder: &str) -> Option<Self> {
+        said.all("room").find_map(|line| Self::parse(line, folder))
+    }
+
+    /// Free blocks, their size, inodes and free inodes (both 0 where they are not counted), and the folder.
+    fn parse(line: &str, folder: &str) -> Option<Self> {
+        let mut fields = line.splitn(5, ' ');
+        let mut number = || fields.next()?.parse::<u64>().ok();
+        let (blocks, size, inodes, free) = (number()?, number()?, number()?, number()?);
+        let told = fields.next() == Some(folder);
+        let inodes = (inodes > 0).then_some(free);
+        told.then_some(Self { free: ByteCount(blocks.saturating_mul(size)), inodes })
+    }
 }
 
 #[cfg(test)]
@@ -202,11 +238,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn free_space_is_found_whatever_the_device_is_called() {
-        assert_eq!(free_of("/dev/sda1 100 60 40 60% /"), Some(ByteCount(40 << 10)));
-        assert_eq!(free_of("//nas/a share 100 60 40 60% /mnt/my disk"), Some(ByteCount(40 << 10)));
-        assert_eq!(free_of(""), None);
+    fn free_space_is_that_of_the_folder_that_was_asked_about() {
+        let room = |free, inodes| Some(Room { free: ByteCount(free), inodes });
+        assert_eq!(Room::parse("40 4096 9 7 /mnt/my disk/", "/mnt/my disk/"), room(160 << 10, Some(7)));
+        assert_eq!(Room::parse("40 1024 0 0 /", "/"), room(40 << 10, None));
+        assert_eq!(Room::parse("40 1024 0 0 /srv/", "/"), None);
+        assert_eq!(Room::parse("", ""), None);
     }
+
     #[test]
     fn a_clock_is_off_only_as_far_as_that_is_certain() {
         let at = |seconds: u64| UNIX_EPOCH + Duration::from_secs(seconds);

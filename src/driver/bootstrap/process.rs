@@ -31,6 +31,16 @@ pub enum Missing {
     Fail,
 }
 
+impl Missing {
+    /// What a host is told.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Fail => "",
+        }
+    }
+}
+
 /// Attaches to the agent, and leaves the channel to the caller: orders in, marker and statuses out.
 pub async fn attach(
     link: &Link,
@@ -41,11 +51,7 @@ pub async fn attach(
 ) -> Result<Channel, Failure> {
     within(Phase::Start, after, async {
         let mut channel = link.exec(ATTACH).await?;
-        let how = match missing {
-            Missing::Start => "start",
-            Missing::Fail => "",
-        };
-        let head = format!("{}\n{}\n{}\n{how}\n", place.work_dir, image.sha256, place.id);
+        let head = format!("{}\n{}\n{}\n{}\n", place.work_dir, image.sha256, place.id, missing.word());
         match channel.input.write_all(head.as_bytes()).await {
             Ok(()) => Ok(channel),
             Err(error) => Err(Failure::AgentStart { why: error.to_string() }),

@@ -3,31 +3,61 @@
 //! A login shell hands them to `/bin/sh`, and it may be csh or fish: inside the single quotes there is no single quote,
 //! `!`, backslash or newline (`a_command_is_safe_in_any_login_shell` checks). Lines that answer begin with [`PREFIX`];
 //! whatever else a host prints is noise. It may not end with a newline: each command says one first. Several hosts may
-//! share a work folder (a home on NFS): names of passing files hold the host's.
+//! share a work folder (a home on NFS): names of passing files hold the host's. Every program that is started costs a host
+//! a millisecond, and all of them a run's start: what the shell can do itself it does.
 
 /// What an answer begins with.
 pub(super) const PREFIX: &str = "@rookery ";
 
-/// Looks at the host. Stdin, a line each: the wanted work folder, the agent's SHA-256, `keep` or `undo` for a work folder
-/// that is not there yet, and, empty where they do not matter, the folder of releases, a tag, an info-hash, the first and
-/// last port, the address to listen on.
+/// Leaves the digest of the agent `$1` in `$f`. It tells itself, and `$ran` that it runs; one that is older or damaged is looked
+/// at by the host's own means.
+macro_rules! digest {
+    () => {
+        "digest() { ran=1; f=$(\"$1\" sum </dev/null 2>/dev/null); \
+         [ \"$f\" = \"$sum\" ] || { ran=; f=$(sha256sum <\"$1\" 2>/dev/null); f=${f%% *}; }; }; "
+    };
+}
+
+/// Takes the agent `$sum` into the folder `$d`, and removes those that no run has looked for in two weeks. Stdin: `gzip` or `cat`,
+/// how many bytes come, and these.
+macro_rules! take_in {
+    () => {
+        concat!(
+            "IFS= read -r how; IFS= read -r len; p=\"$d/agents/$sum\"; t=\"$p/.new.$n\"; ",
+            "gone() { rm -f \"$t\"; exit 9; }; trap gone HUP INT TERM PIPE; ",
+            "[ -d \"$p\" ] || mkdir -p \"$p\" || { say bad cannot make \"$p\"; exit 9; }; ",
+            "case \"$how\" in gzip) head -c \"$len\" | gzip -dc >\"$t\";; *) head -c \"$len\" >\"$t\";; esac; r=$?; ",
+            "chmod 700 \"$t\" && digest \"$t\"; ",
+            "if [ $r = 0 ] && [ \"$f\" = \"$sum\" ] && mv -f \"$t\" \"$p/rookery-agent\"; then echo >\"$p/used\"; say stored; ",
+            "else rm -f \"$t\"; say bad \"digest $f, $how ended with $r\"; exit 9; fi; trap - HUP INT TERM PIPE; ",
+            "for a in \"$d\"/agents/*; do [ \"$a\" = \"$p\" ] || [ -n \"$(find \"$a\" -mtime -15 2>/dev/null)\" ] || rm -rf \"$a\"; done; ",
+        )
+    };
+}
+
+/// Looks at the host, then does what it is told, a line each, until the end: [`TAKE_IN`], [`BECOME`]. Stdin first, a line each:
+/// the wanted work folder, the agent's SHA-256, `keep` or `undo` for a work folder that is not there yet, and, empty where they
+/// do not matter, the folder of releases, a tag, an info-hash, the first and last port, the address to listen on.
 ///
 /// Each work folder tried must be a folder of ours with mode 0700, no link, and a file in it must run. With `undo`, where
-/// it is not there, one of another name stands in for it, and is removed. The folder of releases is not made: a folder is
-/// made and removed in what is there of its path. Of ports those are told that have a listener at this address or at any.
+/// it is not there, one of another name stands in for it, and is removed. The folder of releases is not made: a file is
+/// made and removed in what is there of its path. The umask stays the user's, for the agent to know it. Of ports those are told that have a listener at this address or at any.
 pub(super) const PROBE: &str = concat!(
-    "/bin/sh -c 'umask 077; for v in want sum keep to tag hash ports at; do IFS= read -r $v; done; u=$(id -u); n=$(uname -n).$$; ",
-    "say() { echo \"@rookery $*\"; }; echo; ",
-    "room() { df \"$2\" \"$p/\" 2>/dev/null | { read -r l; IFS= read -r l; say \"$1\" \"$l\"; }; }; ",
-    "say system \"$(uname -sm)\"; say ssh \"$SSH_CONNECTION\"; say time \"$(date +%s)\"; ",
-    "for c in sha256sum gzip; do command -v $c >/dev/null 2>&1 && say has $c; done; ",
+    "exec /bin/sh -c 'for v in want sum keep to tag hash ports at; do IFS= read -r $v; done; ",
+    "LC_ALL=C; export LC_ALL; say() { echo \"@rookery $*\"; }; echo; set -- $(uname -snm); n=$2.$$; ",
+    "say system \"$1 $3\"; say ssh \"$SSH_CONNECTION\"; say time \"$(date +%s)\"; ",
+    "command -v gzip >/dev/null 2>&1 && say has gzip; ",
     "home() { case \"$1\" in \"~\") printf %s \"$HOME\";; \"~/\"*) printf %s \"$HOME/${1#??}\";; *) printf %s \"$1\";; esac; }; ",
     "above() { p=\"$1\"; c=; until [ -d \"$p/\" ]; do c=\"$p\"; p=\"${p%/*}\"; done; }; ",
+    digest!(),
     "fit() { ",
     "if [ -L \"$1\" ]; then why=\"is a symbolic link\"; return 1; fi; ",
     "if [ -d \"$1\" ]; then :; else why=\"cannot be made\"; return 1; fi; ",
     "if [ -O \"$1\" ]; then :; else why=\"belongs to somebody else\"; return 1; fi; ",
-    "case \"$(ls -ld \"$1\")\" in drwx------*) ;; *) why=\"is open to others (chmod 700)\"; return 1;; esac; ",
+    "[ -n \"$m\" ] || case \"$(ls -ld \"$1\")\" in drwx------*) ;; *) why=\"is open to others (chmod 700)\"; return 1;; esac; ",
+    "a=\"$1/agents/$sum/rookery-agent\"; ",
+    "has=; if [ -x \"$a\" ] && echo 2>/dev/null >\"$1/agents/$sum/used\"; then digest \"$a\"; ",
+    "if [ \"$f\" = \"$sum\" ]; then has=1; [ -z \"$ran\" ] || return 0; fi; fi; ",
     "t=\"$1/.probe.$n\"; [ -e \"$t\" ] && rm -f \"$t\"; ",
     "if echo : 2>/dev/null >\"$t\" && chmod 700 \"$t\"; then :; ",
     "else rm -f \"$t\"; why=\"cannot be written to\"; return 1; fi; ",
@@ -35,46 +65,50 @@ pub(super) const PROBE: &str = concat!(
     "rm -f \"$t\"; why=\"does not let files run (noexec)\"; return 1; }; ",
     "try() { ",
     "case \"$1\" in /*) ;; *) why=\"is no absolute path\"; return 1;; esac; ",
-    "above \"$1\"; w=\"$1\"; if [ -n \"$c\" ] && [ \"$keep\" = undo ]; then ",
+    "above \"$1\"; m=; w=\"$1\"; if [ -n \"$c\" ] && [ \"$keep\" = undo ]; then ",
     "if [ -e \"$c\" ] || [ -L \"$c\" ]; then why=\"cannot be made\"; return 1; fi; w=\"$p/.rookery-probe.$n\"; fi; ",
-    "[ -d \"${w%/*}/\" ] || mkdir -p \"${w%/*}/\" 2>/dev/null; [ -e \"$w\" ] || mkdir -m 700 \"$w\" 2>/dev/null; ",
+    "[ -d \"${w%/*}/\" ] || (umask 077; mkdir -p \"${w%/*}/\") 2>/dev/null; ",
+    "[ -e \"$w\" ] || { mkdir -m 700 \"$w\" 2>/dev/null && m=1; }; ",
     "fit \"$w\"; r=$?; [ \"$w\" = \"$1\" ] || rmdir \"$w\" 2>/dev/null; return $r; }; ",
-    "want=$(home \"$want\"); ",
-    "for d in \"$want\" \"$HOME/.cache/rookery\" \"/run/user/$u/rookery\" \"/var/tmp/rookery-$u\" \"/tmp/rookery-$u\"; do ",
-    "[ -n \"$d\" ] || continue; ",
-    "if try \"$d\"; then say folder \"$d\"; say top \"$p/\"; room space -Pk; ",
-    "a=\"$d/agents/$sum/rookery-agent\"; ",
-    "if [ -f \"$a\" ] && [ -x \"$a\" ]; then f=$(sha256sum <\"$a\" 2>/dev/null); ",
-    "[ \"${f%% *}\" = \"$sum\" ] && say agent && touch \"$d/agents/$sum\" 2>/dev/null; fi; ",
-    "[ -d \"$d/agents\" ] && say agents \"$(ls \"$d/agents\" | grep -vc \"^$sum\")\"; ",
-    "break; else say refused \"$d $why\"; fi; done; ",
-    "if [ -n \"$to\" ]; then to=$(home \"$to\"); above \"$to\"; ",
+    "ladder() { for d in \"$@\"; do [ -n \"$d\" ] || continue; ",
+    "if try \"$d\"; then return 0; else say refused \"$d $why\"; fi; done; return 1; }; ",
+    "want=$(home \"$want\"); top=; ",
+    "if ladder \"$want\" \"$HOME/.cache/rookery\" || ",
+    "{ u=$(id -u); ladder \"/run/user/$u/rookery\" \"/var/tmp/rookery-$u\" \"/tmp/rookery-$u\"; }; ",
+    "then top=\"$p/\"; say folder \"$d\"; say top \"$top\"; [ -n \"$has\" ] && say agent; ",
+    "o=0; for a in \"$d\"/agents/*; do case \"$a\" in *\"/$sum\"|*\"/*\") ;; *) o=$((o+1));; esac; done; say agents $o; fi; ",
+    "p=; if [ -n \"$to\" ]; then to=$(home \"$to\"); above \"$to\"; ",
     "if [ -n \"$c\" ] && { [ -e \"$c\" ] || [ -L \"$c\" ]; }; then say misfit \"$c\"; ",
-    "else t=\"$p/.rookery-probe.$n\"; ",
-    "if e=$(LC_ALL=C mkdir \"$t\" 2>&1); then rmdir \"$t\"; else say refuses \"${e##*: }\"; fi; fi; ",
-    "room room -Pk; room inodes -Pi; ",
+    "else t=\"$p/.rookery-probe.$n\"; if echo 2>/dev/null >\"$t\"; then rm -f \"$t\"; ",
+    "else e=$( { echo >\"$t\"; } 2>&1); rm -f \"$t\" 2>/dev/null; say refuses \"${e##*: }\"; fi; fi; ",
     "r=\"$to/.rookery\"; if [ -e \"$r\" ]; then [ -O \"$r\" ] || say foreign \"$r\"; ",
-    "[ -n \"$hash\" ] && set -- $(du -k \"$r/$hash.part\" 2>/dev/null) && say partial \"$1\"; fi; ",
+    "[ -n \"$hash\" ] && [ -e \"$r/$hash.part\" ] && set -- $(du -k \"$r/$hash.part\" 2>/dev/null) && say partial \"$1\"; fi; ",
     "[ -n \"$tag\" ] && { [ -e \"$to/$tag\" ] || [ -L \"$to/$tag\" ]; } && say release; ",
-    "say into \"$p/\"; fi; ",
+    "p=\"$p/\"; say into \"$p\"; fi; ",
+    "set --; [ -n \"$top\" ] && set -- \"$top\"; case \"$p\" in \"\"|\"$top\") ;; *) set -- \"$@\" \"$p\";; esac; ",
+    "[ $# = 0 ] || stat -f -c \"@rookery room %a %S %c %d %n\" \"$@\" 2>/dev/null; ",
     "set -- $ports; if [ -n \"$2\" ]; then lo=$1; hi=$2; set -- $SSH_CONNECTION; at=\"${at:-$3}\"; own=-; ",
     "case \"$at\" in *.*.*.*) own=$(IFS=.; set -- $at; printf %02X%02X%02X%02X $4 $3 $2 $1);; esac; ",
     "say taken $(grep -Ehs \"^ *[0-9]+: ($own|0{8}|0{32}):.{4} [0-9A-F]+:0000 0A \" /proc/net/tcp /proc/net/tcp6 | ",
-    "while read -r n l z; do n=$((0x${l##*:})); [ $n -ge $lo ] && [ $n -le $hi ] && echo $n; done); fi; say end'",
+    "while read -r n l z; do n=$((0x${l##*:})); [ $n -ge $lo ] && [ $n -le $hi ] && echo $n; done); fi; say end; ",
+    "while IFS= read -r more; do eval \"$more\"; done'",
 );
 
-/// Takes the agent in, and removes those that no run has looked for in two weeks. Stdin: the work folder, the agent's SHA-256, `gzip` or `cat`, then the agent until the end.
+/// Takes the agent into the folder that was found.
+pub(super) const TAKE_IN: &str = take_in!();
+
+/// Becomes the way to the agent. Stdin: its name, whether to start it (anything) or not (nothing), then orders.
+pub(super) const BECOME: &str = concat!(
+    "IFS= read -r id; IFS= read -r how; ",
+    "exec \"$d/agents/$sum/rookery-agent\" attach \"$id\" --work-dir \"$d\" ${how:+--start}",
+);
+
+/// Takes the agent into another folder. Stdin: the folder, the agent's SHA-256, then as [`TAKE_IN`].
 pub(super) const INSTALL: &str = concat!(
-    "/bin/sh -c 'umask 077; IFS= read -r d; IFS= read -r sum; IFS= read -r how; ",
-    "say() { echo \"@rookery $*\"; }; echo; ",
-    "p=\"$d/agents/$sum\"; t=\"$p/.new.$(uname -n).$$\"; ",
-    "gone() { rm -f \"$t\"; exit 9; }; trap gone HUP INT TERM PIPE; ",
-    "mkdir -p \"$p\" || { say bad cannot make \"$p\"; exit 9; }; ",
-    "case \"$how\" in gzip) gzip -dc >\"$t\";; *) cat >\"$t\";; esac; r=$?; ",
-    "f=$(sha256sum <\"$t\"); f=${f%% *}; ",
-    "if [ $r = 0 ] && [ \"$f\" = \"$sum\" ] && chmod 700 \"$t\" && mv -f \"$t\" \"$p/rookery-agent\"; ",
-    "then say stored; find \"$d/agents\" -mindepth 1 -maxdepth 1 -type d -mtime +14 -exec rm -rf {} + 2>/dev/null; ",
-    "else rm -f \"$t\"; say bad \"digest $f, $how ended with $r\"; exit 9; fi'",
+    "exec /bin/sh -c 'umask 077; IFS= read -r d; IFS= read -r sum; n=$(uname -n).$$; say() { echo \"@rookery $*\"; }; echo; ",
+    digest!(),
+    take_in!(),
+    "'",
 );
 
 /// Becomes the way to the agent, in place of the login shell too: who waits for it is told how it really ended. Stdin: the
@@ -115,7 +149,7 @@ pub(super) const CLEAN: &str = concat!(
 pub(super) const CONSULT: &str = concat!(
     "/bin/sh -c 'for v in d sum keep; do IFS= read -r $v; done; ",
     "say() { echo \"@rookery $*\"; }; echo; a=\"$d/agents/$sum/rookery-agent\"; ",
-    "undo() { [ \"$keep\" = undo ] || return; rm -f \"$a\"; rmdir \"$d/agents/$sum\" \"$d/agents\" \"$d\"; ",
+    "undo() { [ \"$keep\" = undo ] || return; rm -f \"$a\" \"$d/agents/$sum/used\"; rmdir \"$d/agents/$sum\" \"$d/agents\" \"$d\"; ",
     "[ -e \"$d\" ] && say left \"$d\"; }; ",
     "trap \"undo; exit 9\" HUP INT TERM PIPE; \"$a\" probe; undo; say end'",
 );
@@ -130,7 +164,12 @@ mod tests {
             let command = command.strip_prefix("exec ").unwrap_or(command);
             let inside = command.strip_prefix("/bin/sh -c '").and_then(|rest| rest.strip_suffix('\'')).unwrap();
             assert!(!inside.contains(['\'', '!', '\\', '\n', '\r']), "{command}");
-            assert!(inside.is_ascii() && command.len() < 4096);
+            assert!(inside.is_ascii() && command.len() < 4096, "{}", command.len());
         }
+    }
+
+    #[test]
+    fn what_is_said_to_a_shell_of_ours_is_one_line() {
+        assert!([TAKE_IN, BECOME].iter().all(|line| !line.contains(['\n', '\r'])));
     }
 }

@@ -167,6 +167,7 @@ impl Crew {
                 Some(summary)
             }
             Output::Connect { .. }
+            | Output::Look { .. }
             | Output::Rejoin { .. }
             | Output::Order { .. }
             | Output::Push { .. }

@@ -9,12 +9,11 @@ use tokio::time::Instant;
 use super::dispatch::{End, Shared};
 use super::ending::{end_agent, not_proved};
 use super::ledger::Ledger;
+use super::look::clock;
 use super::talk::{Ended, Talk, Turn};
 use super::writer::{Command, Writer};
 use crate::control::AgentId;
-use crate::driver::bootstrap::{
-    AgentImage, AgentPlace, Agents, Link, Missing, Needs, Probe, SKEW_MAX, Traces, attach, install,
-};
+use crate::driver::bootstrap::{AgentImage, AgentPlace, Agents, Foothold, Link, Missing, Needs, Probe, attach};
 use crate::driver::channel::Channel;
 use crate::driver::ssh::Route;
 use crate::inventory::Place;
@@ -50,12 +49,12 @@ impl Attempt {
             prepared = self.prepare() => prepared,
             ended = &mut cues.end => return (overrun(ended.ok()), Vec::new()),
         };
-        let (link, probe) = match prepared {
+        let (link, work_dir, foothold) = match prepared {
             Ok(prepared) => prepared,
             Err(failure) => return (Some(failure), Vec::new()),
         };
-        let place = AgentPlace { work_dir: probe.work_dir.clone(), id: self.id() };
-        let channel = match attach(&link, &self.image(), &place, Missing::Start, self.shared.limits.start).await {
+        let place = AgentPlace { work_dir, id: self.id() };
+        let channel = match foothold.attach(&place.id, Missing::Start, self.shared.limits.start).await {
             Ok(channel) => channel,
             Err(failure) => {
                 self.transcribe(&link).await;
@@ -145,12 +144,12 @@ impl Attempt {
     }
 
     /// Everything before the agent's start.
-    async fn prepare(&self) -> Result<(Link, Probe), Failure> {
+    async fn prepare(&self) -> Result<(Link, String, Foothold), Failure> {
         let link = self.connect().await?;
         let prepared = self.bring(&link).await;
         self.transcribe(&link).await;
         match prepared {
-            Ok(probe) => Ok((link, probe)),
+            Ok((work_dir, foothold)) => Ok((link, work_dir, foothold)),
             Err(failure) => {
                 link.close().await;
                 Err(failure)
@@ -158,37 +157,44 @@ impl Attempt {
         }
     }
 
-    async fn bring(&self, link: &Link) -> Result<Probe, Failure> {
+    /// Looks at the host, and brings the agent if it is not there; returns its folder, and the shell that waits in it.
+    async fn bring(&self, link: &Link) -> Result<(String, Foothold), Failure> {
         let limits = &self.shared.limits;
         self.transcribe(link).await;
         self.step(BootStep::Probing).await;
         let needs = self.needs();
-        let mut probe = self.agents().probe(link, self.work_dir(), (&needs, Traces::Stay), limits.probe).await?;
+        let entered = self.agents().enter(link, self.work_dir(), &needs, limits.probe).await?;
+        let (mut probe, mut foothold) = entered;
         probe.faults.extend(needs.faults(&probe));
+        let all: Vec<Failure> = probe.faults.iter().cloned().chain(clock(&probe)).collect();
+        if self.number == 1 && !all.is_empty() {
+            self.shared.tell(Input::Looked { at: self.at, faults: all }).await;
+        }
         if let Some(worst) = probe.faults.first() {
             return Err(worst.clone());
         }
         for refused in &probe.refused {
             self.line(format!("work folder {refused}; using {}", probe.work_dir)).await;
         }
-        if let Some(skew) = probe.skew.filter(|skew| skew.unsigned_abs() >= SKEW_MAX) {
-            self.line(Failure::Clock { skew }.to_string()).await;
+        if let Some(skewed) = clock(&probe) {
+            self.line(skewed.to_string()).await;
         }
         let facts = self.facts(link, &probe);
         self.shared.tell(Input::Connected { at: self.at, attempt: self.number, facts }).await;
         if !probe.has_agent {
             let mut told = None::<Instant>;
-            install(link, &self.image(), &probe, limits.install, |sent, total| {
+            let image = self.image();
+            let installed = foothold.install(&image, &probe, limits.install, |sent, total| {
                 if sent == total || told.is_none_or(|told| told.elapsed() >= limits.report_interval) {
                     told = Some(Instant::now());
                     let step = BootStep::Pushing { sent, total };
                     self.shared.mention(Input::Bootstrapping { at: self.at, attempt: self.number, step });
                 }
-            })
-            .await?;
+            });
+            installed.await?;
         }
         self.step(BootStep::Starting).await;
-        Ok(probe)
+        Ok((probe.work_dir, foothold))
     }
 
     async fn connect(&self) -> Result<Link, Failure> {
@@ -259,11 +265,13 @@ impl Attempt {
     }
 
     /// What the host is looked at for. Once an agent was there a later attempt may meet what it left at work, with its room
-    /// taken: the agent is the judge then.
+    /// taken: the agent is the judge then. Which port is free it finds by itself anyway.
     fn needs(&self) -> Needs {
         match self.at {
             Place::Host(id) if !self.shared.has_begun(self.at) => {
-                self.shared.targets.get(id.as_usize()).map(|target| target.needs.clone()).unwrap_or_default()
+                let target = self.shared.targets.get(id.as_usize());
+                let needs = target.map(|target| target.needs.clone()).unwrap_or_default();
+                Needs { ports: None, ..needs }
             }
             Place::Host(_) | Place::Console => Needs::default(),
         }

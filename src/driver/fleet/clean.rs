@@ -87,7 +87,7 @@ impl Clean {
         let seen = agents.probe(link, work_dir, asked, self.limits.probe).await?;
         let image = agents.image();
         if !seen.has_agent {
-            install(link, &image, &seen, self.limits.install, |_, _| {}).await?;
+            install(link, &image, &seen, self.limits.install).await?;
         }
         let place = AgentPlace { work_dir: seen.work_dir, id: AgentId::new(self.cleaner.clone(), name) };
         clean(link, &image, &place, destination, self.live, CLEAN_MAX).await

@@ -8,16 +8,18 @@ use std::time::Duration;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::attempt::{Attempt, Cues};
+use super::look::look;
 use super::writer::Command;
 use super::{Limits, PushSource, Target};
 use crate::control::RunId;
 use crate::driver::bootstrap::{AgentImage, Agents};
 use crate::driver::ssh::Dialer;
 use crate::inventory::Place;
-use crate::rollout::{Failure, Input, Output};
+use crate::rollout::{Failure, Input, Output, Post};
 
 /// What a fleet is made of.
 #[derive(Debug)]
@@ -110,6 +112,7 @@ pub struct Fleet {
     runtime: Handle,
     alive: mpsc::Sender<()>,
     gone: mpsc::Receiver<()>,
+    looks: Mutex<JoinSet<()>>,
 }
 
 impl Fleet {
@@ -131,13 +134,14 @@ impl Fleet {
             lines: Mutex::default(),
             begun: Mutex::default(),
         };
-        (Self { shared: Arc::new(shared), runtime, alive, gone }, heard)
+        (Self { shared: Arc::new(shared), runtime, alive, gone, looks: Mutex::default() }, heard)
     }
 
     /// Begins to do what the rollout says; never waits. [`Output::Notice`] and [`Output::Ended`] are not for here.
     pub fn execute(&self, output: Output) {
         match output {
             Output::Connect { at, attempt } => self.connect(at, attempt),
+            Output::Look { at, posts } => self.look(at, posts),
             Output::Order { at, attempt, order } => self.command(at, attempt, Command::Order(order)),
             Output::Push { at, attempt, have } => self.command(at, attempt, Command::Push(have)),
             Output::Rejoin { at, attempt } => self.rejoin(at, attempt),
@@ -170,6 +174,8 @@ impl Fleet {
     }
 
     async fn part(mut self, why: End, after: Duration) {
+        // What a look has made on a host goes with it.
+        self.looks.get_mut().unwrap_or_else(PoisonError::into_inner).abort_all();
         for line in self.shared.lines().values_mut() {
             line.end.take().map(|end| end.send(why));
         }
@@ -198,6 +204,21 @@ impl Fleet {
             shared.tell(Input::Ended { at, attempt, failure, left_behind }).await;
             shared.lines().remove(&key);
         });
+    }
+
+    fn look(&self, at: Place, posts: Vec<Post>) {
+        let Place::Host(id) = at else { return };
+        let Some(target) = self.shared.targets.get(id.as_usize()).cloned() else { return };
+        let shared = self.shared.clone();
+        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        while looks.try_join_next().is_some() {}
+        looks.spawn_on(
+            async move {
+                let faults = look(&shared, &target, &posts).await;
+                shared.tell(Input::Looked { at, faults }).await;
+            },
+            &self.runtime,
+        );
     }
 
     fn command(&self, at: Place, attempt: u32, command: Command) {

@@ -10,6 +10,7 @@ mod dispatch;
 mod ending;
 mod ledger;
 mod limits;
+mod look;
 mod push;
 mod talk;
 mod target;

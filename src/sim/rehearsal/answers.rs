@@ -21,6 +21,11 @@ impl Rehearsal {
                     self.connect(number, at, attempt);
                 }
             }
+            Output::Look { at, .. } => {
+                if let Some(number) = self.number(at) {
+                    self.look(number, at);
+                }
+            }
             Output::Order { at, attempt, order } => {
                 if let Some(number) = self.number(at).filter(|number| self.is_there(*number, attempt)) {
                     self.obey(number, order);
@@ -34,6 +39,18 @@ impl Rehearsal {
                 }
             }
         }
+    }
+
+    fn look(&mut self, number: usize, at: Place) {
+        let puppet = &self.puppets[number];
+        let absent = puppet.is_absent().then_some(super::MishapKind::Unreachable);
+        let (name, address) = (name(&self.scenario, number as u32), address(number));
+        let refusal = puppet.ill().or(absent).and_then(|kind| kind.refusal(&name, &address.to_string()));
+        let (faults, after) = match refusal {
+            Some((failure, _, after)) => (vec![failure], after.as_millis() as u64),
+            None => (Vec::new(), 100),
+        };
+        self.later(after, 300, Input::Looked { at, faults });
     }
 
     fn is_there(&self, number: usize, attempt: u32) -> bool {

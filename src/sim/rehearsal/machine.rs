@@ -193,7 +193,11 @@ impl Rehearsal {
                 let puppet = &self.puppets[number];
                 puppet.attempt == *attempt && puppet.life != Life::Away
             }),
-            Input::Elapsed | Input::Operator(_) | Input::Transcript { .. } | Input::Ended { .. } => true,
+            Input::Elapsed
+            | Input::Operator(_)
+            | Input::Looked { .. }
+            | Input::Transcript { .. }
+            | Input::Ended { .. } => true,
         }
     }
 }
