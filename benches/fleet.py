@@ -5,7 +5,8 @@
     benches/fleet.py hold     [--hosts 2000] [--seconds 20]
     benches/fleet.py check    [--hosts 500]
     benches/fleet.py run      [--hosts 200] [--mib 4]
-    benches/fleet.py rehearse [SCENARIO]
+    benches/fleet.py rehearse [SCENARIO]               # the swarm's simulator
+    benches/fleet.py console  [SCENARIO] [--seconds 150]   # rollout and console over a played fleet, drawn at 200x60
 
 One sshd in a network namespace of its own listens on every address of 127.0.0.0/8: each is a host, with folders of its own.
 Processor time is read from two cgroups (v1, cpuacct), one for the client with all it starts, one for sshd with all that
@@ -17,13 +18,19 @@ clustershell and pdsh and PyPI's ansible-core (--ansible says where). Nothing le
 """
 import argparse
 import glob
+import fcntl
 import json
 import os
+import pty
 import resource
+import select
 import shutil
+import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 
@@ -243,22 +250,60 @@ def rehearse(args):
     print(f"wall {time.monotonic() - began:.1f} s, cpu {used.ru_utime + used.ru_stime:.1f} s, peak {used.ru_maxrss // 1024} MiB")
 
 
+def console(args):
+    """The console on a terminal of 200x60 that reads all it is sent; processor time by windows of ten seconds, and memory."""
+    scenario = args.scenario or os.path.join(ROOT, "tests/scenarios/ten-thousand.toml")
+    home = tempfile.mkdtemp(prefix="rkconsole")
+    pid, terminal = pty.fork()
+    if pid == 0:
+        environment = {"PATH": os.environ["PATH"], "HOME": home, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
+        os.execve(binary(args, "rookery"), ["rookery", "rehearse", scenario, *args.extra], environment)
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 60, 200, 0, 0))
+    began, sent, last, windows, peak = time.monotonic(), 0, b"", [], 0
+    seen = (began, 0.0)
+    try:
+        while time.monotonic() - began < args.seconds:
+            if select.select([terminal], [], [], 0.2)[0]:
+                last = (last + os.read(terminal, 1 << 16))[-20000:]
+                sent += 1
+            now = time.monotonic()
+            if now - seen[0] >= 10:
+                fields = open(f"/proc/{pid}/stat").read().rsplit(") ", 1)[1].split()
+                cpu = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+                status = open(f"/proc/{pid}/status").read()
+                peak = int(status.split("VmHWM:")[1].split()[0]) // 1024
+                windows.append((cpu - seen[1]) / (now - seen[0]))
+                seen = (now, cpu)
+                print(f"{now - began:6.1f} s: {100 * windows[-1]:5.1f} % of a core, {peak} MiB at most", flush=True)
+    except OSError:
+        pass  # It has ended, and its terminal with it.
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        shutil.rmtree(home, ignore_errors=True)
+    if args.show:
+        print(last.decode(errors="replace"))
+    print(f"busiest {100 * max(windows):.1f} % of a core, on average {100 * sum(windows) / len(windows):.1f} %, {peak} MiB")
+
+
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["fanout", "hold", "check", "run", "rehearse"])
+    parser.add_argument("what", choices=["fanout", "hold", "check", "run", "rehearse", "console"])
     parser.add_argument("scenario", nargs="?")
     parser.add_argument("--hosts", type=int)
     parser.add_argument("--kex", choices=["stock", "curve"], default="stock")
     parser.add_argument("--only", default="rookery,clush,pdsh,ansible")
-    parser.add_argument("--seconds", type=int, default=20)
+    parser.add_argument("--seconds", type=int)
+    parser.add_argument("--show", action="store_true")
     parser.add_argument("--mib", type=int, default=4)
     parser.add_argument("--ansible", default="ansible")
     parser.add_argument("--rookery")
     parser.add_argument("--bench")
     parser.add_argument("--extra", nargs=argparse.REMAINDER, default=[])
     args = parser.parse_args()
-    if args.what == "rehearse":
-        return rehearse(args)
+    args.seconds = args.seconds or {"console": 150}.get(args.what, 20)
+    if args.what in ("rehearse", "console"):
+        return {"rehearse": rehearse, "console": console}[args.what](args)
     lab = Lab(args.hosts or {"fanout": 500, "hold": 2000, "check": 500, "run": 200}[args.what])
     try:
         {"fanout": fanout, "hold": hold, "check": check, "run": run}[args.what](args, lab)
