@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use rookery::base::Instant;
-use rookery::control::RunId;
+use rookery::control::{RunId, TrackerHealth};
 use rookery::inventory::{HostId, Place};
 use rookery::rollout::{Action, Input, Output, Rollout, Stage, StateName, Summary};
 use rookery::sim::{Cue, Rehearsal, Scenario};
@@ -150,6 +150,21 @@ fn the_faults_of_a_scenario_befall_the_hosts_they_name() {
         "host 3 of the scenario is the plan's third"
     );
     assert_eq!(play.of_state(StateName::Failed), [HostId(3), HostId(4)]);
+}
+
+#[test]
+fn hosts_beyond_a_cut_have_what_one_of_them_has_and_go_on_when_it_heals() {
+    let cut = "[[partition]]\nfirst = 21\nat = '3s'\nlasts = '40s'\n";
+    let mut play = Play::of(&(SMALL.to_owned() + cut));
+    play.until(|play| play.count(StateName::Stalled) == 20);
+    assert_eq!(play.of_state(StateName::Stalled), (20..40).map(HostId).collect::<Vec<_>>(), "hosts 21 to 40");
+    let beyond = play.rollout.host(HostId(30)).unwrap();
+    assert_eq!((beyond.progress.tracker, beyond.progress.peers), (TrackerHealth::Silent, 19));
+    assert!(beyond.progress.pieces > 0 && beyond.progress.pieces < 64, "{:?}", beyond.progress);
+    play.until(|play| play.count(StateName::Done) == 20);
+    assert!(play.now < Instant::after(Duration::from_secs(43)), "{:?}", play.now);
+    play.settled();
+    assert_eq!(play.count(StateName::Done), 40);
 }
 
 #[test]

@@ -8,12 +8,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use russh::server::{Handle, Msg};
 use russh::{Channel, ChannelId, ChannelMsg, ChannelReadHalf, Sig};
-use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, prlimit};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal, kill_process_group, pidfd_open, prlimit};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, Command};
 
 /// Bytes of output passed on at once.
 const PART_LENGTH: usize = 32 << 10;
+
+/// Longest wait for a process that was killed; the system needs milliseconds.
+const GONE_WITHIN: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 
 /// Where a command runs.
 #[derive(Debug, Clone)]
@@ -94,9 +98,17 @@ pub(super) fn free_disk(home: &Path) {
     }
 }
 
-/// Kills the agents below a folder.
+/// Kills the agents below a folder, and sees them gone: until then they may be at work on a file there.
 pub(super) fn kill_agents(home: &Path) {
-    agents_below(home).into_iter().for_each(kill);
+    let agents = agents_below(home).into_iter();
+    let watched: Vec<_> = agents.map(|agent| (agent, pidfd_open(agent, PidfdFlags::empty()))).collect();
+    for (agent, _) in &watched {
+        kill(*agent);
+    }
+    // Where a process cannot be watched it is gone already.
+    for process in watched.iter().filter_map(|(_, process)| process.as_ref().ok()) {
+        poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&GONE_WITHIN)).ok();
+    }
 }
 
 /// Kills a process group; one that is gone already is as good.

@@ -151,7 +151,11 @@ impl Page<'_> {
         let tens = (width.saturating_sub(margin) / (TEN + 1)).max(1);
         let per_mark = total.div_ceil(tens * TEN * MAP_ROWS).max(1);
         let known = self.known_peers();
-        let whose = if known.is_empty() { "in the swarm".to_owned() } else { format!("in its {} peers", known.len()) };
+        let whose = if known.is_empty() {
+            "in the swarm".to_owned()
+        } else {
+            format!("in its {}", text::peers(known.len() as u16))
+        };
         let what = match per_mark {
             1 => format!("a digit a piece: copies {whose} (F: 15+)"),
             more => format!("a digit: the fewest copies {whose} of {more} pieces"),

@@ -41,7 +41,7 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
     if !state.is_settled() && host.progress.peers > 0 {
         fields.text(7, format!("{} in", host.progress.rate_down), plain);
         fields.text(4, format!("{} out", host.progress.rate_up), plain);
-        fields.text(6, format!("{} peers", host.progress.peers), plain);
+        fields.text(6, text::peers(host.progress.peers), plain);
     }
     if host.attempt.number > 1 {
         fields.text(5, format!("attempt {}", host.attempt.number), plain);

@@ -226,7 +226,7 @@ fn figures(model: &Model, host: &HostRecord) -> [String; 5] {
         format!(" {:>10}", host.progress.rate_down.to_string()),
         format!("  ETA {:<5}", eta.map_or_else(|| "--:--".to_owned(), text::clock)),
         format!(" {age:>4}"),
-        format!("{:>4} peers", host.progress.peers),
+        format!("{:>10}", text::peers(host.progress.peers)),
         format!(" {:>10} out", host.progress.rate_up.to_string()),
     ]
 }

@@ -84,6 +84,11 @@ pub(super) fn begin(theme: &Theme, text: &str, width: usize) -> String {
     super::reason::begin(&plain(theme, text), width, theme.pick("…", ".."))
 }
 
+/// How many peers a host has.
+pub(super) fn peers(count: u16) -> String {
+    if count == 1 { "1 peer".to_owned() } else { format!("{count} peers") }
+}
+
 /// Why a host is where it is, in a few words; empty when its state says it all.
 pub(super) fn reason(record: &HostRecord, now: Instant) -> String {
     if let Some(why) = record.ssh_lost.as_ref().filter(|_| !record.state.name().is_settled()) {

@@ -165,14 +165,14 @@ impl Rehearsal {
         self.later(20, 200, ended);
     }
 
-    /// The tracker, as hosts see it.
-    pub(super) fn tracker(&self) -> TrackerHealth {
-        let silent = match self.scenario.tracker_gone_after {
+    /// The tracker, as a host sees it.
+    pub(super) fn tracker(&self, number: usize) -> TrackerHealth {
+        let gone = match self.scenario.tracker_gone_after {
             None => false,
             Some(TrackerEnd::After(after)) => Instant::after(after) <= self.now,
             Some(TrackerEnd::FirstAnnounces) => self.puppets.iter().skip(1).all(|puppet| puppet.attempt > 0),
         };
-        if silent { TrackerHealth::Silent } else { TrackerHealth::Answering }
+        if gone || self.is_cut(0, number) { TrackerHealth::Silent } else { TrackerHealth::Answering }
     }
 
     /// Bytes a host needs for payload and release.

@@ -6,6 +6,7 @@
 
 mod answers;
 mod cast;
+mod cut;
 mod machine;
 mod mishap;
 mod puppet;

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::MishapKind;
+use super::cut::Side;
 use super::machine::{Rehearsal, TURN};
 use super::puppet::{Life, Puppet, address};
 use crate::base::{Bitfield, ByteCount, ByteRate, PieceIndex};
@@ -32,30 +33,43 @@ impl Rehearsal {
     pub(super) fn turn(&mut self) {
         self.turns += 1;
         self.release();
-        let spec = self.scenario.host;
-        let awake = |puppet: &&Puppet| puppet.is_in_swarm() && puppet.silent_until <= self.now;
-        let supply: f64 = self.puppets.iter().filter(awake).map(|puppet| puppet.up(&spec)).sum();
+        for side in self.sides() {
+            self.exchange(&side);
+        }
+        for number in 0..self.puppets.len() {
+            self.strike(number);
+            self.report(number);
+        }
+        let is_over = !self.puppets.iter().any(Puppet::is_in_swarm);
+        self.turn_at = self.turn_at.filter(|_| !is_over);
+    }
+
+    /// The hosts of a side get from each other what they lack and is there.
+    fn exchange(&mut self, side: &Side) {
+        let (spec, now) = (self.scenario.host, self.now);
+        let puppets = || side.hosts.iter().map(|number| &self.puppets[*number]);
+        let awake = |puppet: &&Puppet| puppet.is_in_swarm() && puppet.silent_until <= now;
+        let supply: f64 = puppets().filter(awake).map(|puppet| puppet.up(&spec)).sum();
         let wanted = |puppet: &&Puppet| awake(puppet) && puppet.life == Life::Fetching;
-        let demand: f64 = self.puppets.iter().filter(wanted).map(|puppet| puppet.down(&spec)).sum();
+        let demand: f64 = puppets().filter(wanted).map(|puppet| puppet.down(&spec)).sum();
         let share = if demand > supply { supply / demand } else { 1.0 };
-        let seconds = TURN.as_secs_f64();
-        let got: Vec<f64> = (0..self.puppets.len()).map(|number| self.fetch(number, share * seconds)).collect();
-        let moved: f64 = got.iter().sum();
-        let swarm = self.puppets.iter().filter(|puppet| puppet.is_in_swarm()).count();
+        let swarm = puppets().filter(|puppet| puppet.is_in_swarm()).count();
         let peers = swarm.saturating_sub(1).min(self.scenario.connections) as u16;
-        let now = self.now;
-        for (puppet, got) in self.puppets.iter_mut().zip(got).filter(|(puppet, _)| puppet.is_in_swarm()) {
+        let seconds = TURN.as_secs_f64();
+        let fetched: Vec<f64> =
+            side.hosts.iter().map(|number| self.fetch(*number, &side.pieces, share * seconds)).collect();
+        let moved: f64 = fetched.iter().sum();
+        for (number, got) in side.hosts.iter().zip(fetched) {
+            let puppet = &mut self.puppets[*number];
+            if !puppet.is_in_swarm() {
+                continue;
+            }
             let gives = if puppet.silent_until <= now { puppet.up(&spec) } else { 0.0 };
             let up = if supply > 0.0 { moved * gives / supply } else { 0.0 };
             puppet.moved(got, up, seconds);
             puppet.progress.peers = peers;
             puppet.progress.unchoking = if puppet.halts() { 0 } else { peers.min(SENDING as u16) };
         }
-        for number in 0..self.puppets.len() {
-            self.strike(number);
-            self.report(number);
-        }
-        self.turn_at = if swarm > 0 { self.turn_at } else { None };
     }
 
     /// The seeder sends what was not out yet.
@@ -76,8 +90,8 @@ impl Rehearsal {
         }
     }
 
-    /// A host takes what it can; returns the bytes.
-    fn fetch(&mut self, number: usize, seconds: f64) -> f64 {
+    /// A host takes what it can of these pieces; returns the bytes.
+    fn fetch(&mut self, number: usize, there: &Bitfield, seconds: f64) -> f64 {
         let luck = 0.6 + 0.4 * self.rng.f64();
         let start = self.rng.u32(0..self.layout.piece_count().max(1));
         let puppet = &mut self.puppets[number];
@@ -87,7 +101,7 @@ impl Rehearsal {
         let before = puppet.owed;
         puppet.owed += puppet.down(&self.scenario.host) * seconds * luck;
         let mut whole = 0.0;
-        while let Some(piece) = lacking(&puppet.pieces, &self.out, start) {
+        while let Some(piece) = lacking(&puppet.pieces, there, start) {
             let length = f64::from(self.layout.piece_length(piece));
             if puppet.owed < length {
                 break;
@@ -97,7 +111,7 @@ impl Rehearsal {
             puppet.pieces.insert(piece);
             puppet.fresh.push(piece);
         }
-        if lacking(&puppet.pieces, &self.out, start).is_none() {
+        if lacking(&puppet.pieces, there, start).is_none() {
             puppet.owed = 0.0;
         }
         (whole + puppet.owed - before).max(0.0)
@@ -184,7 +198,7 @@ impl Rehearsal {
     fn report(&mut self, number: usize) {
         let apart = (self.puppets.len() * 4).div_ceil(STATUSES_MAX).max(1) as u64;
         let quiet = !self.turns.wrapping_add(number as u64).is_multiple_of(QUIET_TURNS);
-        let tracker = self.tracker();
+        let tracker = self.tracker(number);
         let puppet = &mut self.puppets[number];
         if !puppet.is_in_swarm() || puppet.silent_until > self.now {
             return;
@@ -212,7 +226,9 @@ impl Rehearsal {
         let count = self.puppets.len();
         let strides = (1..=PEERS * 4).map(|step| (number * 31 + step * step * 17 + step) % count);
         let mut chosen: Vec<usize> = Vec::new();
-        for other in strides.filter(|other| *other != number && self.puppets[*other].is_in_swarm()) {
+        for other in strides
+            .filter(|other| *other != number && self.puppets[*other].is_in_swarm() && !self.is_cut(number, *other))
+        {
             if chosen.len() < PEERS && !chosen.contains(&other) {
                 chosen.push(other);
             }
@@ -233,9 +249,9 @@ impl Rehearsal {
     }
 }
 
-/// The first piece from `start` on, round and round, that is out and that it lacks.
-fn lacking(have: &Bitfield, out: &Bitfield, start: u32) -> Option<PieceIndex> {
-    let wanted = |piece: &PieceIndex| out.contains(*piece) && !have.contains(*piece);
+/// The first piece from `start` on, round and round, that is to be had and that it lacks.
+fn lacking(have: &Bitfield, there: &Bitfield, start: u32) -> Option<PieceIndex> {
+    let wanted = |piece: &PieceIndex| there.contains(*piece) && !have.contains(*piece);
     let all = (start..have.capacity()).chain(0..start.min(have.capacity())).map(PieceIndex);
     all.into_iter().find(wanted)
 }
