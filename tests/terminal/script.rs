@@ -146,33 +146,16 @@ fn typed(keys: &str) -> String {
 }
 
 fn sent(key: Key) -> String {
-    match key.code {
-        KeyCode::Char(letter) if key.ctrl => char::from(letter as u8 & 0x1f).to_string(),
-        KeyCode::Char(letter) => letter.to_string(),
-        // Once alone it may be the beginning of the next key.
-        KeyCode::Esc => "\x1b\x1b".to_owned(),
-        KeyCode::Enter
-        | KeyCode::Tab
-        | KeyCode::BackTab
-        | KeyCode::Backspace
-        | KeyCode::Delete
-        | KeyCode::Insert
-        | KeyCode::Up
-        | KeyCode::Down
-        | KeyCode::Left
-        | KeyCode::Right
-        | KeyCode::Home
-        | KeyCode::End
-        | KeyCode::PageUp
-        | KeyCode::PageDown
-        | KeyCode::F(_) => {
-            let known = TERMINAL.iter().find(|(known, _)| *known == key.code);
-            known.map(|(_, bytes)| (*bytes).to_owned()).expect("xterm has such a key")
-        }
+    if let KeyCode::Char(letter) = key.code {
+        return if key.ctrl { char::from(letter as u8 & 0x1f) } else { letter }.to_string();
     }
+    let known = TERMINAL.iter().find(|(known, _)| *known == key.code);
+    known.map(|(_, bytes)| (*bytes).to_owned()).expect("xterm has such a key")
 }
 
-const TERMINAL: [(KeyCode, &str); 13] = [
+const TERMINAL: [(KeyCode, &str); 14] = [
+    // One alone may be the beginning of the next key.
+    (KeyCode::Esc, "\x1b\x1b"),
     (KeyCode::Enter, "\r"),
     (KeyCode::Tab, "\t"),
     (KeyCode::BackTab, "\x1b[Z"),

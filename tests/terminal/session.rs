@@ -195,13 +195,12 @@ impl Session {
         signal(self.child.process_id().expect("it runs"), name);
     }
 
-    /// The agents of a demo's host.
+    /// The agents of a demo's host, without those who only wait for them.
     pub(crate) fn agents(&self, host: &str) -> Vec<u32> {
-        processes_below(self.folder.path())
-            .into_iter()
-            .filter(|(_, exe)| exe.iter().any(|part| part == host))
-            .map(|(pid, _)| pid)
-            .collect()
+        let serves =
+            |pid: u32| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.ends_with(b"--detached\0"));
+        let processes = processes_below(self.folder.path()).into_iter();
+        processes.filter(|(pid, exe)| exe.iter().any(|part| part == host) && serves(*pid)).map(|(pid, _)| pid).collect()
     }
 
     /// What the run has written down so far.

@@ -6,6 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::Span;
 
 use super::text::{self, Fields, clock, percent};
+use super::worst::needs_a_look;
 use crate::console::model::Model;
 use crate::console::theme::{Scope, Theme};
 use crate::rollout::{Outcome, Rollout, Stage, Standing, StateName, StationState, StationView};
@@ -208,17 +209,7 @@ fn counts<'a>(model: &Model, theme: &Theme, words: Words) -> Fields<'a> {
 
 /// Whether a state is one to look for first.
 const fn is_telling(state: StateName) -> bool {
-    match state {
-        StateName::Stalled | StateName::Done | StateName::Failed | StateName::Unreachable => true,
-        StateName::Waiting
-        | StateName::Connecting
-        | StateName::Bootstrapping
-        | StateName::Fetching
-        | StateName::Verifying
-        | StateName::Unpacking
-        | StateName::Aborted
-        | StateName::Skipped => false,
-    }
+    matches!(state, StateName::Done) || needs_a_look(state)
 }
 
 /// A state in at most five letters.

@@ -46,7 +46,8 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
     }
 }
 
-const fn needs_a_look(state: StateName) -> bool {
+/// Whether somebody should look at a host of that state.
+pub(super) const fn needs_a_look(state: StateName) -> bool {
     match state {
         StateName::Failed | StateName::Unreachable | StateName::Stalled => true,
         StateName::Waiting

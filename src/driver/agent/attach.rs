@@ -12,6 +12,7 @@ use rustix::process::{Pid, test_kill_process};
 
 use super::args::{Attach, Missing};
 use super::folder::{folder_of, has_socket, holder_of, is_agent, is_free, log_of, socket_of};
+use super::supervisor::KILLED;
 use super::{complain, daemon};
 
 /// How an agent ends that was told to: its process is gone, and so is its socket.
@@ -119,9 +120,13 @@ fn gone(folder: &Path, agent: Option<Pid>) -> u8 {
     while agent.is_some_and(|agent| test_kill_process(agent).is_ok()) && begun.elapsed() < EXPLAINED_WITHIN {
         thread::park_timeout(LOOK_AGAIN_AFTER);
     }
-    let said = last_words(folder);
-    let said = if said.is_empty() { String::new() } else { format!("; its log ends with: {said}") };
-    complain(&format!("its process is gone{said}"), GONE)
+    let mut why = last_words(folder);
+    // What its supervisor says of its end is all there is to say.
+    if !why.starts_with(KILLED) {
+        let ends = if why.is_empty() { "" } else { "; its log ends with: " };
+        why = ["its process is gone", ends, &why].concat();
+    }
+    complain(&why, GONE)
 }
 
 /// The last line of the log.

@@ -7,6 +7,9 @@ use std::process::Child;
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 
+/// How the line begins that tells of an agent's end.
+pub(super) const KILLED: &str = "killed by signal ";
+
 /// Waits until the agent has ended, and writes to the log which signal killed it, if one did. Until that is written the
 /// agent stays a zombie: whoever finds its process gone finds the reason, too.
 pub(super) fn watch(mut agent: Child) {
@@ -24,7 +27,7 @@ pub(super) fn watch(mut agent: Child) {
 }
 
 fn told(signal: i32, kills: u64) -> String {
-    let mut line = format!("killed by signal {signal}");
+    let mut line = format!("{KILLED}{signal}");
     if let Some(name) = name_of(signal) {
         let _ = write!(line, " ({name})");
     }

@@ -107,7 +107,7 @@ impl Terminal {
     /// Follows the terminal's size.
     fn fit(&mut self) -> io::Result<()> {
         let area = area()?;
-        if self.inner.get_frame().area() == area { Ok(()) } else { self.inner.resize(area) }
+        if self.inner.get_frame().area() == area { Ok(()) } else { self.clear(area) }
     }
 
     /// Takes the terminal again, which another program or a stop may have changed, and forgets what is on it: the next
@@ -118,8 +118,14 @@ impl Terminal {
     pub fn redraw(&mut self) -> io::Result<()> {
         mode::raw()?;
         self.say(&[mode::enter_again(), self.mouse.enter()].concat());
-        // Not `clear`: that asks the terminal where its cursor is, and the answer goes to who reads the keys.
-        self.inner.resize(area()?)
+        self.clear(area()?)
+    }
+
+    /// Has the next frame draw every cell. It is not ratatui's `clear`: that asks the terminal where its cursor is, and the
+    /// answer goes to who reads the keys.
+    fn clear(&mut self, area: Rect) -> io::Result<()> {
+        self.frame.forget();
+        self.inner.resize(area)
     }
 
     /// Leaves the terminal to another program, as it was before it was ours.
@@ -139,7 +145,7 @@ impl Terminal {
         mode::raw()?;
         mode::forget_typed();
         self.say(&[mode::enter(), self.mouse.enter()].concat());
-        self.inner.resize(area()?)
+        self.clear(area()?)
     }
 
     /// How long the last frame took to reach the terminal.

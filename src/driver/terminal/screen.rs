@@ -55,16 +55,25 @@ pub(super) fn close() {
 #[derive(Debug, Clone)]
 pub struct FrameBuffer {
     bytes: Arc<Mutex<Vec<u8>>>,
+    /// What was sent last, while the terminal shows it.
+    sent: Vec<u8>,
     lane: Lane,
 }
 
 impl FrameBuffer {
-    /// Sends the frame to the terminal, as one synchronized update.
-    pub(super) fn send(&self) {
+    /// Sends the frame to the terminal, as one synchronized update. One in which no cell has changed is the end of the one
+    /// before, attributes and cursor, and is not sent again.
+    pub(super) fn send(&mut self) {
         let frame = std::mem::take(&mut *self.bytes.lock().unwrap_or_else(PoisonError::into_inner));
-        if !frame.is_empty() {
+        if !self.sent.ends_with(&frame) {
             self.lane.send(mode::synchronized(&frame));
+            self.sent = frame;
         }
+    }
+
+    /// The terminal shows something else now.
+    pub(super) fn forget(&mut self) {
+        self.sent.clear();
     }
 }
 
@@ -151,7 +160,7 @@ impl Screen {
 
     /// A buffer whose frames go to this screen.
     pub fn buffer(&self) -> FrameBuffer {
-        FrameBuffer { bytes: Arc::default(), lane: self.lane.clone() }
+        FrameBuffer { bytes: Arc::default(), sent: Vec::new(), lane: self.lane.clone() }
     }
 
     /// Sends bytes behind the frame under way.

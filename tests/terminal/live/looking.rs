@@ -118,7 +118,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         &[
             At("n n", "db02"),
             Shows("L", "failed: the agent died"),
-            Holds("its last words", |session| session.screen().contains("its process is gone")),
+            Holds("its last words", |session| session.screen().contains("failed: the agent died: killed by signal 9")),
         ],
     ),
     Scenario(
