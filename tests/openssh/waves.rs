@@ -81,3 +81,27 @@ fn an_abort_before_the_switch_leaves_nothing_of_the_release_and_no_health_comman
     lab.assert_delivered(&deployed(&lab, &source), "v1", &[1, 2]);
     lab.assert_clean();
 }
+
+#[test]
+fn hosts_of_later_waves_are_looked_at_before_the_payload_moves() {
+    let Some(mut lab) = Lab::of(5) else { return };
+    let source = source(&lab, 1);
+    lab.write_inventory("[rollout]\nwaves = [2, \"100%\"]\ngate = \"auto\"\n");
+    lab.configure(3, "AuthorizedKeysFile none");
+    let releases = lab.hosts[4].releases();
+    let _ = fs::remove_dir_all(&releases);
+    fs::write(&releases, "no folder").expect("the lab's folder takes files");
+    let ended = lab.run(&source, &["--tag", "v1"]).expect_code(3);
+    let at = |wanted: &dyn Fn(&Value) -> bool| ended.events.iter().position(wanted).expect(&ended.story);
+    let told = at(&|event| event["event"] == "preflight");
+    let moved = at(&|event| is_state(event, "verifying", ""));
+    assert!(told < moved, "{}", ended.story);
+    let faults = ended.events[told]["faults"].as_array().expect("it is an array");
+    let of = |cause: &str| faults.iter().find(|fault| fault["cause"] == cause).map(|fault| fault["hosts"].clone());
+    assert!(of("permission denied").is_some_and(|hosts| hosts[&lab.hosts[3].name].is_string()), "{faults:?}");
+    assert!(of("folder not to be used").is_some_and(|hosts| hosts[&lab.hosts[4].name].is_string()), "{faults:?}");
+    assert_eq!((&ended.events[told]["ready"], &ended.end()["counts"]["done"]), (&3.into(), &3.into()));
+    fs::remove_file(&releases).expect("it was made");
+    lab.assert_delivered(&deployed(&lab, &source), "v1", &[3, 4]);
+    lab.assert_clean();
+}
