@@ -328,6 +328,11 @@ impl Run {
         told.map(ToString::to_string).collect::<Vec<_>>().join("\n") + "\n" + &errors
     }
 
+    /// Whether an event that was read already satisfies `wanted`.
+    pub(crate) fn has_told(&self, wanted: impl Fn(&Value) -> bool) -> bool {
+        self.events.iter().any(wanted)
+    }
+
     /// What the run is called.
     pub(crate) fn id(&self) -> String {
         self.events.first().and_then(|event| event["run"].as_str()).expect("every event names the run").to_owned()

@@ -198,8 +198,10 @@ impl Agent {
             self.moved = (moved, now);
         }
         let Some(why) = self.term.over(now, self.console.heard(), self.moved.1) else { return Then::Continue };
-        let done = self.seat.as_ref().is_none_or(Seat::is_delivered) && self.packed.is_none();
-        if done {
+        // An agent that was told nothing yet may have found what an earlier one kept.
+        let keeps = || self.folder.as_ref().is_some_and(|folder| !folder.remembered().is_empty());
+        let done = self.seat.as_ref().map_or_else(|| !keeps(), Seat::is_delivered);
+        if done && self.packed.is_none() {
             self.log.line(&format!("{why}; removing everything of this run"));
             self.stop(true).await;
         } else {
