@@ -28,6 +28,6 @@ impl Fault {
     }
 }
 
-/// Put before a command whose files, and those of what it starts, may not grow past 1 MiB until [`free_disk`]. A process that ignores the signal gets
+/// Put before a command whose files, and those of what it starts, may not grow past 8 MiB until [`free_disk`]. A process that ignores the signal gets
 /// `EFBIG`.
-pub(super) const FULL_DISK: &str = "trap \"\" XFSZ; ulimit -S -f 2048; ";
+pub(super) const FULL_DISK: &str = "trap \"\" XFSZ; ulimit -S -f 16384; ";

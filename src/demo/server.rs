@@ -174,7 +174,8 @@ struct HostSession {
 impl HostSession {
     fn run(&mut self, channel: Channel<Msg>, command: &str, session: &Session) -> io::Result<()> {
         let options = &self.host.options;
-        let is_start = command.contains("rookery-agent") && command.contains(" attach ");
+        let is_start =
+            command.contains("rookery-agent") && [" attach ", "eval "].iter().any(|word| command.contains(word));
         let is_first = is_start && self.host.starts.fetch_add(1, Ordering::Relaxed) == 0;
         let before = match options.fault {
             Some(Fault::DiskFull(_)) if is_first => FULL_DISK,
