@@ -16,6 +16,8 @@ mod lost;
 mod plans;
 #[path = "rollout/seeds.rs"]
 mod seeds;
+#[path = "rollout/silence.rs"]
+mod silence;
 #[path = "rollout/waves.rs"]
 mod waves;
 

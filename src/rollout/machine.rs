@@ -200,6 +200,7 @@ impl Rollout {
                 Timer::TrackerWait => self.go_on_without_tracker(),
                 Timer::Tell => self.tell(),
                 Timer::Swarm => self.swarm_told_at = None,
+                Timer::Silence => self.hush(),
                 Timer::RunDeadline => self.overdue_run(),
                 Timer::HostDeadline(slot) => self.overdue(slot),
                 Timer::Slot(slot) => self.expire(slot),
@@ -222,6 +223,7 @@ impl Rollout {
             let launch = self.launcher.due(&self.config);
             self.schedule.set(Timer::Launch, launch);
             self.review_swarm();
+            self.listen();
         }
     }
 

@@ -30,6 +30,7 @@ mod resume;
 mod retry;
 mod schedule;
 mod session;
+mod silence;
 mod speed;
 mod spread;
 mod stall;

@@ -160,6 +160,8 @@ pub struct Config {
     pub backoff_max: Duration,
     /// No new piece for this long is a stall.
     pub stalled_after: Duration,
+    /// An agent in the swarm that tells nothing for this long is silent: it says where it is every 5 s at least.
+    pub silent_after: Duration,
     /// A stall this long is a failure.
     pub stall_failed_after: Duration,
     /// A stall of a host that met neither tracker nor any other host is a failure this early.
@@ -209,6 +211,7 @@ impl Default for Config {
             backoff_min: Duration::from_secs(1),
             backoff_max: Duration::from_secs(30),
             stalled_after: Duration::from_secs(14),
+            silent_after: Duration::from_secs(10),
             stall_failed_after: Duration::from_secs(180),
             no_way_after: Duration::from_secs(30),
             bootstrap_max: Duration::from_secs(180),

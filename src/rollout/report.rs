@@ -59,6 +59,11 @@ pub enum StationState {
     Receiving,
     /// It does its work.
     Ready,
+    /// It did when it was last heard, which is too long ago.
+    Silent {
+        /// When that was.
+        since: Instant,
+    },
     /// It failed.
     Failed(Failure),
     /// It is gone, and nobody needs it.
@@ -162,7 +167,9 @@ impl Rollout {
         let state = match &self.seeder.lost {
             Some(failure) if !alive => StationState::Failed(failure.clone()),
             Some(_) | None if self.sessions[slot.0].packing => StationState::Packing(self.seeder.packed),
-            Some(_) | None if alive && !self.is_full(slot) => StationState::Receiving,
+            Some(_) | None if alive && !self.is_full(slot) && self.silent_since(slot).is_none() => {
+                StationState::Receiving
+            }
             Some(_) | None => self.station_state(slot, alive),
         };
         StationView { place: self.sessions[slot.0].place, state, alive }
@@ -240,7 +247,9 @@ impl Rollout {
 
     fn station_state(&self, slot: Slot, alive: bool) -> StationState {
         if alive {
-            return StationState::Ready;
+            // An agent that only tracks has nothing to tell.
+            let silent = self.silent_since(slot).filter(|_| self.sessions[slot.0].serving);
+            return silent.map_or(StationState::Ready, |since| StationState::Silent { since });
         }
         let state = &self.records[slot.0].state;
         match (self.sessions[slot.0].link, state) {

@@ -22,6 +22,8 @@ pub(super) enum Timer {
     Tell,
     /// The notice about the swarm.
     Swarm,
+    /// The next look for agents that have fallen silent.
+    Silence,
     /// The end of the time the whole run has.
     RunDeadline,
     /// The end of the time a host has, whatever it does.

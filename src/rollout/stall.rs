@@ -61,7 +61,7 @@ impl Rollout {
     fn stall_reason(&self, slot: Slot) -> Stall {
         let record = &self.records[slot.0];
         let progress = &record.progress;
-        if record.heard.is_none_or(|at| self.now.since(at) >= self.config.stalled_after) {
+        if self.silent_since(slot).is_some() {
             return Stall::AgentSilent;
         }
         if progress.unwritten.0 > 0 {

@@ -170,6 +170,11 @@ impl Fleet {
         }
     }
 
+    /// Nothing is heard of a place's agent any more, while its connection stays.
+    pub(crate) fn silence(&mut self, place: Place) {
+        self.agents.remove(&place).unwrap();
+    }
+
     /// The console is killed, agents go on, and another console takes the run up: as `rookery resume` does, by the journal.
     pub(crate) fn kill_console(&mut self) {
         let now = Timestamp::UNIX_EPOCH;

@@ -259,12 +259,16 @@ impl Screen {
         for (place, fate) in places {
             let Place::Host(id) = place else { continue };
             let attempt = self.model.rollout().host(id).unwrap().attempt.number;
-            if let Fate::Fetching(pieces) = fate {
-                any = true;
-                let rate = ByteRate(u64::from(20 + id.0 % 40) << 20);
-                let status = Status::Progress(progress(pieces + more, rate, 14));
-                self.send(Msg::Fleet(Input::Status { at: place, attempt, status }));
-            }
+            let said = match fate {
+                Fate::Fetching(pieces) => {
+                    any = true;
+                    progress(pieces + more, ByteRate(u64::from(20 + id.0 % 40) << 20), 14)
+                }
+                Fate::Verifying | Fate::Unpacking => progress(PIECES, ByteRate(0), 9),
+                Fate::Done | Fate::Stalled(_) | Fate::Fails(_) => continue,
+                Fate::Bootstrapping | Fate::Connecting | Fate::Waiting => continue,
+            };
+            self.send(Msg::Fleet(Input::Status { at: place, attempt, status: Status::Progress(said) }));
         }
         let rate = ByteRate(if any { 110 << 20 } else { 0 });
         let mut seeder = progress(PIECES, rate, 40);

@@ -7,6 +7,7 @@ use ratatui::text::Span;
 
 use super::text::{self, Fields, clock, percent};
 use super::worst::needs_a_look;
+use crate::base::Instant;
 use crate::console::model::Model;
 use crate::console::theme::{Scope, Theme};
 use crate::rollout::{Outcome, Rollout, Stage, Standing, StateName, StationState, StationView};
@@ -153,7 +154,7 @@ pub(super) fn elapsed(model: &Model) -> std::time::Duration {
     match model.shown().stage() {
         Stage::Ended(summary) => summary.elapsed,
         Stage::Preparing { .. } | Stage::Distributing | Stage::Settled | Stage::Finishing { .. } => {
-            model.shown_now().since(crate::base::Instant::ZERO)
+            model.shown_now().since(Instant::ZERO)
         }
     }
 }
@@ -237,9 +238,9 @@ fn swarm<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
     let (plain, muted) = (theme.scope(Scope::Text), theme.scope(Scope::Muted));
     let mut fields = Fields::default();
     let over = matches!(rollout.stage(), Stage::Finishing { .. } | Stage::Ended(_));
-    let (word, style) = station(theme, &rollout.seeder(), over);
+    let (word, style) = station(theme, &rollout.seeder(), now, over);
     fields.push(8, vec![Span::styled("seeder ", muted), Span::styled(word, style)]);
-    let (word, style) = station(theme, &rollout.tracker(), over);
+    let (word, style) = station(theme, &rollout.tracker(), now, over);
     fields.push(8, vec![Span::styled("tracker ", muted), Span::styled(word, style)]);
     let mut field = |rank, label: &'static str, value: String, style: Style| {
         fields.push(rank, vec![Span::styled(label, muted), Span::styled(value, style)]);
@@ -287,13 +288,14 @@ fn ago(time: std::time::Duration, dead: bool) -> String {
 }
 
 /// The seeder's or tracker's state in a word. One that is gone is bad only while somebody may need it.
-fn station(theme: &Theme, station: &StationView, over: bool) -> (String, Style) {
+fn station(theme: &Theme, station: &StationView, now: Instant, over: bool) -> (String, Style) {
     let (word, scope) = match &station.state {
         StationState::Waiting => ("waits".to_owned(), Scope::Muted),
         StationState::Starting => ("starting".to_owned(), Scope::Text),
         StationState::Packing(bytes) => (format!("packing {bytes}"), Scope::Text),
         StationState::Receiving => ("receiving".to_owned(), Scope::Text),
         StationState::Ready => ("up".to_owned(), Scope::Good),
+        StationState::Silent { since } => (format!("SILENT {}", text::age(now.since(*since))), Scope::Bad),
         StationState::Failed(failure) => (format!("FAILED: {}", failure.cause()), Scope::Bad),
         StationState::Gone => ("gone".to_owned(), if over { Scope::Muted } else { Scope::Warning }),
     };
