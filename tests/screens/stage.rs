@@ -265,8 +265,12 @@ impl Screen {
                     progress(pieces + more, ByteRate(u64::from(20 + id.0 % 40) << 20), 14)
                 }
                 Fate::Verifying | Fate::Unpacking => progress(PIECES, ByteRate(0), 9),
-                Fate::Done | Fate::Stalled(_) | Fate::Fails(_) => continue,
-                Fate::Bootstrapping | Fate::Connecting | Fate::Waiting => continue,
+                Fate::Done
+                | Fate::Stalled(_)
+                | Fate::Fails(_)
+                | Fate::Bootstrapping
+                | Fate::Connecting
+                | Fate::Waiting => continue,
             };
             self.send(Msg::Fleet(Input::Status { at: place, attempt, status: Status::Progress(said) }));
         }
