@@ -10,6 +10,9 @@ use rookery::console::{Msg, Theme, update, view};
 use rookery::rollout::Input;
 use stage::Screen;
 
+#[path = "../tests/screens/script.rs"]
+#[expect(dead_code, reason = "the tests use the rest of it")]
+mod script;
 #[path = "../tests/screens/stage.rs"]
 #[expect(dead_code, reason = "the tests use the rest of it")]
 mod stage;

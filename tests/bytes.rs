@@ -2,6 +2,9 @@
 #![cfg(feature = "console")]
 #![expect(clippy::unwrap_used, reason = "a test that finds nothing fails")]
 
+#[path = "screens/script.rs"]
+#[expect(dead_code, reason = "the other tests use the rest of it")]
+mod script;
 #[path = "screens/stage.rs"]
 #[expect(dead_code, reason = "the other tests use the rest of it")]
 mod stage;

@@ -10,15 +10,20 @@ mod commands;
 mod laws;
 #[path = "screens/outside.rs"]
 mod outside;
+#[path = "screens/script.rs"]
+mod script;
 #[path = "screens/stage.rs"]
 mod stage;
 #[path = "screens/waves.rs"]
 mod waves;
+#[path = "screens/words.rs"]
+mod words;
 
 use rookery::base::ByteCount;
 use rookery::control::AgentFailure;
 use rookery::rollout::Failure;
-use stage::{Screen, Script, lost};
+use script::Script;
+use stage::{Screen, lost};
 
 const SIZES: [(u16, u16); 4] = [(60, 15), (80, 24), (120, 40), (200, 60)];
 

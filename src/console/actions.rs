@@ -54,12 +54,18 @@ pub(super) fn refusal(model: &Model, verb: Verb) -> Option<String> {
         Verb::Suspend | Verb::Login if model.setup.access == Access::Watcher => {
             Some("read-only: this console watches and changes nothing".into())
         }
+        Verb::Open => match model.view {
+            View::Grid | View::Table => None,
+            View::Failures => model.shown().failures().is_empty().then(|| "no host has failed".to_owned()),
+            View::Events | View::Host | View::Log => {
+                Some("hosts are opened in the grid (1) and in the table (2)".to_owned())
+            }
+        },
         Verb::Theme => (model.setup.themes.len() < 2).then(|| "there is one theme only".into()),
         Verb::Move(_)
         | Verb::NextView
         | Verb::PreviousView
         | Verb::Show(_)
-        | Verb::Open
         | Verb::Back
         | Verb::Filter
         | Verb::Command

@@ -41,7 +41,14 @@ pub(super) fn range(model: &mut Model) {
     }
     let range = model.range();
     add(model, range);
-    model.anchor = None;
+    end_range(model);
+}
+
+/// No range is being marked any more, and how to is not said any more.
+pub(super) fn end_range(model: &mut Model) {
+    if model.anchor.take().is_some() {
+        model.toast = None;
+    }
 }
 
 /// Marks these hosts too, as far as they can be marked; returns how many of them are marked.
@@ -60,6 +67,7 @@ pub(super) fn invert(model: &mut Model) {
             marks.insert(host);
         }
     }
+    end_range(model);
     set(model, marks);
 }
 

@@ -10,6 +10,7 @@ use super::filter::{Filter, Labels, Subject};
 use super::grace::Grace;
 use super::io::{Key, LastScreen, Progress};
 use super::keymap::Keymap;
+use super::marks;
 use super::popup::Popup;
 use super::prompt::{Histories, Prompt};
 use super::view::Names;
@@ -145,6 +146,8 @@ impl Density {
 pub(super) enum Urgency {
     Info,
     Warning,
+    /// Why a key did nothing: no longer of interest when another one does something.
+    Refusal,
 }
 
 /// A short answer to the operator, shown for a while.
@@ -400,18 +403,27 @@ impl Model {
     pub(super) fn say(&mut self, urgency: Urgency, text: impl Into<String>) {
         let shown = match urgency {
             Urgency::Info => Duration::from_secs(4),
-            Urgency::Warning => Duration::from_secs(8),
+            Urgency::Warning | Urgency::Refusal => Duration::from_secs(8),
         };
         self.toast = Some(Toast { urgency, text: text.into(), until: self.now + shown });
     }
 
-    /// The hosts between the anchor and the cursor, in the order of the view; empty without an anchor.
+    /// A key did something: why another one did not is over.
+    pub(super) fn forget_refusal(&mut self) {
+        self.toast = self.toast.take().filter(|toast| toast.urgency != Urgency::Refusal);
+    }
+
+    /// The hosts between the anchor and the cursor, in the order of the view; empty without an anchor. Only those that can
+    /// be marked.
     pub(super) fn range(&self) -> BTreeSet<HostId> {
         let (Some(anchor), Some(cursor)) = (self.anchor, self.cursor) else { return BTreeSet::new() };
         let order = super::order::hosts(self);
         let at = |host| order.iter().position(|other| *other == host);
         match (at(anchor), at(cursor)) {
-            (Some(one), Some(other)) => order[one.min(other)..=one.max(other)].iter().copied().collect(),
+            (Some(one), Some(other)) => {
+                let all = order[one.min(other)..=one.max(other)].iter().copied();
+                all.filter(|host| marks::can_mark(self, *host)).collect()
+            }
             _ => BTreeSet::new(),
         }
     }

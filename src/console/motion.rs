@@ -172,6 +172,21 @@ fn causes(model: &mut Model, motion: Motion) {
         Motion::Bottom => last,
     };
     model.cause = Some(groups[to].cause);
+    model.cursor = groups[to].hosts.first().copied();
+}
+
+/// Chooses the cause of the host under the cursor; where it has none, puts the cursor on the first host of the cause that
+/// was chosen: what a key does to one host, it does to one of that cause.
+pub(super) fn to_cause(model: &mut Model) {
+    let groups = model.shown().failures();
+    let of_cursor = groups.iter().find(|group| model.cursor.is_some_and(|cursor| group.hosts.contains(&cursor)));
+    let chosen = || groups.iter().find(|group| Some(group.cause) == model.cause).or_else(|| groups.first());
+    let (cause, host) = match (of_cursor, chosen()) {
+        (Some(group), _) => (Some(group.cause), model.cursor),
+        (None, Some(group)) => (Some(group.cause), group.hosts.first().copied()),
+        (None, None) => (None, model.cursor),
+    };
+    (model.cause, model.cursor) = (cause, host);
 }
 
 /// A host that can be moved to, and where it is.

@@ -179,10 +179,19 @@ fn press(model: &mut Model, key: Key, effects: &mut Vec<Effect>) {
                 model.pending.clear();
                 if again {
                     press(model, key, effects);
+                } else {
+                    unbound(model, key);
                 }
             }
         }
     }
+}
+
+/// A key that means nothing says so, and which one tells what the others mean.
+fn unbound(model: &mut Model, key: Key) {
+    let help = model.setup.keymap.key_of(Verb::Help);
+    let way = if help.is_empty() { String::new() } else { format!(": {help} shows the keys") };
+    model.say(Urgency::Refusal, format!("{key} does nothing{way}"));
 }
 
 fn answer(model: &mut Model, key: Key, effects: &mut Vec<Effect>) {
@@ -263,20 +272,21 @@ fn carry_out(model: &mut Model, decision: Decision, effects: &mut Vec<Effect>) {
     match decision {
         Decision::Tell(action) => operate(model, action, effects),
         Decision::Ask(question) => actions::ask(model, question),
-        Decision::Refuse(why) => model.say(Urgency::Warning, why),
+        Decision::Refuse(why) => model.say(Urgency::Refusal, why),
     }
 }
 
 fn obey(model: &mut Model, verb: Verb, effects: &mut Vec<Effect>) {
     if let Some(why) = refusal(model, verb) {
-        model.say(Urgency::Warning, why);
+        model.say(Urgency::Refusal, why);
         return;
     }
+    model.forget_refusal();
     match verb {
         Verb::Move(motion) => motion::travel(model, motion),
         Verb::NextFailed | Verb::PreviousFailed => {
             if !motion::to_failed(model, verb == Verb::NextFailed) {
-                model.say(Urgency::Warning, "no failed host passes the filter (esc clears it)");
+                model.say(Urgency::Refusal, "no failed host passes the filter (esc clears it)");
             }
         }
         Verb::NextView => turn(model, 1),
@@ -389,10 +399,7 @@ fn show(model: &mut Model, view: View) {
         }
     }
     if view == View::Failures {
-        let groups = model.shown().failures();
-        if !groups.iter().any(|group| Some(group.cause) == model.cause) {
-            model.cause = groups.first().map(|group| group.cause);
-        }
+        motion::to_cause(model);
     }
 }
 
@@ -420,7 +427,7 @@ fn back(model: &mut Model) {
         model.help = None;
         model.sought.clear();
     } else if model.anchor.is_some() {
-        model.anchor = None;
+        marks::end_range(model);
     } else if model.view == View::Host {
         let to = if matches!(model.back, View::Host | View::Log) { View::Grid } else { model.back };
         show(model, to);

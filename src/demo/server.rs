@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use russh::keys::{PrivateKey, PublicKey};
 use russh::server::{Auth, ChannelOpenHandle, Config, Handler, Msg, Session, VerifiedPublicKey, run_stream};
-use russh::{Channel, ChannelId, MethodKind, MethodSet};
+use russh::{Channel, ChannelId, MethodKind, MethodSet, Pty};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
@@ -21,6 +21,9 @@ use super::{Fault, Keys};
 
 /// Commands whose texts are kept.
 const COMMANDS_MAX: usize = 1000;
+
+/// What somebody gets who logs in.
+const SHELL: &str = "echo 'a shell on a demo host, with pipes for a terminal'; PS1='$ ' exec /bin/sh -i";
 
 /// What a server is like.
 #[derive(Debug, Clone)]
@@ -198,6 +201,22 @@ impl HostSession {
         tokio::spawn(carry(child, channel, session.handle(), self.host.groups.clone()));
         Ok(())
     }
+
+    fn execute(&mut self, id: ChannelId, command: &str, session: &mut Session) -> Result<(), russh::Error> {
+        let started = match self.channels.remove(&id) {
+            Some(channel) => self.run(channel, command, session),
+            None => Err(io::Error::from(io::ErrorKind::NotFound)),
+        };
+        let mut commands = self.host.commands.lock().unwrap_or_else(PoisonError::into_inner);
+        if commands.len() < COMMANDS_MAX {
+            commands.push(command.to_owned());
+        }
+        drop(commands);
+        match started {
+            Ok(()) => session.channel_success(id),
+            Err(_) => session.channel_failure(id),
+        }
+    }
 }
 
 impl Handler for HostSession {
@@ -240,20 +259,26 @@ impl Handler for HostSession {
         Ok(())
     }
 
+    async fn pty_request(
+        &mut self,
+        id: ChannelId,
+        _term: &str,
+        _columns: u32,
+        _rows: u32,
+        _width: u32,
+        _height: u32,
+        _modes: &[(Pty, u32)],
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        // There are pipes only: without a terminal ssh leaves the operator's own as it is, which echoes and edits lines.
+        session.channel_failure(id)
+    }
+
+    async fn shell_request(&mut self, id: ChannelId, session: &mut Session) -> Result<(), Self::Error> {
+        self.execute(id, SHELL, session)
+    }
+
     async fn exec_request(&mut self, id: ChannelId, command: &[u8], session: &mut Session) -> Result<(), Self::Error> {
-        let command = String::from_utf8_lossy(command).into_owned();
-        let started = match self.channels.remove(&id) {
-            Some(channel) => self.run(channel, &command, session),
-            None => Err(io::Error::from(io::ErrorKind::NotFound)),
-        };
-        let mut commands = self.host.commands.lock().unwrap_or_else(PoisonError::into_inner);
-        if commands.len() < COMMANDS_MAX {
-            commands.push(command);
-        }
-        drop(commands);
-        match started {
-            Ok(()) => session.channel_success(id),
-            Err(_) => session.channel_failure(id),
-        }
+        self.execute(id, &String::from_utf8_lossy(command), session)
     }
 }

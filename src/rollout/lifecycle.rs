@@ -50,9 +50,7 @@ impl Rollout {
         }
         record.state = state;
         record.detail = Detail::None;
-        if to.is_settled() {
-            record.attempt.settled = Some(self.now);
-        }
+        record.attempt.settled = to.is_settled().then_some(self.now);
         let attempt = record.attempt.number;
         if record.history.len() >= HostRecord::HISTORY_MAX {
             record.history.pop_front();
@@ -98,7 +96,6 @@ impl Rollout {
         let attempt = record.attempt.number;
         if purpose == Purpose::Work {
             record.attempt.launched = Some(now);
-            record.attempt.settled = None;
             self.enter(slot, HostState::Connecting, None);
             self.arm_host_deadline(slot);
         }

@@ -84,6 +84,11 @@ impl Preflight {
         self.step != Step::Over
     }
 
+    /// How many hosts the payload waits for.
+    pub(super) fn unheard(&self) -> usize {
+        if self.holds() { self.unheard.len() } else { 0 }
+    }
+
     /// Whether only the operator can let the payload move.
     pub(super) fn is_held(&self) -> bool {
         self.step == Step::Told

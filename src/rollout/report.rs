@@ -185,6 +185,11 @@ impl Rollout {
         StationView { place: self.sessions[self.tracker.slot.0].place, state, alive }
     }
 
+    /// Hosts that have not answered the first look; 0 when the payload no longer waits for them.
+    pub fn unheard(&self) -> usize {
+        self.preflight.unheard()
+    }
+
     /// Copies of the rarest piece among the agents in the swarm, the seeder's included.
     pub fn rarest(&self) -> u32 {
         self.availability.rarest()

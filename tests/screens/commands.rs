@@ -32,7 +32,7 @@ fn a_command_does_what_its_key_does_and_asks_what_its_key_asks() {
     assert!(screen.text().contains("/!failed"), "{}", screen.text());
 }
 
-fn large_enough() -> super::stage::Script {
+fn large_enough() -> super::script::Script {
     Screen::of(40).done(10).fetching(16).failed(3, &disk_full()).failed(1, &lost())
 }
 

@@ -11,17 +11,19 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use ratatui::style::Style;
 use rookery::base::{Bitfield, ByteCount, ByteRate, Instant, Layout, Sha1Digest, Sha256Digest};
-use rookery::console::{Access, ColorDepth, Effect, Glyphs, Key, Labels, Model, Msg, Setup, Theme, update, view};
+use rookery::console::{ColorDepth, Effect, Glyphs, Key, Model, Msg, Theme, update, view};
 use rookery::control::{
     Holder, Order, Owner, PROTOCOL, PayloadFacts, PayloadFormat, PeerSummary, Placing, PortRange, Progress, Status,
     TrackerHealth,
 };
-use rookery::inventory::{Host, HostId, Place};
+use rookery::inventory::{HostId, Place};
 use rookery::metainfo::{Info, Metainfo};
 use rookery::rollout::{
-    Caps, Choice, Config, DEADLINE, Failure, Finish, HostFacts, Input, LEASE, Output, Payload, Plan, PlannedHost,
-    Policy, Rollout, Source, StateName,
+    Caps, Choice, DEADLINE, Failure, HostFacts, Input, LEASE, Output, Payload, Plan, PlannedHost, Policy, Source,
+    StateName,
 };
+
+use super::script::Script;
 
 pub(crate) const PIECES: u32 = 400;
 const PIECE: u32 = 1 << 20;
@@ -56,112 +58,23 @@ pub(crate) struct Screen {
     theme: Theme,
 }
 
-/// A fleet that is being made up.
-pub(crate) struct Script {
-    hosts: u32,
-    fates: Vec<Fate>,
-    finish: Finish,
-    access: Access,
-    policy: Policy,
-}
-
-impl Script {
-    fn add(mut self, count: u32, fate: &Fate) -> Self {
-        self.fates.extend(std::iter::repeat_n(fate.clone(), count as usize));
-        self
+impl Screen {
+    /// A fleet of so many hosts, of which nothing is known yet.
+    pub(crate) fn of(hosts: u32) -> Script {
+        Script::of(hosts)
     }
 
-    pub(crate) fn done(self, count: u32) -> Self {
-        self.add(count, &Fate::Done)
-    }
-
-    /// Hosts with from few to many pieces.
-    pub(crate) fn fetching(mut self, count: u32) -> Self {
-        self.fates.extend((0..count).map(|at| Fate::Fetching((at + 1) * (PIECES - 4) / (count + 1))));
-        self
-    }
-
-    pub(crate) fn stalled(self, count: u32) -> Self {
-        self.add(count, &Fate::Stalled(PIECES / 3))
-    }
-
-    pub(crate) fn failed(self, count: u32, failure: &Failure) -> Self {
-        self.add(count, &Fate::Fails(failure.clone()))
-    }
-
-    pub(crate) fn on_the_way(self, count: u32) -> Self {
-        self.add(count, &Fate::Verifying)
-            .add(count, &Fate::Unpacking)
-            .add(count, &Fate::Bootstrapping)
-            .add(count, &Fate::Connecting)
-    }
-
-    pub(crate) fn watched(mut self) -> Self {
-        self.access = Access::Watcher;
-        self
-    }
-
-    pub(crate) fn under(mut self, policy: Policy) -> Self {
-        self.policy = policy;
-        self
-    }
-
-    pub(crate) fn asking_at_the_end(mut self) -> Self {
-        self.finish = Finish::Ask;
-        self
-    }
-
-    /// Plays the script: what is left of the fleet waits.
-    pub(crate) fn at(mut self, columns: u16, rows: u16) -> Screen {
-        let stuck = |fate: &Fate| matches!(fate, Fate::Connecting | Fate::Bootstrapping);
-        self.fates.truncate(self.hosts as usize);
-        let (mut held, mut fates): (Vec<_>, Vec<_>) = self.fates.into_iter().partition(stuck);
-        fastrand::Rng::with_seed(7).shuffle(&mut fates);
-        if held.is_empty() && fates.len() < self.hosts as usize {
-            held.push(Fate::Connecting);
-        }
-        let fanout = held.len().max(if fates.len() + held.len() == self.hosts as usize { 64 } else { 1 });
-        fates.append(&mut held);
-        fates.resize(self.hosts as usize, Fate::Waiting);
-        let config = Config {
-            // Screens are of what is under way: some hosts never answer.
-            preflight_max: Duration::ZERO,
-            fanout,
-            launch_interval: Duration::ZERO,
-            connect_attempts: 1,
-            finish: self.finish,
-            ..Config::default()
-        };
-        let mut labels = Labels::default();
-        for id in 0..self.hosts {
-            let mut host = Host::new(&name(id));
-            host.groups = vec!["web".to_owned()];
-            host.tags.insert("rack".to_owned(), format!("r{}", id % 8));
-            if self.hosts > 100 {
-                host.tags.insert("shelf".to_owned(), format!("s{}", id / 20));
-            }
-            labels.describe(HostId(id), &host);
-        }
-        let operator = "alice@jump1".to_owned();
-        let setup = Setup { labels, columns, rows, operator, access: self.access, ..Setup::default() };
-        let mut screen = Screen {
-            model: Model::new(Rollout::new(Plan { policy: self.policy, ..plan(self.hosts) }, config, 1), setup),
+    /// A console and what becomes of its hosts, in their order.
+    pub(crate) fn looking_at(model: Model, fates: Vec<Fate>, (columns, rows): (u16, u16)) -> Self {
+        Self {
+            model,
             now: Instant::ZERO,
             effects: Vec::new(),
             fates: (0..).map(HostId).map(Place::Host).zip(fates).collect(),
             columns,
             rows,
             theme: Theme::builtin("ansi").unwrap(),
-        };
-        screen.play();
-        screen
-    }
-}
-
-impl Screen {
-    pub(crate) fn of(hosts: u32) -> Script {
-        let (finish, access) = (Finish::Ask, Access::Operator);
-        Script { hosts, fates: Vec::new(), finish, access, policy: Policy::default() }
+        }
     }
 
     /// A message, and everything the fleet has to say to what comes of it.
@@ -242,7 +155,7 @@ impl Screen {
         format!("{}--- ansi\n{}--- mono\n{}--- ascii\n{ascii}", characters(&ansi), styles(&ansi), styles(&mono))
     }
 
-    fn play(&mut self) {
+    pub(crate) fn play(&mut self) {
         self.send(Msg::Fleet(Input::Elapsed));
         self.wait(Duration::from_secs(5));
         self.progress(0);
@@ -416,7 +329,7 @@ pub(crate) fn lost() -> Failure {
     Failure::Connect { address: "10.0.0.9:22".to_owned(), why: "connection refused (os error 111)".to_owned() }
 }
 
-fn plan(hosts: u32) -> Plan {
+pub(crate) fn plan(hosts: u32) -> Plan {
     let layout = Layout::new(u64::from(PIECES) * u64::from(PIECE), PIECE).unwrap();
     let info = Info::single("web.tar.zst", layout, &[Sha1Digest::new([7; 20]); PIECES as usize]).unwrap();
     let metainfo = Metainfo::new(None, info);

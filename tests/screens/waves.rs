@@ -7,7 +7,8 @@ use rookery::inventory::{Gate, HostId, Mode, Share};
 use rookery::rollout::{Action, Input, Output, Policy, Standing, StateName};
 
 use super::at_two_sizes;
-use super::stage::{Screen, Script, lost};
+use super::script::Script;
+use super::stage::{Screen, lost};
 
 /// Three canaries, a quarter, and all others.
 fn policy() -> Policy {

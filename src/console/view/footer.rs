@@ -101,7 +101,7 @@ fn message(model: &Model, theme: &Theme) -> (String, Style) {
     if let Some(toast) = &model.toast {
         let scope = match toast.urgency {
             Urgency::Info => Scope::Good,
-            Urgency::Warning => Scope::Warning,
+            Urgency::Warning | Urgency::Refusal => Scope::Warning,
         };
         return (toast.text.clone(), theme.scope(scope));
     }

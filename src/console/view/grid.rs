@@ -41,6 +41,11 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
     if area.is_empty() {
         return;
     }
+    if !model.shown().hosts().iter().any(|host| model.passes(host)) {
+        let line = Line::styled("  no host passes the filter (esc clears it)", theme.scope(Scope::Muted));
+        text::put(frame.buffer_mut(), area, 1, &line);
+        return;
+    }
     let grid = Grid::of(model, area);
     let lit = Lit::of(model);
     let cursor = model.cursor.and_then(|cursor| model.shown().hosts().iter().position(|host| host.id == cursor));

@@ -8,6 +8,7 @@ use ratatui::text::Span;
 use super::text::{self, Fields, clock, percent};
 use super::worst::needs_a_look;
 use crate::base::Instant;
+use crate::console::actions::count;
 use crate::console::model::Model;
 use crate::console::theme::{Scope, Theme};
 use crate::rollout::{Outcome, Rollout, Stage, Standing, StateName, StationState, StationView};
@@ -39,7 +40,7 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
     }
     if area.height > 1 {
         let words = [Words::Long, Words::Short, Words::Few, Words::None, Words::Tight];
-        let lines = words.map(|words| counts(model, theme, words).line(width));
+        let lines = words.map(|words| states(model, theme, words).line(width));
         let (line, _) = lines.iter().find(|(_, used)| *used <= width).unwrap_or(&lines[4]);
         text::put(buffer, area, 1, line);
     }
@@ -53,12 +54,19 @@ pub(super) fn standing(model: &Model) -> (String, Scope) {
     let rollout = model.shown();
     let bad = if failures(rollout) > 0 { Scope::Bad } else { Scope::Good };
     match rollout.stage() {
+        Stage::Preparing { .. } | Stage::Distributing if *rollout.standing() == Standing::Asking => {
+            ("GATE".to_owned(), Scope::Warning)
+        }
+        Stage::Preparing { .. } | Stage::Distributing if *rollout.standing() != Standing::Underway => {
+            ("STOPPED".to_owned(), Scope::Bad)
+        }
+        Stage::Preparing { .. } | Stage::Distributing if rollout.is_paused() => ("PAUSED".to_owned(), Scope::Warning),
         Stage::Preparing { payload: false, .. } => ("preparing the payload".to_owned(), Scope::Title),
         Stage::Preparing { tracker: false, .. } => ("starting the tracker".to_owned(), Scope::Title),
+        Stage::Preparing { .. } if rollout.seeder().alive => {
+            (format!("looking at {} first", count(rollout.unheard())), Scope::Title)
+        }
         Stage::Preparing { .. } => ("starting the seeder".to_owned(), Scope::Title),
-        Stage::Distributing if *rollout.standing() == Standing::Asking => ("GATE".to_owned(), Scope::Warning),
-        Stage::Distributing if *rollout.standing() != Standing::Underway => ("STOPPED".to_owned(), Scope::Bad),
-        Stage::Distributing if rollout.is_paused() => ("PAUSED".to_owned(), Scope::Warning),
         Stage::Distributing => ("running".to_owned(), Scope::Title),
         Stage::Settled => ("SETTLED".to_owned(), bad),
         Stage::Finishing { left } => (format!("cleaning up {left}"), Scope::Warning),
@@ -186,7 +194,7 @@ enum Words {
 }
 
 /// Every state that has hosts: this is the legend of the glyphs too, and sums to the fleet.
-fn counts<'a>(model: &Model, theme: &Theme, words: Words) -> Fields<'a> {
+fn states<'a>(model: &Model, theme: &Theme, words: Words) -> Fields<'a> {
     let (mut fields, mut tight) = (Fields::default(), Vec::new());
     for (state, count) in model.shown().counts().iter().filter(|(_, count)| *count > 0) {
         let glyph = Span::styled(theme.glyph(state).to_string(), theme.state(state));

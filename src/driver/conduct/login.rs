@@ -17,12 +17,17 @@ pub(super) struct Guest {
 }
 
 impl Guest {
-    /// Starts a program; when it has ended, and the operator has seen how, `to` is told.
+    /// Starts a program, which logs in to the host of that name, and says the way back; when it has ended, and the operator
+    /// has seen how, `to` is told.
     ///
     /// # Errors
     /// When there is no command, or it cannot be started.
-    pub(super) fn start(command: &[OsString], to: SyncSender<Msg>) -> io::Result<Self> {
+    pub(super) fn start(host: &str, command: &[OsString], to: SyncSender<Msg>) -> io::Result<Self> {
         let (program, arguments) = command.split_first().ok_or_else(|| io::Error::other("there is no way to it"))?;
+        let mut out = io::stdout();
+        // A terminal that is gone is noticed elsewhere.
+        let _ = writeln!(out, "ssh to {host}: its exit comes back to the console, the run goes on")
+            .and_then(|()| out.flush());
         let mut child = Command::new(program).args(arguments).spawn()?;
         let process = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let process = process.ok_or_else(|| io::Error::other("the process has no number"))?;

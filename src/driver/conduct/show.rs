@@ -306,7 +306,8 @@ impl Stage<'_> {
         }
         let command = (self.display.login)(host);
         self.listener.pause();
-        let begun = self.terminal.lend().and_then(|()| Guest::start(&command, crew.sender()));
+        let begun =
+            self.terminal.lend().and_then(|()| Guest::start(model.rollout().name(host), &command, crew.sender()));
         match begun {
             Ok(guest) => {
                 self.guest = Some(guest);

@@ -1,0 +1,80 @@
+//! What the screen says, and how long it says it.
+
+use rookery::console::View;
+use rookery::inventory::HostId;
+use rookery::rollout::StateName;
+
+use super::small;
+use super::stage::{Fate, Screen};
+
+#[test]
+fn a_key_without_a_meaning_says_so_and_names_the_key_that_explains_the_others() {
+    let mut screen = small().at(80, 24);
+    screen.press("x");
+    assert!(screen.text().contains("x does nothing: ? shows the keys"), "{}", screen.text());
+    screen.press("g x");
+    assert!(screen.text().contains("x does nothing"), "{}", screen.text());
+    screen.press("4 enter");
+    assert!(screen.text().contains("hosts are opened in the grid (1)"), "{}", screen.text());
+}
+
+#[test]
+fn why_a_key_did_nothing_is_gone_with_the_next_one_that_does_something() {
+    let mut screen = small().at(80, 24);
+    screen.press("s");
+    assert!(screen.text().contains("only the table is sorted: 2 shows it"), "{}", screen.text());
+    screen.press("2");
+    assert!(!screen.text().contains("only the table is sorted"), "{}", screen.text());
+    screen.press("R j");
+    assert!(screen.text().contains("retrying 3 hosts"), "what was done stays for a while: {}", screen.text());
+}
+
+#[test]
+fn a_range_counts_what_it_will_mark() {
+    let mut screen = small().at(80, 24);
+    screen.press("home v end");
+    let done = screen.model.rollout().counts().of(StateName::Done);
+    let rest = screen.model.rollout().counts().total() - done;
+    assert!(screen.text().contains(&format!("range {rest}")), "{}", screen.text());
+    screen.press("v");
+    assert_eq!(screen.model.marks().len() as u32, rest);
+    assert!(screen.text().contains(&format!("{rest} marked")) && !screen.text().contains("range"), "{}", screen.text());
+}
+
+#[test]
+fn a_map_without_hosts_says_why() {
+    let mut screen = small().at(80, 24);
+    screen.enter("/nosuch").press("enter");
+    assert!(screen.text().contains("no host passes the filter (esc clears it)"), "{}", screen.text());
+}
+
+#[test]
+fn what_a_key_does_to_one_host_it_does_to_one_of_the_cause_that_is_looked_at() {
+    let mut screen = small().at(80, 24);
+    screen.press("home 3 j");
+    let cause_of = |screen: &Screen| {
+        let host = screen.model.rollout().host(screen.model.cursor().unwrap()).unwrap();
+        host.state.failure().unwrap().cause()
+    };
+    let second = screen.model.rollout().failures()[1].cause;
+    assert_eq!(cause_of(&screen), second);
+    screen.press("5");
+    assert_eq!((screen.model.view(), cause_of(&screen)), (View::Host, second));
+}
+
+#[test]
+fn a_host_that_is_tried_again_has_not_taken_any_time_yet() {
+    let mut screen = small().at(120, 40);
+    screen.press("n");
+    assert!(screen.text().contains("  took "), "{}", screen.text());
+    let HostId(failed) = screen.model.cursor().unwrap();
+    screen.fate(failed, Fate::Fetching(100));
+    screen.press("r");
+    assert!(!screen.text().contains("  took "), "{}", screen.text());
+}
+
+#[test]
+fn the_first_look_is_not_said_to_be_a_wait_for_the_seeder() {
+    let screen = Screen::of(24).done(16).on_the_way(2).looked_at_first().at(120, 40);
+    assert!(screen.text().contains("looking at 2 hosts first"), "{}", screen.text());
+}
