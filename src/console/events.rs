@@ -116,7 +116,7 @@ impl Events {
                         [(host, reason)] => (Some(*host), reason.clone()),
                         hosts => (None, format!("{} hosts; {next_step}", hosts.len())),
                     };
-                    self.push(at, Kind::Warning, host, format!("{cause}: {reason}"));
+                    self.add(Event { at, kind: Kind::Warning, host, cause: Some(cause), text: reason });
                 }
             }
             Notice::Wave { wave, waves, step, detail } => {

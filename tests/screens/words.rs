@@ -4,8 +4,8 @@ use rookery::console::View;
 use rookery::inventory::HostId;
 use rookery::rollout::StateName;
 
-use super::small;
 use super::stage::{Fate, Screen};
+use super::{key_changed, small};
 
 #[test]
 fn a_key_without_a_meaning_says_so_and_names_the_key_that_explains_the_others() {
@@ -77,4 +77,24 @@ fn a_host_that_is_tried_again_has_not_taken_any_time_yet() {
 fn the_first_look_is_not_said_to_be_a_wait_for_the_seeder() {
     let screen = Screen::of(24).done(16).on_the_way(2).looked_at_first().at(120, 40);
     assert!(screen.text().contains("looking at 2 hosts first"), "{}", screen.text());
+}
+
+#[test]
+fn what_the_first_look_found_is_said_once() {
+    let mut screen = Screen::of(24).done(23).failed(1, &key_changed()).looked_at_first().at(200, 60);
+    screen.press("4").enter("/warning").press("enter");
+    let text = screen.text();
+    assert!(text.contains("23 of 24 hosts are ready") && text.contains("! web-"), "{text}");
+    assert!(text.contains("host key changed: SHA256") && !text.contains("changed: host key"), "{text}");
+    screen.press("esc n l");
+    assert!(!screen.text().contains("changed: host key"), "{}", screen.text());
+}
+
+#[test]
+fn what_is_looked_for_in_the_help_stays_to_be_seen() {
+    let mut screen = small().at(80, 24);
+    screen.press("?").enter("/mark").press("enter");
+    assert!(screen.text().contains("/mark  in the help"), "{}", screen.text());
+    screen.enter("/nosuch").press("enter");
+    assert!(screen.text().contains("no key, action or word of these has that"), "{}", screen.text());
 }

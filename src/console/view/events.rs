@@ -67,13 +67,13 @@ fn line<'a>(model: &Model, theme: &Theme, event: &Event, room: usize) -> Line<'a
         Kind::Warning => theme.scope(Scope::Warning),
         Kind::Operator => theme.scope(Scope::Key),
     };
+    let told = event.cause.map_or_else(|| event.text.clone(), |cause| reason::told(cause, &event.text));
     if host.is_empty() {
         return Line::from(vec![
             Span::styled(format!(" {:>7} ", clock(event.at.since(Instant::ZERO))), theme.scope(Scope::Muted)),
-            Span::styled(format!("{sign} {}", text::squeeze(theme, &event.text, room.saturating_sub(11))), words),
+            Span::styled(format!("{sign} {}", text::squeeze(theme, &told, room.saturating_sub(11))), words),
         ]);
     }
-    let told = event.cause.map_or_else(|| event.text.clone(), |cause| reason::told(cause, &event.text));
     let told = text::squeeze(theme, &told, room.saturating_sub(width + 26));
     Line::from(vec![
         Span::styled(format!(" {:>7} ", clock(event.at.since(Instant::ZERO))), theme.scope(Scope::Muted)),

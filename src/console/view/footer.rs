@@ -163,6 +163,12 @@ fn waits(model: &Model) -> Option<String> {
 fn chosen<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
     let mut fields = Fields::default();
     let strong = theme.scope(Scope::Prompt);
+    if model.help.is_some() && !model.sought.is_empty() {
+        let sought = text::fit(theme, &model.sought, 30);
+        fields.push(9, vec![Span::styled("/", theme.scope(Scope::Key)), Span::styled(sought, strong)]);
+        fields.text(5, "in the help", theme.scope(Scope::Muted));
+        return fields;
+    }
     if !model.filter.is_empty() {
         let hits = model.shown().hosts().iter().filter(|host| model.passes(host)).count();
         let text = text::fit(theme, model.filter.text(), 30);

@@ -28,6 +28,7 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
     } else {
         [(left, Rect { width: half, ..area }), (right, Rect { x: area.x + half, width: area.width - half, ..area })]
     };
+    let mut found = false;
     for (sections, column) in columns {
         let mut lines = lines(model, theme, sections, usize::from(column.width));
         if sections.contains(&Section::Program) && model.sought.is_empty() {
@@ -39,6 +40,11 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
         }
         let below = lines.len() - top - shown.len();
         text::more(buffer, column, below + usize::from(below > 0), theme);
+        found |= !lines.is_empty();
+    }
+    if !found {
+        let line = Line::styled("  no key, action or word of these has that", theme.scope(Scope::Muted));
+        text::put(buffer, area, 1, &line);
     }
 }
 

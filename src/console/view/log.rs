@@ -8,6 +8,7 @@ use ratatui::text::{Line, Span};
 
 use super::dialog::wrap;
 use super::grid::caption;
+use super::reason;
 use super::text::{self, Fields, clock};
 use crate::base::Instant;
 use crate::console::events::Kind;
@@ -68,7 +69,8 @@ fn entries(model: &Model, theme: &Theme, host: &HostRecord) -> Vec<Entry> {
             Kind::Warning => ("!", theme.scope(Scope::Warning)),
             Kind::Operator => (">", theme.scope(Scope::Key)),
         };
-        Some(Entry { at: event.at, sign: (sign.to_owned(), style), words: (event.text.clone(), style) })
+        let told = event.cause.map_or_else(|| event.text.clone(), |cause| reason::told(cause, &event.text));
+        Some(Entry { at: event.at, sign: (sign.to_owned(), style), words: (told, style) })
     });
     let sign = theme.pick("│", "|");
     let said = host.transcript.iter().map(|said| Entry {
