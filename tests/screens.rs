@@ -70,15 +70,6 @@ fn large() -> Script {
 fn every_size(name: &str, script: impl Fn() -> Script, keys: &str) {
     for (columns, rows) in SIZES {
         let mut screen = script().at(columns, rows);
-        screen.press(keys);
-        insta::assert_snapshot!(format!("{name}_{columns}x{rows}"), screen.picture());
-    }
-}
-
-/// Where there is hardly room, and where there is plenty.
-fn at_two_sizes(name: &str, script: impl Fn() -> Script, keys: &str) {
-    for (columns, rows) in [(80, 24), (200, 60)] {
-        let mut screen = script().at(columns, rows);
         if !keys.is_empty() {
             screen.press(keys);
         }
@@ -182,6 +173,31 @@ fn quitting_a_live_run_asks_for_the_release() {
 #[test]
 fn a_settled_run_says_what_the_keys_do_now() {
     every_size("settled", || Screen::of(12).done(10).failed(2, &disk_full()).asking_at_the_end(), "l");
+}
+
+#[test]
+fn a_settled_run_is_ended_with_a_yes_that_says_what_is_missing() {
+    every_size("dialog_finish", || Screen::of(12).done(10).failed(2, &disk_full()).asking_at_the_end(), "q");
+}
+
+#[test]
+fn many_retries_name_their_hosts_and_take_their_number() {
+    every_size("dialog_retry", large, "R");
+}
+
+#[test]
+fn a_stop_of_the_console_says_what_stands_still() {
+    every_size("dialog_suspend", small, "ctrl-z");
+}
+
+#[test]
+fn a_filter_is_typed_with_how_many_hosts_it_shows() {
+    every_size("filter", small, "/ f a i l e d");
+}
+
+#[test]
+fn a_map_whose_hosts_all_stall_says_where_they_are_listed() {
+    every_size("stalled", || Screen::of(24).done(2).stalled(22), "l");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::run::{self, Shown};
 use super::{out, report, settings, theme};
 use crate::base::Instant;
 use crate::console::{Access, Labels, Model, Settings, Setup, Theme};
-use crate::driver::conduct::{Crew, Hands, show};
+use crate::driver::conduct::{Crew, Hands, Parting, show};
 use crate::rollout::{Input, Output, Rollout, StateName};
 use crate::sim::{Cue, Rehearsal, Scenario};
 
@@ -68,7 +68,9 @@ impl<'a> Stage<'a> {
             columns,
             rows,
         };
-        let mut crew = Crew::with(Box::new(Puppets(rehearsal)), Vec::new()).or_unexpected("listen to signals")?;
+        // Nothing is left anywhere that would have to be cleaned up.
+        let crew = Crew::with(Box::new(Puppets(rehearsal)), Vec::new(), Parting::Leaves);
+        let mut crew = crew.or_unexpected("listen to signals")?;
         let finished = show(Model::new(rollout, setup), &mut crew, display).or_unexpected("take the terminal")?;
         if let Some(summary) = finished.summary {
             let count = |state| summary.counts.of(state);

@@ -64,7 +64,7 @@ pub(super) enum Answer {
     AbortRun,
 }
 
-/// With more hosts than this, `y` is not enough to abort, and a retry asks.
+/// With more hosts than this, `y` is not enough, and a retry asks at all.
 pub(super) const CONFIRM_ABOVE: usize = 10;
 
 impl Dialog {
@@ -75,7 +75,9 @@ impl Dialog {
     /// Asks. `release` is what must be typed when the whole run is meant.
     pub(super) fn new(question: Question, release: &str, now: Instant) -> Self {
         let demand = match &question {
-            Question::Abort(hosts) if hosts.len() > CONFIRM_ABOVE => Demand::Text(hosts.len().to_string()),
+            Question::Abort(hosts) | Question::Retry(hosts) if hosts.len() > CONFIRM_ABOVE => {
+                Demand::Text(hosts.len().to_string())
+            }
             Question::Gate => Demand::Enter,
             Question::Abort(_)
             | Question::Halted
@@ -165,9 +167,11 @@ mod tests {
 
     #[test]
     fn many_hosts_want_their_number_and_a_run_its_release() {
-        let hosts = |count: u32| Question::Abort((0..count).map(HostId).collect());
-        assert_eq!(ask(hosts(10)).demand, Demand::Yes);
-        assert_eq!(ask(hosts(11)).demand, Demand::Text("11".to_owned()));
+        let hosts = |count: u32| -> Vec<HostId> { (0..count).map(HostId).collect() };
+        for question in [Question::Abort, Question::Retry] {
+            assert_eq!(ask(question(hosts(10))).demand, Demand::Yes);
+            assert_eq!(ask(question(hosts(11))).demand, Demand::Text("11".to_owned()));
+        }
         assert_eq!(ask(Question::AbortRun).demand, Demand::Text("web-1".to_owned()));
         assert_eq!(ask(Question::Quit).demand, Demand::Text("web-1".to_owned()));
     }

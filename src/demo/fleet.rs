@@ -85,7 +85,8 @@ impl DemoFleet {
             return Err(DemoError::Hosts(options.hosts));
         }
         let parent = options.dir.clone().unwrap_or_else(std::env::temp_dir);
-        let folder = Folder::create(&parent).map_err(|source| failed("make the demo's folder", source))?;
+        let folder = Folder::create(&parent)
+            .map_err(|source| failed(&format!("make the demo's folder in {}", parent.display()), source))?;
         let key = Keys::generate();
         key.write(&folder.0.join("id_ed25519")).map_err(|source| failed("write a key", source))?;
         let mut fleet = Self { folder, hosts: Vec::new(), servers: Vec::new() };

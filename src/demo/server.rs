@@ -22,8 +22,10 @@ use super::{Fault, Keys};
 /// Commands whose texts are kept.
 const COMMANDS_MAX: usize = 1000;
 
-/// What somebody gets who logs in.
-const SHELL: &str = "echo 'a shell on a demo host, with pipes for a terminal'; PS1='$ ' exec /bin/sh -i";
+/// What somebody gets who logs in: lines that are obeyed. An interactive shell would ask for the terminal, which is the
+/// console's, and be stopped.
+const SHELL: &str = r#"echo 'a demo host: a line is a command, exit leaves'
+while printf '$ ' && IFS= read -r line; do command eval "$line"; done"#;
 
 /// What a server is like.
 #[derive(Debug, Clone)]

@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
+use super::console::Console;
 use super::lab::{Lab, LabHost, processes_below, wait_until};
 use super::{deployed, kill, source};
 
@@ -151,6 +153,30 @@ fn a_console_that_is_told_to_go_leaves_a_run_and_says_how_to_take_it_up() {
         lab.assert_delivered(&deployed(&lab, &source), &tag, &[]);
         lab.assert_clean();
     }
+}
+
+#[test]
+fn a_terminal_that_goes_without_a_hangup_leaves_the_run_at_once() {
+    let Some(lab) = Lab::of(3) else { return };
+    let source = source(&lab, 8);
+    let source_path = source.display().to_string();
+    let console = Console::open_untold(&lab, &[&["run", &source_path, "--yes"], &SLOW[..]].concat());
+    wait_until("every host fetches", || {
+        let runs = fs::read_dir(lab.path("home/.local/state/rookery/runs")).ok();
+        let run = runs.and_then(|mut runs| runs.next()?.ok());
+        let story = run.and_then(|run| fs::read_to_string(run.path().join("journal.jsonl")).ok()).unwrap_or_default();
+        let tells = |line: &str, host: &LabHost| {
+            line.contains("\"host.progress\"") && line.contains(&format!("\"host\":\"{}\"", host.name))
+        };
+        lab.hosts.iter().all(|host| story.lines().any(|line| tells(line, host)))
+    });
+    let (took, code) = console.lose_terminal();
+    assert_eq!(code, 129);
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    wait_until("one agent a host goes on", || lab.hosts.iter().all(|host| detached(host).len() == 1));
+    lab.resume(&[]).expect_code(0);
+    lab.assert_delivered(&deployed(&lab, &source), "v1", &[]);
+    lab.assert_clean();
 }
 
 #[test]

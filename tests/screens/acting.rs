@@ -141,7 +141,9 @@ fn a_retry_of_many_hosts_asks_first() {
     for host in 0..30 {
         screen.fate(host, Fate::Done);
     }
-    screen.press("y").wait(Duration::from_secs(2));
+    screen.press("y enter").wait(Duration::from_secs(1));
+    assert!(screen.model.is_asking(), "12 hosts take their number");
+    screen.press("ctrl-u").enter("12").press("enter").wait(Duration::from_secs(2));
     assert_eq!(screen.model.rollout().counts().of(StateName::Done), 30);
 }
 

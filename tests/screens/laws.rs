@@ -144,7 +144,7 @@ fn the_counts_on_the_screen_sum_to_the_fleet() {
 fn a_host_never_moves_on_the_map() {
     let mut screen = super::large().at(80, 24);
     let theme = theme();
-    for keys in ["1", "f f", "2 s 1", "g g 1", "G", "n", "5 1", "R y", "3 1"] {
+    for keys in ["1", "f f", "2 s 1", "g g 1", "G", "n", "5 1", "R 2 0 enter", "3 1"] {
         screen.press(keys);
         screen.progress(9);
         let buffer = screen.buffer();

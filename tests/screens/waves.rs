@@ -6,7 +6,7 @@ use rookery::console::{Effect, Key, KeyCode, Msg};
 use rookery::inventory::{Gate, HostId, Mode, Share};
 use rookery::rollout::{Action, Input, Output, Policy, Standing, StateName};
 
-use super::at_two_sizes;
+use super::every_size;
 use super::script::Script;
 use super::stage::{Screen, lost};
 
@@ -26,12 +26,12 @@ fn launched(screen: &Screen) -> usize {
 
 #[test]
 fn a_gate_says_what_came_of_the_wave_and_what_is_next() {
-    at_two_sizes("gate", canaries, "");
+    every_size("gate", canaries, "");
 }
 
 #[test]
 fn a_gate_that_was_put_off_is_still_to_be_seen() {
-    at_two_sizes("gate_later", canaries, "esc 2");
+    every_size("gate_later", canaries, "esc 2");
 }
 
 #[test]
@@ -40,13 +40,13 @@ fn a_stop_says_which_threshold_was_reached() {
         let policy = Policy { max_unreachable: Some(Share::Count(2)), ..Policy::default() };
         Screen::of(24).failed(2, &lost()).on_the_way(1).under(policy)
     };
-    at_two_sizes("halted", stopped, "");
+    every_size("halted", stopped, "");
 }
 
 #[test]
 fn hosts_that_are_staged_say_so() {
     let staged = || canaries().under(Policy { mode: Mode::StageThenSwitch, ..policy() });
-    at_two_sizes("staged", staged, "esc 2 s");
+    every_size("staged", staged, "esc 2 s");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What the screen says, and how long it says it.
 
+use std::time::Duration;
+
 use rookery::console::View;
 use rookery::inventory::HostId;
 use rookery::rollout::StateName;
@@ -97,4 +99,23 @@ fn what_is_looked_for_in_the_help_stays_to_be_seen() {
     assert!(screen.text().contains("/mark  in the help"), "{}", screen.text());
     screen.enter("/nosuch").press("enter");
     assert!(screen.text().contains("no key, action or word of these has that"), "{}", screen.text());
+}
+
+#[test]
+fn hosts_that_stall_are_not_looked_for_among_the_failures() {
+    let mut screen = Screen::of(24).done(2).stalled(22).at(80, 24);
+    assert!(screen.text().contains("more: 2 lists them"), "{}", screen.text());
+    screen.press("3");
+    assert!(screen.text().contains("no host has failed"), "{}", screen.text());
+    let mut screen = Screen::of(24).stalled(12).failed(12, &key_changed()).at(80, 24);
+    screen.press("T");
+    assert!(screen.text().contains("3 shows failures by cause"), "{}", screen.text());
+}
+
+#[test]
+fn nobody_knows_how_long_it_takes_when_nothing_is_heard() {
+    let mut screen = small().at(120, 40);
+    assert!(!screen.text().contains("ETA last --:--"), "{}", screen.text());
+    screen.wait(Duration::from_secs(11));
+    assert!(screen.text().contains("ETA last --:--") && screen.text().contains("NOTHING HEARD"), "{}", screen.text());
 }

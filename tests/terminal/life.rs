@@ -147,6 +147,15 @@ fn when_the_run_is_over_a_lost_terminal_ends_the_program_and_nothing_spins() {
 }
 
 #[test]
+fn a_rehearsal_ends_with_its_terminal() {
+    let program = format!("trap '' HUP; {} rehearse; exit $?", env!("CARGO_BIN_EXE_rookery"));
+    let mut session = Session::of(&["sh", "-c", &program], &[], (24, 80));
+    session.wait_for("bootstrapping");
+    session.hang_up();
+    assert_eq!(session.end_unseen(), 129, "nobody could look at it any more");
+}
+
+#[test]
 fn keys_that_come_all_at_once_are_all_taken() {
     let mut session = Session::demo(&["--hosts", "4", "--no-faults"]);
     session.wait_for("fetching");
@@ -250,6 +259,26 @@ fn an_ssh_session_has_the_terminal_for_a_while_and_the_run_goes_on() {
     session.wait_for("demo-1");
     session.leave();
     assert_eq!(session.end(), 0, "{}", session.screen());
+    session.assert_tidy();
+}
+
+#[test]
+fn a_demo_host_obeys_whoever_logs_in() {
+    if !Path::new("/usr/bin/ssh").exists() {
+        assert!(std::env::var_os("CI").is_none(), "no ssh: install openssh-client");
+        return;
+    }
+    let mut session = Session::demo(&["--hosts", "3", "--no-faults"]);
+    session.wait_for("fetching");
+    session.press("!");
+    session.wait_for("ssh to web01: its exit comes back");
+    session.wait_for("a line is a command");
+    session.press("echo $((6 * 7)) of $USER\n");
+    session.wait_for("42 of demo");
+    session.press("exit\n");
+    session.wait_for("seeder up");
+    session.signal("TERM");
+    assert_eq!(session.end(), 143, "{}", session.screen());
     session.assert_tidy();
 }
 

@@ -38,7 +38,7 @@ pub(super) fn draw(model: &Model, dialog: &Dialog, theme: &Theme, frame: &mut Fr
             Span::styled("a", theme.scope(Scope::Key)),
             Span::raw(" aborts the run    "),
             Span::styled("esc", theme.scope(Scope::Key)),
-            Span::raw(" looks around first"),
+            Span::raw(" looks around"),
         ])),
         Demand::Yes => lines.push(Line::from(vec![
             Span::styled("y", theme.scope(Scope::Key)),

@@ -80,8 +80,12 @@ fn lines<'a>(model: &Model, theme: &Theme, rollout: &Rollout, group: &CauseGroup
     let room = row.width.saturating_sub(15).max(1);
     let short = model.names;
     let first = group.hosts.first().map_or("", |host| short.short(rollout.name(*host)));
-    let example =
-        format!("{first}: {}", text::squeeze(theme, &group.example, (2 * room).saturating_sub(first.len() + 12)));
+    let squeezed = |width: usize| format!("{first}: {}", text::squeeze(theme, &group.example, width));
+    let mut example = squeezed((2 * room).saturating_sub(first.len() + 12));
+    if wrap(&text::plain(theme, &example), room).len() > 2 {
+        // A path as long as a line leaves the one before it empty: better the path is cut than what is said of it.
+        example = squeezed(room.saturating_sub(first.len() + 2));
+    }
     let key = model.setup.keymap.key_of(Verb::Act(Act::Retry));
     let again = if group.next_step.contains("retry") { format!(" ({key})") } else { String::new() };
     for (label, text, scope, most) in [

@@ -94,7 +94,7 @@ fn typed(model: &Model, prompt: &Prompt, theme: &Theme, frame: &mut Frame<'_>, r
 /// What the operator should read now.
 fn message(model: &Model, theme: &Theme) -> (String, Style) {
     if let Some(grace) = &model.grace {
-        let seconds = grace.until.since(model.now).as_secs_f64().ceil();
+        let seconds = grace.until.since(model.now).as_secs_f64().ceil().max(1.0);
         let key = key(model, Verb::Undo);
         return (format!("{} in {seconds} s: {key} takes it back", grace.what()), theme.scope(Scope::Bad));
     }

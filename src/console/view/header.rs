@@ -117,8 +117,9 @@ fn run<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
     }
     // While a decision is waited for nobody can tell.
     if *rollout.stage() == Stage::Distributing && *rollout.standing() == Standing::Underway {
-        // What is told of the first moments is a guess.
-        let sound = totals.bytes_done.0 as f64 >= totals.bytes_total.0 as f64 * SOUND_SHARE;
+        // What is told of the first moments is a guess, and so is what nobody tells any more.
+        let heard = silence(rollout, now).is_none();
+        let sound = heard && totals.bytes_done.0 as f64 >= totals.bytes_total.0 as f64 * SOUND_SHARE;
         let eta = rollout.eta(now).filter(|_| sound);
         // Where there is no room for the others, the last host's is meant.
         let word = if model.setup.columns < NARROW { "" } else { "last " };
@@ -146,10 +147,14 @@ fn trouble(model: &Model, theme: &Theme, fields: &mut Fields<'_>) {
             fields.text(8, format!("no {who}"), theme.scope(Scope::Bad));
         }
     }
-    if let Some(silent) = rollout.last_event().map(|heard| now.since(heard)).filter(|it| it.as_secs() >= SILENT_SECONDS)
-    {
+    if let Some(silent) = silence(rollout, now) {
         fields.text(8, format!("SILENT {}", text::age(silent)), theme.scope(Scope::Bad));
     }
+}
+
+/// How long nothing has been heard from anywhere, if that is too long.
+fn silence(rollout: &Rollout, now: Instant) -> Option<std::time::Duration> {
+    rollout.last_event().map(|heard| now.since(heard)).filter(|it| it.as_secs() >= SILENT_SECONDS)
 }
 
 /// A time to come; nobody waits for days.

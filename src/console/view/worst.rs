@@ -8,7 +8,7 @@ use super::geometry::Grid;
 use super::grid::caption;
 use super::text::{self, fit};
 use crate::console::keymap::Verb;
-use crate::console::model::{Density, Model, View, severity};
+use crate::console::model::{Density, Model, View, is_failure, severity};
 use crate::console::theme::{Scope, Theme};
 use crate::rollout::{HostRecord, StateName};
 
@@ -35,11 +35,15 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
         text::put(frame.buffer_mut(), area, row, &line(model, theme, host, area.width));
     }
     if shown < worst.len() {
-        let key = model.setup.keymap.key_of(Verb::Show(View::Failures));
+        // Causes are of failures only; what stalls is first in the table.
+        let failed = worst[shown..].iter().any(|host| is_failure(host.state.name()));
+        let view = if failed { View::Failures } else { View::Table };
+        let key = model.setup.keymap.key_of(Verb::Show(view));
+        let way = if failed { "shows failures by cause" } else { "lists them" };
         let rest = match (shown, worst.len()) {
-            (0, 1) => format!(" 1 host needs a look: {key} shows failures by cause"),
-            (0, count) => format!(" {count} hosts need a look: {key} shows failures by cause"),
-            (_, count) => format!(" {} more: {key} shows failures by cause", count - shown),
+            (0, 1) => format!(" 1 host needs a look: {key} {way}"),
+            (0, count) => format!(" {count} hosts need a look: {key} {way}"),
+            (_, count) => format!(" {} more: {key} {way}", count - shown),
         };
         let rest = text::begin(theme, &rest, usize::from(area.width));
         text::put(frame.buffer_mut(), area, area.height - 1, &Line::styled(rest, theme.scope(Scope::Muted)));

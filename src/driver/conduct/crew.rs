@@ -93,7 +93,7 @@ impl Crew {
         watchers: Vec<Box<dyn Watcher>>,
         parting: Parting,
     ) -> io::Result<Self> {
-        let crew = Self { parting, ..Self::with(Box::new(fleet), watchers)? };
+        let crew = Self::with(Box::new(fleet), watchers, parting)?;
         let inputs = crew.sender();
         thread::Builder::new().name("fleet".to_owned()).spawn(move || {
             while let Some(input) = heard.blocking_recv() {
@@ -109,10 +109,10 @@ impl Crew {
     ///
     /// # Errors
     /// When the operating system gives no thread or takes no signal handler.
-    pub fn with(hands: Box<dyn Hands>, watchers: Vec<Box<dyn Watcher>>) -> io::Result<Self> {
+    pub fn with(hands: Box<dyn Hands>, watchers: Vec<Box<dyn Watcher>>, parting: Parting) -> io::Result<Self> {
         let (sender, messages) = mpsc::sync_channel(MESSAGES_MAX);
         signals::listen(sender.clone())?;
-        Ok(Self { hands, clock: Clock::start(), messages, sender, watchers, parting: Parting::Ends })
+        Ok(Self { hands, clock: Clock::start(), messages, sender, watchers, parting })
     }
 
     /// A way to send messages.

@@ -99,7 +99,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             Holds("they are aborted", |session| shows(session, "12 abort")),
             Press(":"),
             Types("retry aborted\r", "Retry 12 hosts?"),
-            Answers("Retry 12 hosts?", "y", "retrying 12 hosts"),
+            Answers("Retry 12 hosts?", "12\r", "retrying 12 hosts"),
             Holds("they fetch again", |session| shows(session, "14 fetching")),
         ],
     ),
