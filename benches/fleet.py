@@ -251,7 +251,7 @@ def rehearse(args):
 
 
 def console(args):
-    """The console on a terminal of 200x60 that reads all it is sent; processor time by windows of ten seconds, and memory."""
+    """The console on a terminal of 200x60 that reads all it is sent; processor time and bytes by windows of ten seconds, and memory."""
     scenario = args.scenario or os.path.join(ROOT, "tests/scenarios/ten-thousand.toml")
     home = tempfile.mkdtemp(prefix="rkconsole")
     pid, terminal = pty.fork()
@@ -259,13 +259,14 @@ def console(args):
         environment = {"PATH": os.environ["PATH"], "HOME": home, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
         os.execve(binary(args, "rookery"), ["rookery", "rehearse", scenario, *args.extra], environment)
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 60, 200, 0, 0))
-    began, sent, last, windows, peak = time.monotonic(), 0, b"", [], 0
-    seen = (began, 0.0)
+    began, sent, last, windows, rates, peak = time.monotonic(), 0, b"", [], [], 0
+    seen = (began, 0.0, 0)
     try:
         while time.monotonic() - began < args.seconds:
             if select.select([terminal], [], [], 0.2)[0]:
-                last = (last + os.read(terminal, 1 << 16))[-20000:]
-                sent += 1
+                read = os.read(terminal, 1 << 16)
+                last = (last + read)[-20000:]
+                sent += len(read)
             now = time.monotonic()
             if now - seen[0] >= 10:
                 fields = open(f"/proc/{pid}/stat").read().rsplit(") ", 1)[1].split()
@@ -273,8 +274,10 @@ def console(args):
                 status = open(f"/proc/{pid}/status").read()
                 peak = int(status.split("VmHWM:")[1].split()[0]) // 1024
                 windows.append((cpu - seen[1]) / (now - seen[0]))
-                seen = (now, cpu)
-                print(f"{now - began:6.1f} s: {100 * windows[-1]:5.1f} % of a core, {peak} MiB at most", flush=True)
+                rates.append((sent - seen[2]) / (now - seen[0]) / 1000)
+                seen = (now, cpu, sent)
+                told = f"{100 * windows[-1]:5.1f} % of a core, {rates[-1]:6.2f} KB/s, {peak} MiB at most"
+                print(f"{now - began:6.1f} s: {told}", flush=True)
     except OSError:
         pass  # It has ended, and its terminal with it.
     finally:
@@ -283,7 +286,8 @@ def console(args):
         shutil.rmtree(home, ignore_errors=True)
     if args.show:
         print(last.decode(errors="replace"))
-    print(f"busiest {100 * max(windows):.1f} % of a core, on average {100 * sum(windows) / len(windows):.1f} %, {peak} MiB")
+    cpu = f"busiest {100 * max(windows):.1f} % of a core, on average {100 * sum(windows) / len(windows):.1f} %"
+    print(f"{cpu}; most {max(rates):.1f} KB/s; {peak} MiB")
 
 
 def main():

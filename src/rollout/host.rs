@@ -226,6 +226,21 @@ pub enum Stall {
     Disk,
 }
 
+impl Stall {
+    /// What the operator can do about it. A stall ends by itself when a piece comes, and is a failure when none does.
+    pub const fn next_step(self) -> &'static str {
+        match self {
+            Self::NoPeers => "it waits for others; if it stays alone, see whether its port can be reached",
+            Self::Choked => "others serve it in turn: it goes on by itself",
+            Self::TrackerSilent => "it reaches nobody: look at its network and its firewall",
+            Self::AgentSilent => "its agent or the host stands still: look at the host",
+            Self::NoPieces => "others answer and send nothing: look at the network between them",
+            Self::Unfinished => "its line is slow: it goes on by itself",
+            Self::Disk => "its disk takes nothing: look at the host",
+        }
+    }
+}
+
 impl fmt::Display for Stall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

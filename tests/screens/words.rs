@@ -119,3 +119,12 @@ fn nobody_knows_how_long_it_takes_when_nothing_is_heard() {
     screen.wait(Duration::from_secs(11));
     assert!(screen.text().contains("ETA last --:--") && screen.text().contains("NOTHING HEARD"), "{}", screen.text());
 }
+
+#[test]
+fn a_host_that_stalls_says_what_can_be_done() {
+    let mut screen = small().at(80, 24);
+    screen.enter("/stalled").press("enter");
+    assert!(screen.text().contains("→ its agent or the host stands still"), "{}", screen.text());
+    screen.press("enter");
+    assert!(screen.text().contains("look at the host (! logs in)"), "{}", screen.text());
+}

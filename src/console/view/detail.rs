@@ -93,10 +93,14 @@ impl Page<'_> {
             let wrapped = wrap(&text::plain(theme, &reason), width.saturating_sub(4).max(1));
             lines.extend(wrapped.into_iter().map(|line| Line::styled(format!("   {line}"), caption(theme, state))));
         }
-        if let Some(failure) = host.state.failure() {
-            let key = self.model.setup.keymap.key_of(Verb::Act(Act::Retry));
-            let again = if can_retry(state) { format!(" ({key} retries)") } else { String::new() };
-            let step = text::plain(theme, &format!("→ {}{again}", failure.next_step()));
+        if let Some(step) = text::next_step(host) {
+            let key = |verb| self.model.setup.keymap.key_of(verb);
+            let by = if can_retry(state) {
+                format!("{} retries", key(Verb::Act(Act::Retry)))
+            } else {
+                format!("{} logs in", key(Verb::Login))
+            };
+            let step = text::plain(theme, &format!("→ {step} ({by})"));
             let wrapped = wrap(&step, width.saturating_sub(4).max(1));
             let style = theme.scope(Scope::Warning);
             lines.extend(wrapped.into_iter().map(|line| Line::styled(format!("   {line}"), style)));

@@ -132,8 +132,10 @@ fn message(model: &Model, theme: &Theme) -> (String, Style) {
         Stage::Preparing { .. } | Stage::Distributing => {
             let shown = matches!(model.view, View::Grid | View::Table);
             let host = model.cursor.and_then(|cursor| model.shown().host(cursor)).filter(|_| shown);
-            match host.and_then(|host| host.state.failure()) {
-                Some(failure) => (format!("→ {} ({retry})", failure.next_step()), theme.scope(Scope::Warning)),
+            let step = host.and_then(|host| text::next_step(host).map(|step| (step, host.state.failure().is_some())));
+            match step {
+                Some((step, true)) => (format!("→ {step} ({retry})"), theme.scope(Scope::Warning)),
+                Some((step, false)) => (format!("→ {step}"), theme.scope(Scope::Warning)),
                 None => (String::new(), theme.scope(Scope::Muted)),
             }
         }

@@ -9,7 +9,7 @@ use ratatui::text::{Line, Span};
 
 use crate::base::Instant;
 use crate::console::theme::{Glyphs, Scope, Theme};
-use crate::rollout::{BootStep, Detail, HostRecord, HostState, SSH_LOST};
+use crate::rollout::{BootStep, Detail, Failure, HostRecord, HostState, SSH_LOST};
 
 /// A text of at most `width` columns; what is left out is shown as left out.
 pub(super) fn fit(theme: &Theme, text: &str, width: usize) -> String {
@@ -124,6 +124,15 @@ pub(super) fn reason(record: &HostRecord, now: Instant) -> String {
         | HostState::Aborted
         | HostState::Skipped => String::new(),
     }
+}
+
+/// What the operator can do for a host that failed or stalls.
+pub(super) fn next_step(record: &HostRecord) -> Option<&'static str> {
+    if let HostState::Stalled { reason, .. } = &record.state {
+        // When the connection is lost it is known why, and it is dialled again.
+        return record.ssh_lost.is_none().then(|| reason.next_step());
+    }
+    record.state.failure().map(Failure::next_step)
 }
 
 /// What a host does within its state, where that is known.
