@@ -14,7 +14,7 @@ use std::os::unix::fs::PermissionsExt;
 use fleet::{Fault, Fleet};
 use jiff::Timestamp;
 use plans::{config, host, plan};
-use rookery::journal::{Event, Scribe, Story, Writer, journal_path, newest, read, read_run, runs};
+use rookery::journal::{Event, Scribe, Story, Writer, journal_path, newest, read, read_run, retell, runs};
 use rookery::rollout::StateName;
 
 const TIME: Timestamp = Timestamp::constant(1_767_225_600, 125_000_000);
@@ -129,4 +129,23 @@ fn a_full_disk_stops_no_run_and_fills_no_memory() {
     let mut writer = Writer::new(Full);
     let event = Scribe::new(plan(3).run, "mara".to_owned(), 0).start(TIME, &plan(3));
     assert!(writer.write(&event).is_err() && writer.flush().is_ok());
+}
+
+#[test]
+fn the_last_events_are_told_again_on_the_clock_of_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = plan(3).run;
+    let mut writer = Writer::open(folder.path(), &run).unwrap();
+    let events: Vec<Event> = journal().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for (seconds, event) in (0..).zip(&events) {
+        writer.write(&Event { time: TIME + jiff::SignedDuration::from_secs(seconds), ..event.clone() }).unwrap();
+    }
+    drop(writer);
+    let story = read_run(folder.path(), &run).unwrap();
+    let told = retell(folder.path(), &story, 3).unwrap();
+    let urgent = events.iter().filter(|event| event.is_urgent()).count();
+    assert_eq!((told.events.len(), told.forgotten), (3, urgent as u64 - 3));
+    let (last, _) = &told.events[2];
+    assert_eq!(last.as_micros(), 1_000_000 * (events.len() as u64 - 1));
+    assert!(story.launched.is_empty(), "every host is settled");
 }

@@ -183,7 +183,7 @@ fn a_pause_launches_nobody_but_those_under_way_go_on() {
 
 #[test]
 fn new_caps_reach_agents_at_work_and_those_to_come() {
-    let mut fleet = Fleet::with(plan(20), Config { fanout: 2, ..config() });
+    let mut fleet = Fleet::with(plan(20), Config { fanout: 2, ..config() }).fault(host(19), Fault::Slow);
     fleet.run_until(|fleet| fleet.state(1) == StateName::Fetching);
     let caps = Caps { upload: ByteRate(1 << 20), download: ByteRate(0) };
     fleet.act(Action::Caps(caps));

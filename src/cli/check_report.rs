@@ -7,6 +7,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::exit::Ending;
+use super::fault_table::FaultTable;
 use super::out::{self, Rows, count};
 use super::plan::Draft;
 use crate::driver::bootstrap::Probe;
@@ -15,9 +16,6 @@ use crate::inventory::{HostId, Place, fold};
 
 /// What a line of JSON says it follows.
 const SCHEMA: u32 = 1;
-
-/// Reasons of one cause that are told apart.
-const REASONS_MAX: usize = 3;
 
 /// How it is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,15 +26,6 @@ pub(super) enum Form {
     Faults,
     /// A host a line, at once.
     Json,
-}
-
-/// Hosts with the same cause.
-#[derive(Debug, Default)]
-struct Group {
-    hosts: BTreeSet<HostId>,
-    next_step: &'static str,
-    /// By reason, in the order they came.
-    reasons: Vec<(String, Vec<HostId>)>,
 }
 
 /// How an agent is there.
@@ -56,7 +45,7 @@ pub(super) struct Report<'a> {
     hosts: usize,
     looked_at: usize,
     faulty: BTreeSet<HostId>,
-    groups: BTreeMap<&'static str, Group>,
+    faults: FaultTable,
     remarks: BTreeMap<String, BTreeSet<HostId>>,
     agents: BTreeMap<AgentState, usize>,
     untried: Vec<String>,
@@ -73,7 +62,7 @@ impl<'a> Report<'a> {
             hosts: draft.selected.len() + draft.helpers.len(),
             looked_at: 0,
             faulty: BTreeSet::new(),
-            groups: BTreeMap::new(),
+            faults: FaultTable::default(),
             remarks: BTreeMap::new(),
             agents: BTreeMap::new(),
             untried: Vec::new(),
@@ -104,14 +93,7 @@ impl<'a> Report<'a> {
         self.looked_at += 1;
         for fault in finding.faults {
             self.faulty.insert(host);
-            let group = self.groups.entry(fault.cause()).or_default();
-            group.hosts.insert(host);
-            group.next_step = fault.next_step();
-            let reason = fault.to_string();
-            match group.reasons.iter_mut().find(|(known, _)| *known == reason) {
-                Some((_, hosts)) => hosts.push(host),
-                None => group.reasons.push((reason, vec![host])),
-            }
+            self.faults.add(host, fault.cause(), fault.next_step(), fault.to_string());
         }
         if let Some(why) = finding.untried {
             self.untried.push(format!("the ways from {}: {why}", self.name(host)));
@@ -146,37 +128,15 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// Every fault, for people; the causes of most hosts first.
+    /// Every fault, for people.
     fn faults(&self) -> String {
-        let mut text = String::new();
-        let mut groups: Vec<_> = self.groups.iter().collect();
-        groups.sort_by_key(|(cause, group)| (std::cmp::Reverse(group.hosts.len()), **cause));
-        for (cause, group) in groups {
-            self.write_group(&mut text, cause, group);
-        }
+        let mut text = self.faults.text(&|host| self.name(host), "--json tells all");
         for (what, lines) in [("not tried", &self.untried), ("left behind", &self.left)] {
             for line in lines {
                 let _ = writeln!(text, "{what}: {line}\n");
             }
         }
         text
-    }
-
-    fn write_group(&self, text: &mut String, cause: &str, group: &Group) {
-        let _ = writeln!(text, "{cause:<32} {}", self.folded(&group.hosts));
-        for (reason, hosts) in group.reasons.iter().take(REASONS_MAX) {
-            let whose = match (group.hosts.len(), hosts.as_slice()) {
-                (1, _) => String::new(),
-                (_, [only]) => format!("{}: ", self.name(*only)),
-                (_, hosts) if group.reasons.len() > 1 => format!("{}: ", self.folded(hosts)),
-                _ => String::new(),
-            };
-            let _ = writeln!(text, "    {whose}{reason}");
-        }
-        if let Some(more) = group.reasons.len().checked_sub(REASONS_MAX).filter(|more| *more > 0) {
-            let _ = writeln!(text, "    and {more} more of the kind (--json tells all)");
-        }
-        let _ = writeln!(text, "    next: {}\n", group.next_step);
     }
 
     fn summary(&self) -> String {
@@ -201,11 +161,8 @@ impl<'a> Report<'a> {
 
     /// The last line of JSON.
     fn json_end(&self) -> String {
-        let causes: BTreeMap<_, Vec<_>> = self
-            .groups
-            .iter()
-            .map(|(cause, group)| (*cause, group.hosts.iter().map(|host| self.name(*host)).collect()))
-            .collect();
+        let named = |hosts: &BTreeSet<HostId>| hosts.iter().map(|host| self.name(*host)).collect();
+        let causes: BTreeMap<_, Vec<_>> = self.faults.causes().map(|(cause, hosts)| (cause, named(hosts))).collect();
         let value = json!({
             "schema": SCHEMA, "event": "check.end", "hosts": self.hosts, "ready": self.looked_at - self.faulty.len(),
             "causes": causes, "untried": self.untried, "left_behind": self.left,

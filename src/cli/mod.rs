@@ -17,6 +17,7 @@ mod demo;
 mod doctor;
 mod dry_run;
 mod exit;
+mod fault_table;
 mod fleet_file;
 mod folder;
 mod hosts;

@@ -161,6 +161,7 @@ impl Draft {
             (None, Origin::Nowhere) => return Err(Ending::new(Exit::Unexpected, "there is nothing to run with")),
         };
         let (first, last) = self.inventory.swarm.port;
+        let lease = self.inventory.rollout.lease;
         Ok(Plan {
             run,
             tag: args.tag.clone(),
@@ -174,8 +175,8 @@ impl Draft {
             tracker_port: self.inventory.swarm.tracker_port,
             ports: PortRange { first, last },
             holder: self.holder(args),
-            lease: self.inventory.rollout.lease,
-            deadline: DEADLINE,
+            lease,
+            deadline: policy.run_max.map_or(DEADLINE, |max| max.saturating_add(lease).min(DEADLINE)),
             source,
             local_payload: local.filter(|_| self.seeder == Place::Console),
             policy,

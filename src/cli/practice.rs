@@ -11,6 +11,7 @@ use super::{out, report, settings, theme};
 use crate::base::Instant;
 use crate::console::{Access, Labels, Model, Settings, Setup, Theme};
 use crate::driver::conduct::{Crew, Hands, Parting, show};
+use crate::journal::Retold;
 use crate::rollout::{Input, Output, Rollout, StateName};
 use crate::sim::{Cue, Rehearsal, Scenario};
 
@@ -67,6 +68,7 @@ impl<'a> Stage<'a> {
             operator: report::operator(),
             columns,
             rows,
+            earlier: Retold::default(),
         };
         // Nothing is left anywhere that would have to be cleaned up.
         let crew = Crew::with(Box::new(Puppets(rehearsal)), Vec::new(), Parting::Leaves);

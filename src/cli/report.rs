@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::ShowArgs;
 use super::exit::{Ending, Exit, Or};
+use super::fault_table::FaultTable;
 use super::kept::Kept;
 use super::out::count;
 use super::run::signal_exit;
@@ -51,12 +52,11 @@ enum Tongue {
 impl Report {
     /// Begins the journal of a run in `folder`, or goes on with that of one which has got to event `past`.
     pub(super) fn create(
-        state: &Path,
-        folder: &Path,
+        (state, folder): (&Path, &Path),
         plan: &Plan,
         show: &ShowArgs,
         lines: bool,
-        past: Option<u64>,
+        (past, clock): (Option<u64>, Clock),
     ) -> Result<Self, Ending> {
         let journal = Writer::open(state, &plan.run).or_unexpected("begin the run's journal")?;
         let tongue = match (lines, show.json, show.quiet) {
@@ -69,7 +69,7 @@ impl Report {
             folder: folder.to_owned(),
             scribe: Scribe::new(plan.run.clone(), operator(), past.unwrap_or(0)),
             journal,
-            clock: Clock::start(),
+            clock,
             tongue,
             summed: Instant::ZERO,
             broken: false,
@@ -137,8 +137,8 @@ impl Report {
                     let text = format!("{ready} of {hosts} hosts ready after {:.1} s", after.as_secs_f64());
                     self.say(&format!("{elapsed} {:<20} {text}", "preflight"));
                 }
-                for fault in faults {
-                    self.say(&group(rollout, fault));
+                if !faults.is_empty() {
+                    self.say(&table(rollout, faults));
                 }
             }
             Notice::Action { verb, detail, .. } => self.say(&format!("{elapsed} {:<20} {verb} {detail}", "operator")),
@@ -208,12 +208,16 @@ impl Watcher for Report {
     }
 }
 
-/// Hosts that have the same fault, what is wrong with the first, and the way out.
-fn group(rollout: &Rollout, fault: &Fault) -> String {
-    let hosts = fold(fault.hosts.iter().map(|(host, _)| rollout.name(*host)));
-    let reason = fault.hosts.first().map_or("", |(_, reason)| reason.as_str());
-    let such = if fault.hosts.len() > 1 { "such as: " } else { "" };
-    format!("    {:<30} {hosts}\n        {such}{reason}\n        next: {}", fault.cause, fault.next_step)
+/// All that the first look found, in one table.
+fn table(rollout: &Rollout, faults: &[Fault]) -> String {
+    let mut table = FaultTable::default();
+    for Fault { cause, next_step, hosts } in faults {
+        for (host, reason) in hosts {
+            table.add(*host, cause, next_step, reason.clone());
+        }
+    }
+    let text = table.text(&|host| rollout.name(host), "`rookery check --json` tells all");
+    text.lines().map(|line| format!("    {line}").trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 
 /// What a signal is called.

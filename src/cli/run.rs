@@ -21,11 +21,16 @@ use super::plan::{Draft, Origin, config};
 use super::report::{self, Report};
 use super::settings::{self, Wishes};
 use super::{dry_run, logging, login, out, paths, theme};
+use crate::base::Instant;
 use crate::console::{Access, ColorChoice, Labels, Model, Settings, Setup, Signal, TerminalEnv, Theme};
+use crate::driver::Clock;
 use crate::driver::conduct::{Crew, Display, Finished, LoginSource, Parting, ReportSink, headless, show};
 use crate::driver::terminal::{self, Answers, Mouse};
-use crate::journal::Story;
+use crate::journal::{self, Retold, Story};
 use crate::rollout::{Past, Payload, Plan, Policy, Rollout};
+
+/// Events of the time before this console that are told again: as many as a console keeps.
+const EVENTS_MAX: usize = 5000;
 
 /// How long the fleet may take to hang up after the last word.
 const HANG_UP_MAX: Duration = Duration::from_secs(20);
@@ -110,7 +115,10 @@ pub(super) fn carry_on(args: &RunArgs, site: &Site, taken: Taken) -> Ended {
     let past = story.past(&plan, payload);
     reach.require(&plan, &past);
     folder.keep();
-    let begun = Begun { draft, folder, package, plan, past: Some((past, story.seq)) };
+    let events = journal::retell(&site.state, &story, EVENTS_MAX).or_unexpected("read the journal again")?;
+    let age = story.moment(jiff::Timestamp::now()).since(Instant::ZERO);
+    let before = Before { past, seq: story.seq, age, events };
+    let begun = Begun { draft, folder, package, plan, past: Some(before) };
     conduct(args, site, begun, (shown, reach, runtime, interrupt))
 }
 
@@ -120,7 +128,17 @@ struct Begun {
     folder: RunFolder,
     package: Option<Package>,
     plan: Plan,
-    past: Option<(Past, u64)>,
+    past: Option<Before>,
+}
+
+/// What is known of the time before this console.
+struct Before {
+    past: Past,
+    /// The last event's number.
+    seq: u64,
+    /// How long ago the run began.
+    age: Duration,
+    events: Retold,
 }
 
 /// How the run is shown, and how it goes through the fleet.
@@ -177,17 +195,19 @@ fn conduct(
     let log_file = args.show.log_file.clone().unwrap_or_else(|| folder.path().join("rookery.log"));
     let _log = logging::start(&log_file)?;
     let lines = matches!(shown, Shown::Lines);
-    let seq = past.as_ref().map(|(_, seq)| *seq);
-    let report = Report::create(&site.state, folder.path(), &plan, &args.show, lines, seq)?;
-    let mut crew = Crew::new(fleet, heard, vec![Box::new(report)], parting).or_unexpected("listen to the fleet")?;
+    let seq = past.as_ref().map(|before| before.seq);
+    let clock = Clock::begun(past.as_ref().map_or(Duration::ZERO, |before| before.age));
+    let report = Report::create((&site.state, folder.path()), &plan, &args.show, lines, (seq, clock))?;
+    let crew = Crew::new(fleet, heard, vec![Box::new(report)], parting).or_unexpected("listen to the fleet")?;
+    let mut crew = crew.by(clock);
     // From here on the crew hears every signal.
     drop(interrupt);
     let config = config(args, &draft.inventory, shown.attendance(&args.show) == Attendance::Console);
-    let rollout = match past {
-        None => Rollout::new(plan, config, fastrand::u64(..)),
-        Some((past, _)) => Rollout::resumed(plan, config, fastrand::u64(..), past),
+    let (rollout, earlier) = match past {
+        None => (Rollout::new(plan, config, fastrand::u64(..)), Retold::default()),
+        Some(Before { past, events, .. }) => (Rollout::resumed(plan, config, fastrand::u64(..), past), events),
     };
-    let finished = watch(args, &draft, rollout, &mut crew, (shown, folder.path()))?;
+    let finished = watch(args, &draft, (rollout, earlier), &mut crew, (shown, folder.path()))?;
     let run = folder.run().clone();
     if finished.is_left(parting) {
         crew.part(HANG_UP_MAX);
@@ -212,7 +232,7 @@ fn conduct(
 fn watch(
     args: &RunArgs,
     draft: &Draft,
-    mut rollout: Rollout,
+    (mut rollout, earlier): (Rollout, Retold),
     crew: &mut Crew,
     (shown, folder): (Shown, &Path),
 ) -> Result<Finished, Ending> {
@@ -224,7 +244,8 @@ fn watch(
             let folder = folder.to_owned();
             let report = Box::new(move |rollout: &Rollout| report::write(rollout, &folder));
             let display = display(&args.show, *theme, &settings, (report, Box::new(login)));
-            let model = Model::new(rollout, setup(draft, display.theme.name(), (access, *settings)));
+            let setup = Setup { earlier, ..setup(draft, display.theme.name(), (access, *settings)) };
+            let model = Model::new(rollout, setup);
             show(model, crew, display).or_unexpected("take the terminal")
         }
     }
@@ -261,7 +282,8 @@ fn setup(draft: &Draft, theme: &str, (access, settings): (Access, Settings)) -> 
     let (columns, rows) = terminal::size().unwrap_or((80, 24));
     let operator = report::operator();
     let (theme, keymap) = (theme.to_owned(), settings.keymap);
-    Setup { labels, theme, themes: theme::names(), keymap, columns, rows, access, operator }
+    let (themes, earlier) = (theme::names(), Retold::default());
+    Setup { labels, theme, themes, keymap, access, operator, earlier, columns, rows }
 }
 
 /// How a run is shown.

@@ -1,10 +1,11 @@
 //! What happened, newest last: a bounded memory of notices, and of nothing about a host that the rollout knows.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use crate::base::Instant;
 use crate::inventory::{HostId, Place};
-use crate::rollout::{Fault, Notice, StateName, WaveStep};
+use crate::rollout::{Fault, Notice, StateName, TAKEN_OVER, WaveStep};
 
 /// What kind of event it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub(super) struct Event {
     pub(super) kind: Kind,
     pub(super) host: Option<HostId>,
     /// What a failure is called.
-    pub(super) cause: Option<&'static str>,
+    pub(super) cause: Option<Cow<'static, str>>,
     pub(super) text: String,
 }
 
@@ -55,6 +56,13 @@ impl Events {
         self.add(Event { at, kind, host, cause: None, text });
     }
 
+    /// What the journal tells of the time before this console.
+    pub(super) fn retold(events: impl IntoIterator<Item = Event>, forgotten: u64) -> Self {
+        let mut all = Self { forgotten, ..Self::default() };
+        events.into_iter().for_each(|event| all.add(event));
+        all
+    }
+
     fn add(&mut self, event: Event) {
         if self.ring.len() == Self::MAX {
             self.ring.pop_front();
@@ -66,15 +74,12 @@ impl Events {
     /// Remembers a notice, if it is one that people want to read.
     pub(super) fn record(&mut self, at: Instant, notice: &Notice) {
         match notice {
+            // Its own event is retold.
+            Notice::HostState { reason: Some(reason), .. } if reason == TAKEN_OVER && !self.ring.is_empty() => {}
             Notice::HostState { host, state, attempt, reason, cause, .. } => {
-                let reason = reason.as_deref().unwrap_or_default();
-                let text = match (reason.is_empty(), *attempt > 1) {
-                    (true, false) => String::new(),
-                    (true, true) => format!("attempt {attempt}"),
-                    (false, false) => reason.to_owned(),
-                    (false, true) => format!("{reason} (attempt {attempt})"),
-                };
-                self.add(Event { at, kind: Kind::State(*state), host: Some(*host), cause: *cause, text });
+                let text = state_text(reason.as_deref(), *attempt);
+                let cause = cause.map(Cow::Borrowed);
+                self.add(Event { at, kind: Kind::State(*state), host: Some(*host), cause, text });
             }
             Notice::HostProgress { .. } => {}
             Notice::Swarm { tracker, seeder, .. } => {
@@ -116,7 +121,7 @@ impl Events {
                         [(host, reason)] => (Some(*host), reason.clone()),
                         hosts => (None, format!("{} hosts; {next_step}", hosts.len())),
                     };
-                    self.add(Event { at, kind: Kind::Warning, host, cause: Some(cause), text: reason });
+                    self.add(Event { at, kind: Kind::Warning, host, cause: Some(Cow::Borrowed(cause)), text: reason });
                 }
             }
             Notice::Wave { wave, waves, step, detail } => {
@@ -135,6 +140,16 @@ impl Events {
                 self.push(at, Kind::Operator, host, text);
             }
         }
+    }
+}
+
+/// Why a host came to its state, and with which attempt.
+pub(super) fn state_text(reason: Option<&str>, attempt: u32) -> String {
+    match (reason, attempt > 1) {
+        (None, false) => String::new(),
+        (None, true) => format!("attempt {attempt}"),
+        (Some(reason), false) => reason.to_owned(),
+        (Some(reason), true) => format!("{reason} (attempt {attempt})"),
     }
 }
 

@@ -19,6 +19,7 @@ mod order;
 mod outside;
 mod popup;
 mod prompt;
+mod retold;
 mod settings;
 mod theme;
 mod update;

@@ -13,9 +13,11 @@ use super::keymap::Keymap;
 use super::marks;
 use super::popup::Popup;
 use super::prompt::{Histories, Prompt};
+use super::retold::recall;
 use super::view::Names;
 use crate::base::Instant;
 use crate::inventory::HostId;
+use crate::journal::Retold;
 use crate::rollout::{HostRecord, Rollout, Stage, StateName};
 
 /// What the middle of the screen shows.
@@ -190,6 +192,8 @@ pub struct Setup {
     pub access: Access,
     /// Who started the run; empty when nobody knows.
     pub operator: String,
+    /// What happened before this console took the run up.
+    pub earlier: Retold,
     /// The terminal's width.
     pub columns: u16,
     /// The terminal's height.
@@ -205,6 +209,7 @@ impl Default for Setup {
             keymap: Keymap::default(),
             access: Access::default(),
             operator: String::new(),
+            earlier: Retold::default(),
             columns: 80,
             rows: 24,
         }
@@ -277,6 +282,7 @@ impl Model {
         let hosts = &rollout.plan().hosts;
         let (map, names) = (Arrangement::plain(hosts.len()), Names::of(hosts));
         let parting = candidates(&setup.labels, hosts);
+        let events = recall(&rollout, std::mem::take(&mut setup.earlier));
         Self {
             map,
             parting,
@@ -305,7 +311,7 @@ impl Model {
             sought: String::new(),
             scroll: 0,
             cause: None,
-            events: Events::default(),
+            events,
             toast: None,
             frozen: None,
             pending: Vec::new(),

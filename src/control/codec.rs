@@ -62,6 +62,7 @@ impl Carried for Order {
             | Self::Limits { .. }
             | Self::Watch { .. }
             | Self::Stop { .. }
+            | Self::Knock { .. }
             | Self::Leave => None,
         }
     }
@@ -81,6 +82,7 @@ impl Carried for Order {
             | Self::Limits { .. }
             | Self::Watch { .. }
             | Self::Stop { .. }
+            | Self::Knock { .. }
             | Self::Leave => None,
         }
     }
@@ -106,6 +108,7 @@ impl Carried for Status {
             | Self::Failed { .. }
             | Self::Note { .. }
             | Self::Line { .. }
+            | Self::Knocked { .. }
             | Self::Stopped { .. } => None,
         }
     }
@@ -129,6 +132,7 @@ impl Carried for Status {
             | Self::Failed { .. }
             | Self::Note { .. }
             | Self::Line { .. }
+            | Self::Knocked { .. }
             | Self::Stopped { .. } => None,
         }
     }

@@ -10,7 +10,7 @@ use super::{AgentFailure, RunId, Tag};
 use crate::base::{ByteCount, ByteRate, InfoHash, Sha256Digest, Zone};
 
 /// The version of this conversation; an agent and a console of different versions part at once.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// What the console tells an agent. JSON on the wire, with at most one run of raw bytes behind it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +61,11 @@ pub enum Order {
     Place,
     /// Run a command that says whether the host is well. Answered by [`Status::Checked`].
     Check(CheckOrder),
+    /// Try whether these can be connected to. Answered by [`Status::Knocked`].
+    Knock {
+        /// Whom to try.
+        at: Vec<SocketAddr>,
+    },
     /// New caps, at once; 0 is none.
     Limits {
         /// Upload cap of this host.
@@ -358,6 +363,11 @@ pub enum Status {
         number: u32,
         /// Why the host is not well; `None` when the command ended with status 0.
         why: Option<String>,
+    },
+    /// Answer to [`Order::Knock`].
+    Knocked {
+        /// Why each could not be connected to, in the order's order; empty where one could.
+        why: Vec<String>,
     },
     /// The run cannot go on here. The agent stays, to be told to stop or to serve again.
     Failed {

@@ -18,6 +18,12 @@ impl Clock {
         Self { origin: std::time::Instant::now() }
     }
 
+    /// One that began `ago`: the clock of something that goes on.
+    pub fn begun(ago: std::time::Duration) -> Self {
+        let now = std::time::Instant::now();
+        Self { origin: now.checked_sub(ago).unwrap_or(now) }
+    }
+
     /// The moment it is.
     pub fn now(&self) -> Instant {
         Instant::after(self.origin.elapsed())

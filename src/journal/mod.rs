@@ -6,10 +6,12 @@
 mod event;
 mod past;
 mod reader;
+mod retell;
 mod scribe;
 mod writer;
 
 pub use event::{CapFields, Event, FailedHost, Happening, LeftBehind, PayloadFields, SCHEMA, SlowHost};
 pub use reader::{LastState, ReadError, Story, newest, read, read_run, runs};
+pub use retell::{Retold, retell};
 pub use scribe::Scribe;
 pub use writer::{Writer, journal_path};

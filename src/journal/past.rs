@@ -9,7 +9,8 @@ impl Story {
         let hosts = plan.hosts.iter().map(|host| {
             let last = self.states.get(&host.name);
             let (state, attempts) = last.map_or((StateName::Waiting, 0), |last| (last.state, last.attempt));
-            PastHost { id: host.id, state, attempts, served: self.served.contains(&host.name) }
+            let launched = self.launched.get(&host.name).map(|time| self.moment(*time));
+            PastHost { id: host.id, state, attempts, launched, served: self.served.contains(&host.name) }
         });
         Past {
             payload,

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::event::{CapFields, Event, Happening, LeftBehind, PayloadFields, SEEDER, TRACKER};
 use super::journal_path;
+use crate::base::Instant;
 use crate::control::{RunId, Tag};
-use crate::rollout::{Accepted, Outcome, StateName, WaveStep};
+use crate::rollout::{Accepted, Outcome, STAGED, StateName, WaveStep};
 
 /// Longest line that is read; the first names every host.
 const LINE_MAX: u64 = 16 << 20;
@@ -61,6 +63,8 @@ pub struct Story {
     pub hosts: Vec<String>,
     /// What is last known of each.
     pub states: BTreeMap<String, LastState>,
+    /// When hosts that are under way were launched: what their deadlines count from.
+    pub launched: BTreeMap<String, Timestamp>,
     /// Hosts at which an agent has been at work with the payload.
     pub served: BTreeSet<String>,
     /// Who seeds: a host, or `console`.
@@ -123,6 +127,11 @@ impl Story {
         counts
     }
 
+    /// A moment on the clock of the run, which begins with it.
+    pub fn moment(&self, time: Timestamp) -> Instant {
+        Instant::after(Duration::try_from(time.duration_since(self.started)).unwrap_or_default())
+    }
+
     /// A host's last state.
     pub fn state(&self, host: &str) -> StateName {
         self.states.get(host).map_or(StateName::Waiting, |last| last.state)
@@ -139,6 +148,7 @@ impl Story {
             operator,
             hosts,
             states: BTreeMap::new(),
+            launched: BTreeMap::new(),
             served: BTreeSet::new(),
             seeder,
             tracker,
@@ -181,6 +191,11 @@ impl Story {
             Happening::HostState { host, state, attempt, reason, cause, .. } => {
                 if is_served(state) {
                     self.served.insert(host.clone());
+                }
+                if state == StateName::Connecting {
+                    self.launched.entry(host.clone()).or_insert(event.time);
+                } else if state.is_settled() || is_staged(state, reason.as_deref()) {
+                    self.launched.remove(&host);
                 }
                 self.states.insert(host, LastState { state, attempt, reason, cause, since: event.time });
             }
@@ -234,29 +249,38 @@ const fn is_served(state: StateName) -> bool {
     }
 }
 
+/// Whether a host waits for its turn with everything ready: that takes none of its time.
+fn is_staged(state: StateName, reason: Option<&str>) -> bool {
+    state == StateName::Unpacking && reason.is_some_and(|reason| reason.starts_with(STAGED))
+}
+
 /// Reads a journal; `None` when no line says that a run began. Lines that make no sense are counted and skipped.
 ///
 /// # Errors
 ///
 /// What the source says.
-pub fn read(mut source: impl BufRead) -> io::Result<Option<Story>> {
+pub fn read(source: impl BufRead) -> io::Result<Option<Story>> {
     let (mut story, mut damaged) = (None::<Story>, 0);
+    each_event(source, |event| match (event, &mut story) {
+        (Some(event), Some(story)) => story.take(event),
+        (Some(event), None) => story = Story::begin(event),
+        (None, _) => damaged += 1,
+    })?;
+    Ok(story.map(|story| Story { damaged, ..story }))
+}
+
+/// Hands over each event of a journal; `None` for a line that makes no sense.
+pub(super) fn each_event(mut source: impl BufRead, mut take: impl FnMut(Option<Event>)) -> io::Result<()> {
     let mut line = Vec::new();
     loop {
         line.clear();
         if source.by_ref().take(LINE_MAX).read_until(b'\n', &mut line)? == 0 {
-            break;
+            return Ok(());
         }
-        if line.trim_ascii().is_empty() {
-            continue;
-        }
-        match (serde_json::from_slice::<Event>(&line), &mut story) {
-            (Ok(event), Some(story)) => story.take(event),
-            (Ok(event), None) => story = Story::begin(event),
-            (Err(_), _) => damaged += 1,
+        if !line.trim_ascii().is_empty() {
+            take(serde_json::from_slice(&line).ok());
         }
     }
-    Ok(story.map(|story| Story { damaged, ..story }))
 }
 
 /// Reads the journal of a run.

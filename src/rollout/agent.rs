@@ -24,7 +24,7 @@ impl Rollout {
         if self.sessions[slot.0].link != Link::Dialing {
             return;
         }
-        self.answered(slot, &[]);
+        self.heard(slot, &[]);
         if slot != self.console() {
             self.directory.allow(self.sessions[slot.0].planned_address.unwrap_or(facts.address));
             self.tell_soon();
@@ -97,6 +97,7 @@ impl Rollout {
             Status::Staged => self.handle_staged(slot),
             Status::Delivered { already } => self.handle_delivered(slot, already),
             Status::Checked { number, why } => self.handle_checked(slot, number, why),
+            Status::Knocked { why } => self.handle_knocked(slot, why),
             Status::Failed { failure } => self.handle_failed(slot, failure),
             Status::Note { text } => {
                 self.remember(slot, text.clone());
@@ -121,6 +122,7 @@ impl Rollout {
             return self.drop_and_fail(slot, Failure::Version { found: protocol, expected: PROTOCOL });
         }
         self.sessions[slot.0].greeted = true;
+        self.try_ways(slot);
         self.advance(slot);
         self.rearm(slot);
     }

@@ -359,7 +359,7 @@ pub struct Summary {
     pub outcome: Outcome,
     /// Hosts by state; they sum to the fleet.
     pub counts: Counts,
-    /// From the first input to the last.
+    /// From the run's beginning to its end.
     pub elapsed: Duration,
     /// Payload bytes the seeder sent to peers.
     pub bytes_from_seeder: ByteCount,

@@ -29,6 +29,8 @@ pub(super) struct Launcher {
     pub(super) paused: bool,
     /// The run has stopped: hosts that were launched go on, others are not.
     pub(super) halted: bool,
+    /// Nobody is looked at yet.
+    pub(super) looks_held: bool,
 }
 
 impl Launcher {
@@ -100,12 +102,13 @@ impl Launcher {
         let room = self.admitted < config.fanout.max(1);
         let free = match first.0 {
             Rank::Station => true,
-            Rank::Operator | Rank::Look => room,
+            Rank::Operator => room,
+            Rank::Look => room && !self.looks_held,
             Rank::Again => room && !self.paused,
             Rank::Fleet => room && !self.paused && !self.halted,
         };
         // A look changes nothing: what holds the others does not hold it.
-        if free { Some(first) } else { self.first_of(Rank::Look).filter(|_| room) }
+        if free { Some(first) } else { self.first_of(Rank::Look).filter(|_| room && !self.looks_held) }
     }
 }
 

@@ -228,7 +228,7 @@ impl Rollout {
     }
 
     fn start(&mut self) {
-        self.started = Some(self.now);
+        self.started = Some(if self.past.is_some() { Instant::ZERO } else { self.now });
         let planned: Vec<_> = self.sessions.iter().filter_map(|session| session.planned_address).collect();
         for address in planned {
             self.directory.allow(address);

@@ -38,7 +38,7 @@ impl Rollout {
             destination: planned.map_or_else(work_dir, |host| host.destination.clone()),
             holder: self.plan.holder.clone(),
             lease: self.plan.lease,
-            deadline: self.plan.deadline,
+            deadline: self.agent_deadline(),
         };
         self.order(slot, Order::Hello(order));
     }

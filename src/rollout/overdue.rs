@@ -1,23 +1,37 @@
 //! The deadlines of a host and of the run, whatever their phases are allowed.
 
+use std::time::Duration;
+
 use super::failure::Whole;
 use super::machine::Rollout;
 use super::schedule::Timer;
 use super::session::Slot;
 use super::{Failure, HostState, Stage};
+use crate::base::Instant;
 
 impl Rollout {
     /// The run's time begins.
     pub(super) fn arm_run_deadline(&mut self) {
-        let due = self.plan.policy.run_max.map(|max| self.now + max);
+        let due = self.plan.policy.run_max.map(|max| self.began() + max);
         self.schedule.set(Timer::RunDeadline, due);
+    }
+
+    /// When the run began, for whichever console.
+    pub(super) fn began(&self) -> Instant {
+        self.started.unwrap_or(self.now)
+    }
+
+    /// How long its agents have left from now on. One that is needed when the run's time is over has that of a lease.
+    pub(super) fn agent_deadline(&self) -> Duration {
+        self.plan.deadline.saturating_sub(self.now.since(self.began())).max(self.plan.lease)
     }
 
     /// The host's time begins, unless it runs already: trying again gives no more of it.
     pub(super) fn arm_host_deadline(&mut self, slot: Slot) {
         let Some(max) = self.plan.policy.host_max.filter(|_| self.in_fleet(slot)) else { return };
         if !self.schedule.is_set(Timer::HostDeadline(slot)) {
-            self.schedule.set(Timer::HostDeadline(slot), Some(self.now + max));
+            let begun = self.sessions[slot.0].begun.take().unwrap_or(self.now);
+            self.schedule.set(Timer::HostDeadline(slot), Some(begun + max));
         }
     }
 

@@ -4,6 +4,7 @@ use super::launcher::Rank;
 use super::machine::Rollout;
 use super::session::{Purpose, Slot};
 use super::{Accepted, Caps, Config, Finish, HostState, Payload, Plan, StateName};
+use crate::base::Instant;
 use crate::inventory::{HostId, Place};
 
 /// What is known of a run that another console began.
@@ -38,13 +39,20 @@ pub struct PastHost {
     pub state: StateName,
     /// The number of its last attempt; 0: it was never launched.
     pub attempts: u32,
+    /// When it was launched, if it is under way.
+    pub launched: Option<Instant>,
     /// An agent has been at work there with the payload.
     pub served: bool,
 }
 
+/// Why a host is settled from the beginning of a run that was taken up.
+pub const TAKEN_OVER: &str = "before this console took over";
+
 impl Rollout {
     /// Carries on a run. Hosts that are not done are attached to, or dialled anew; those that are done are only proved clean
     /// at the end, unless they are needed as seeder or tracker.
+    ///
+    /// The run's clock goes on: [`Instant::ZERO`] is when it began, not when it was taken up.
     pub fn resumed(plan: Plan, config: Config, seed: u64, past: Past) -> Self {
         let (seeder, tracker) = (past.seeder.unwrap_or(plan.seeder), past.tracker.unwrap_or(plan.tracker));
         let mut rollout = Self::new(Plan { seeder, tracker, ..plan }, config, seed);
@@ -65,12 +73,13 @@ impl Rollout {
         self.turns.accepted = past.accepted;
         self.caps = past.caps;
         self.launcher.paused = past.paused && self.config.finish != Finish::AtOnce;
-        for PastHost { id, state, attempts, served: _ } in past.hosts {
+        for PastHost { id, state, attempts, launched, served: _ } in past.hosts {
             let Some(slot) = self.slots.get(&Place::Host(id)).copied().filter(|slot| self.in_fleet(*slot)) else {
                 continue;
             };
             self.records[slot.0].attempt.number = attempts;
             self.sessions[slot.0].dirty |= attempts > 0;
+            self.sessions[slot.0].begun = launched;
             match state {
                 StateName::Done => self.settle_past(slot, HostState::Done { already: false }),
                 StateName::Aborted => self.settle_past(slot, HostState::Aborted),
@@ -100,6 +109,6 @@ impl Rollout {
     }
 
     fn settle_past(&mut self, slot: Slot, state: HostState) {
-        self.enter(slot, state, Some("before this console took over".to_owned()));
+        self.enter(slot, state, Some(TAKEN_OVER.to_owned()));
     }
 }

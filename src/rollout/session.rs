@@ -45,6 +45,8 @@ pub(super) struct Session {
     pub(super) place: Place,
     pub(super) link: Link,
     pub(super) purpose: Purpose,
+    /// When another console launched it, which its deadline counts from.
+    pub(super) begun: Option<Instant>,
     /// When link, state or step last changed: what deadlines count from.
     pub(super) since: Instant,
     /// It takes one of the places of the fan-out.
@@ -102,6 +104,7 @@ impl Session {
             place,
             link: Link::Off,
             purpose: Purpose::Work,
+            begun: None,
             since: Instant::ZERO,
             admitted: false,
             greeted: false,

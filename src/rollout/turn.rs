@@ -12,6 +12,9 @@ use crate::base::Instant;
 use crate::control::{Order, Placing};
 use crate::inventory::Mode;
 
+/// What a host is said to be that waits for its turn with everything ready.
+pub const STAGED: &str = "staged";
+
 /// For putting a release in its place: one rename, and what it takes to have it on the disk.
 pub(super) const SWITCH_MAX: Duration = Duration::from_secs(120);
 
@@ -89,8 +92,8 @@ impl Rollout {
             return;
         }
         let reason = match self.waves.of(slot) {
-            Some(wave) if !self.waves.is_open(slot) => format!("staged: waits for the turn of wave {}", wave + 1),
-            Some(_) | None => "staged".to_owned(),
+            Some(wave) if !self.waves.is_open(slot) => format!("{STAGED}: waits for the turn of wave {}", wave + 1),
+            Some(_) | None => STAGED.to_owned(),
         };
         self.enter(slot, HostState::Unpacking, Some(reason));
         self.records[slot.0].detail = Detail::Staged;

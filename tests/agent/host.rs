@@ -147,6 +147,10 @@ impl Host {
     }
 
     pub(crate) fn hello(&mut self, lease: Duration) {
+        self.hello_until(lease, Duration::from_secs(900));
+    }
+
+    pub(crate) fn hello_until(&mut self, lease: Duration, deadline: Duration) {
         let text = |text: &str| text.to_owned();
         self.order(&Order::Hello(HelloOrder {
             protocol: PROTOCOL,
@@ -155,7 +159,7 @@ impl Host {
             destination: self.releases().display().to_string(),
             holder: Holder { operator: text("alice"), from: text("jump1"), since: text("noon"), why: text("a test") },
             lease,
-            deadline: Duration::from_secs(900),
+            deadline,
         }));
         self.wait_for(|status| matches!(status, Status::Hello { .. }).then_some(()));
     }

@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "what a test needs and does not get ends it")]
 
 mod host;
+mod lease;
 mod turns;
 
 use std::net::{IpAddr, SocketAddr};

@@ -176,7 +176,7 @@ fn an_agent_of_another_version_is_told_in_words_and_not_tried_again() {
     fs::write(&old, OLD_AGENT).expect("the lab's folder takes files");
     lab.edit_inventory("[defaults]\n", &format!("[defaults]\nagent = \"{}\"\n", old.display()));
     let ended = lab.run(&source, &["--tag", "v1"]).expect_code(3);
-    assert_eq!(ended.reason(&lab.hosts[0]), "failed: the agent speaks protocol 1, the console 2", "{}", ended.story);
+    assert_eq!(ended.reason(&lab.hosts[0]), "failed: the agent speaks protocol 1, the console 3", "{}", ended.story);
     assert_eq!(ended.end()["failed"][0]["cause"], "agent of another version", "{}", ended.story);
     assert!(
         !ended.events.iter().any(|event| event["attempt"] == 2 && event["state"] == "bootstrapping"),

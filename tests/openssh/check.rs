@@ -152,6 +152,44 @@ fn ports_that_are_taken_and_a_host_without_a_way_to_the_seeder_are_found() {
     assert_eq!(checked.end()["ready"], 3, "{}", checked.story);
 }
 
+#[test]
+fn a_run_tries_swarm_ports_and_the_ways_to_its_seeder_before_the_payload_moves() {
+    let Some(lab) = Lab::of(4) else { return };
+    let Some(island) = Island::of(&lab) else { return };
+    let source = source(&lab, 8);
+    let inventory = fs::read_to_string(lab.path("inventory.toml")).expect("the lab wrote it");
+    let first = 32_000 - (std::process::id() % 3000) as u16 * 2;
+    let inventory = inventory.replace("6881-6999", &format!("{first}-{}", first + 1));
+    let roles = "[roles]\nseeder = \"127.0.0.2\"\n";
+    fs::write(lab.path("inventory.toml"), inventory + roles + &island.inventory()).expect("it is ours");
+    let known = fs::read_to_string(lab.path("known_hosts")).expect("the lab wrote it");
+    lab.know(&(known + &island.known_key()));
+    let taken =
+        |port: u16| std::net::TcpListener::bind((lab.hosts[2].name.as_str(), port)).expect("nobody else has it");
+    let _ports = (taken(first), taken(first + 1));
+    let mut run = lab.start(&source, &["--tag", "v1", "--max-upload", "1M"]);
+    let told = run.until("the ways are tried", |event| {
+        let faults = event["faults"].as_array().into_iter().flatten();
+        event["event"] == "preflight"
+            && faults.map(|fault| &fault["cause"]).any(|cause| cause == "no way to the seeder")
+    });
+    let of = |cause: &str| {
+        let faults = told["faults"].as_array().into_iter().flatten();
+        let hosts = faults.filter(|fault| fault["cause"] == cause).filter_map(|fault| fault["hosts"].as_object());
+        hosts.flat_map(|hosts| hosts.keys().cloned()).collect::<Vec<_>>()
+    };
+    assert_eq!(of("no way to the seeder"), ["island"], "{told}");
+    assert_eq!(of("no way to the tracker"), ["island"], "{told}");
+    assert_eq!(of("no free swarm port"), [lab.hosts[2].name.as_str()], "{told}");
+    assert_eq!(told["ready"], 3, "{told}");
+    let moved = run.events.iter().any(|event| event["pieces"].as_u64() > Some(0) && event["event"] == "host.progress");
+    assert!(!moved, "{:?}", run.events);
+    let pid = run.child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().expect("it is there").success());
+    run.finish().expect_code(130);
+    lab.assert_clean();
+}
+
 /// A file system for one test.
 struct Mount<'a>(&'a Path);
 

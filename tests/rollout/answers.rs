@@ -8,7 +8,7 @@ use rookery::control::{
     AgentFailure, DataSource, Order, PROTOCOL, Placing, Progress, ServeOrder, ServeRole, Status, TrackerHealth,
 };
 use rookery::inventory::Place;
-use rookery::rollout::{BootStep, Failure, HostFacts, Input, Output};
+use rookery::rollout::{BootStep, Failure, HostFacts, Input, Output, Post};
 
 use super::{Agent, Event, Fault, Fleet, TICK};
 use crate::plans::{PIECES, address, payload, refused};
@@ -35,7 +35,7 @@ impl Fleet {
     pub(super) fn answer(&mut self, output: Output) {
         match output {
             Output::Connect { at, attempt } => self.connect(at, attempt),
-            Output::Look { at, .. } => self.look(at),
+            Output::Look { at, posts } => self.look(at, &posts),
             Output::Order { at, attempt, order } => {
                 self.orders.push((at, order.clone()));
                 if !self.has(at, &Fault::Mute) {
@@ -72,11 +72,16 @@ impl Fleet {
         }
     }
 
-    fn look(&mut self, at: Place) {
+    fn look(&mut self, at: Place, posts: &[Post]) {
         self.looks.push(at);
         let faults = self.faults.get(&at).into_iter().flatten().filter_map(|fault| match fault {
             Fault::Refuses(left) if *left > 0 => Some(refused()),
             Fault::Denies => Some(Failure::Authentication { user: "deploy".to_owned(), tried: "one key".to_owned() }),
+            Fault::NoWay => posts.first().map(|post| Failure::NoWay {
+                station: post.station,
+                address: (post.address.unwrap_or_else(|| address(Place::Console)), post.port).into(),
+                why: "no answer".to_owned(),
+            }),
             _ => None,
         });
         let looked = Input::Looked { at, faults: faults.collect() };
@@ -162,6 +167,10 @@ impl Fleet {
             Order::Check(order) => {
                 let why = self.is_unwell(at).then(|| "the command ended with status 1".to_owned());
                 self.say(40, at, attempt, Status::Checked { number: order.number, why });
+            }
+            Order::Knock { at: whom, .. } => {
+                let why = if self.has(at, &Fault::NoWay) { "no answer" } else { "" };
+                self.say(15, at, attempt, Status::Knocked { why: whom.iter().map(|_| why.to_owned()).collect() });
             }
             Order::Stop { discard_partial } => {
                 if self.has(at, &Fault::Clings) {

@@ -40,6 +40,8 @@ pub(crate) enum Fault {
     Leaves(&'static str),
     /// The health command says no, so many times.
     Unwell(u32),
+    /// It reaches neither seeder nor tracker.
+    NoWay,
     /// It never confirms that it cleaned up, nor lets itself be dialled again.
     Clings,
 }

@@ -403,3 +403,45 @@ fn a_threshold_keeps_the_payload_from_moving_until_the_operator_goes_on() {
     fleet.run_until(|fleet| fleet.rollout.counts().settled() == 10 || fleet.rollout.waits_for_operator());
     assert_eq!((fleet.rollout.counts().of(StateName::Done), fleet.state(8)), (9, StateName::Unreachable));
 }
+
+#[test]
+fn hosts_that_do_not_reach_the_seeder_are_told_before_the_payload_moves() {
+    let plan = with(in_waves(8, &["4", "100%"], &[]), |policy| policy.gate = Gate::Ask);
+    let mut fleet = Fleet::with(plan, asking()).fault(host(2), Fault::NoWay).fault(host(6), Fault::NoWay);
+    fleet.run_until(|fleet| !fleet.rollout.ailments().is_empty() && !preflight(fleet).is_empty());
+    fleet.run_until(|fleet| fleet.state(1) == StateName::Fetching);
+    let served = fleet.serves.keys().filter(|place| **place != host(0)).count();
+    assert!(served > 0);
+    let told = preflight(&fleet);
+    let (ready, faults) = told.last().expect("it was told");
+    let count: usize = faults.iter().map(|(_, hosts)| hosts).sum();
+    assert_eq!((*ready, count), (6, 2 + 1), "{told:?}");
+    let knocks = fleet.orders.iter().filter(|(_, order)| matches!(order, Order::Knock { .. }));
+    assert_eq!(knocks.count(), 3, "seeder and tracker are one host, which need not reach itself");
+    assert_eq!(fleet.looks.len(), 4, "who is looked at knows whom to reach");
+}
+
+#[test]
+fn deadlines_go_on_when_another_console_takes_the_run_up() {
+    let plan = with(plan(5), |policy| policy.host_max = Some(Duration::from_secs(40)));
+    let mut fleet = Fleet::with(plan, Config { work_attempts: 9, ..config() }).fault(host(2), Fault::StopsAt(5));
+    fleet.run_until(|fleet| fleet.state(3) == StateName::Done);
+    fleet.run_for(Duration::from_secs(20));
+    fleet.kill_console();
+    let summary = fleet.run();
+    assert_eq!(summary.failed[0].1.cause(), "host deadline passed");
+    assert!(fleet.now < Instant::ZERO + Duration::from_secs(45), "{:?}", fleet.now);
+    assert!(summary.elapsed > Duration::from_secs(40), "it counts from the run's beginning: {:?}", summary.elapsed);
+
+    let plan = with(in_waves(9, &["3", "100%"], &[]), |policy| {
+        policy.gate = Gate::Ask;
+        policy.run_max = Some(Duration::from_secs(300));
+    });
+    let mut fleet = Fleet::with(plan, config()).fault(host(2), Fault::StopsAt(5));
+    fleet.run_until(|fleet| fleet.state(1) == StateName::Done);
+    fleet.run_for(Duration::from_secs(150));
+    fleet.kill_console();
+    let summary = fleet.run();
+    assert_eq!((summary.counts.of(StateName::Done), summary.counts.of(StateName::Skipped)), (2, 6));
+    assert!(fleet.now < Instant::ZERO + Duration::from_secs(330), "{:?}", fleet.now);
+}

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use rookery::base::Instant;
 use rookery::console::{Effect, Key, LastScreen, Msg, Progress};
 use rookery::inventory::HostId;
+use rookery::journal::{Happening, Retold};
+use rookery::rollout::StateName;
 
 use super::small;
-use super::stage::Screen;
+use super::stage::{Screen, name};
 
 #[test]
 fn a_run_is_suspended_only_when_it_was_asked_for_and_meant() {
@@ -105,5 +108,38 @@ fn a_question_is_asked_anew_when_another_program_had_the_terminal() {
         assert!(screen.text().contains("came too early"), "{}", screen.text());
         screen.press("y");
         assert!(screen.text().contains("takes it back"), "{}", screen.text());
+    }
+}
+
+#[test]
+fn what_happened_before_this_console_is_told_again() {
+    let text = |text: &str| text.to_owned();
+    let at = |seconds| Instant::after(Duration::from_secs(seconds));
+    let events = vec![
+        (at(0), Happening::RunResume { operator: text("bob") }),
+        (
+            at(1),
+            Happening::HostState {
+                host: name(2),
+                state: StateName::Failed,
+                from: StateName::Fetching,
+                attempt: 2,
+                reason: Some(text("/srv is full")),
+                cause: Some(text("disk full")),
+            },
+        ),
+        (at(2), Happening::Note { place: name(1), text: text("SSH lost, transfer goes on: reset") }),
+        (at(3), Happening::RunLeft { reason: text("SIGHUP") }),
+    ];
+    let mut screen = Screen::of(4).done(4).after(Retold { events, forgotten: 7 }).at(100, 60);
+    screen.press("4");
+    let shown = screen.text();
+    for told in [
+        "the run is taken up by bob",
+        "disk full: /srv is full (attempt 2)",
+        "SSH lost, transfer goes on: reset",
+        "the console left (SIGHUP); the agents go on",
+    ] {
+        assert!(shown.contains(told), "{told}:\n{shown}");
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rookery::console::{Access, Labels, Model, Msg, Setup};
 use rookery::inventory::{Host, HostId};
+use rookery::journal::Retold;
 use rookery::rollout::{Config, Failure, Finish, Input, Plan, Policy, Rollout};
 
 use super::stage::{Fate, PIECES, Screen, name, plan};
@@ -16,12 +17,13 @@ pub(crate) struct Script {
     access: Access,
     policy: Option<Policy>,
     first_look: Duration,
+    earlier: Retold,
 }
 
 impl Script {
-    pub(super) const fn of(hosts: u32) -> Self {
+    pub(super) fn of(hosts: u32) -> Self {
         let (finish, access, first_look) = (Finish::Ask, Access::Operator, Duration::ZERO);
-        Self { hosts, fates: Vec::new(), finish, access, policy: None, first_look }
+        Self { hosts, fates: Vec::new(), finish, access, policy: None, first_look, earlier: Retold::default() }
     }
 
     fn add(mut self, count: u32, fate: &Fate) -> Self {
@@ -69,6 +71,12 @@ impl Script {
         self
     }
 
+    /// Another console began the run.
+    pub(crate) fn after(mut self, earlier: Retold) -> Self {
+        self.earlier = earlier;
+        self
+    }
+
     /// Every host is looked at before the payload moves, and the screen is of that moment.
     pub(crate) fn looked_at_first(mut self) -> Self {
         self.first_look = Duration::from_secs(30);
@@ -107,7 +115,8 @@ impl Script {
             labels.describe(HostId(id), &host);
         }
         let operator = "alice@jump1".to_owned();
-        let setup = Setup { labels, columns, rows, operator, access: self.access, ..Setup::default() };
+        let (access, earlier) = (self.access, self.earlier);
+        let setup = Setup { labels, columns, rows, operator, access, earlier, ..Setup::default() };
         let plan = Plan { policy: self.policy.unwrap_or_default(), ..plan(self.hosts) };
         let mut screen = Screen::looking_at(Model::new(Rollout::new(plan, config, 1), setup), fates, (columns, rows));
         if self.first_look.is_zero() {

@@ -207,7 +207,11 @@ impl Screen {
             Output::Disconnect { at, attempt } => {
                 vec![Input::Ended { at: *at, attempt: *attempt, failure: None, left_behind: Vec::new() }]
             }
-            Output::Look { at, .. } => vec![Input::Looked { at: *at, faults: Vec::new() }],
+            Output::Look { at, .. } => {
+                let fault =
+                    if let Some(Fate::Fails(failure)) = self.fates.get(at) { Some(failure.clone()) } else { None };
+                vec![Input::Looked { at: *at, faults: fault.into_iter().collect() }]
+            }
             Output::Push { .. } | Output::Rejoin { .. } | Output::Notice(_) | Output::Ended(_) => Vec::new(),
         }
     }
@@ -245,6 +249,7 @@ impl Screen {
             Order::Hello(_) if fate == Some(&Fate::Bootstrapping) => Vec::new(),
             Order::Hello(_) => vec![Status::Hello { protocol: PROTOCOL, version: "0.1.0".to_owned(), pid: 7 }],
             Order::Track { .. } => vec![Status::Tracking { port: 8998 }],
+            Order::Knock { .. } => vec![Status::Knocked { why: Vec::new() }],
             Order::Serve(order) => serve(at, fate, order.placing),
             Order::Stop { .. } => vec![Status::Stopped { left_behind: Vec::new() }],
             Order::Watch { on: true } => vec![Status::Peers { peers: (1..=4).map(peer).collect() }],

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use rookery::console::{Effect, Key, KeyCode, Msg};
 use rookery::inventory::{Gate, HostId, Mode, Share};
-use rookery::rollout::{Action, Input, Output, Policy, Standing, StateName};
+use rookery::rollout::{Action, Failure, Input, Output, Policy, Standing, StateName, Station};
 
-use super::every_size;
 use super::script::Script;
 use super::stage::{Screen, lost};
+use super::{every_size, keep};
 
 /// Three canaries, a quarter, and all others.
 fn policy() -> Policy {
@@ -119,4 +119,20 @@ fn going_on_past_a_stop_takes_a_yes_and_is_journalled() {
         matches!(effect, Effect::Rollout(Output::Notice(rookery::rollout::Notice::Action { verb: "proceed", .. })))
     });
     assert!(journalled);
+}
+
+#[test]
+fn what_the_first_look_found_is_one_table_with_the_way_out() {
+    let no_way = Failure::NoWay {
+        station: Station::Seeder,
+        address: ([10, 0, 0, 1], 6881).into(),
+        why: "connection timed out".to_owned(),
+    };
+    for (columns, rows) in [(80, 24), (200, 60)] {
+        let script = Screen::of(24).done(18).failed(2, &no_way).failed(4, &lost()).under(policy());
+        let mut screen = script.looked_at_first().at(columns, rows);
+        screen.play();
+        screen.press("esc 3");
+        keep("first_look", &screen, (columns, rows));
+    }
 }

@@ -48,7 +48,7 @@ fn passes(model: &Model, event: &Event) -> bool {
         Kind::Warning => "warning",
         Kind::Operator => "operator",
     };
-    let line = format!("{word} {} {}", event.cause.unwrap_or_default(), event.text);
+    let line = format!("{word} {} {}", event.cause.as_deref().unwrap_or_default(), event.text);
     model.filter.means(host.map(|host| model.subject(host)).as_ref(), &line)
 }
 
@@ -67,7 +67,7 @@ fn line<'a>(model: &Model, theme: &Theme, event: &Event, room: usize) -> Line<'a
         Kind::Warning => theme.scope(Scope::Warning),
         Kind::Operator => theme.scope(Scope::Key),
     };
-    let told = event.cause.map_or_else(|| event.text.clone(), |cause| reason::told(cause, &event.text));
+    let told = event.cause.as_deref().map_or_else(|| event.text.clone(), |cause| reason::told(cause, &event.text));
     if host.is_empty() {
         return Line::from(vec![
             Span::styled(format!(" {:>7} ", clock(event.at.since(Instant::ZERO))), theme.scope(Scope::Muted)),

@@ -12,7 +12,7 @@ use crate::console::keymap::{Act, Verb};
 use crate::console::model::Model;
 use crate::console::theme::{Scope, Theme};
 use crate::inventory::fold_patterns;
-use crate::rollout::{CauseGroup, Rollout};
+use crate::rollout::{CauseGroup, Fault, Rollout};
 
 /// Names that are folded; with more, the first are named.
 const FOLDED_MAX: usize = 400;
@@ -20,17 +20,25 @@ const FOLDED_MAX: usize = 400;
 pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
     let rollout = model.shown();
     let groups = rollout.failures();
+    let ailments = rollout.ailments();
     let buffer = frame.buffer_mut();
-    if groups.is_empty() {
+    if groups.is_empty() && ailments.is_empty() {
         let text = "  no host has failed";
         text::put(buffer, area, 1, &Line::styled(text, theme.scope(Scope::Good)));
         return;
     }
     let at = groups.iter().position(|group| Some(group.cause) == model.cause).unwrap_or(0);
     let width = usize::from(area.width);
-    let blocks: Vec<_> = (groups.iter().enumerate())
-        .map(|(index, group)| lines(model, theme, rollout, group, &Row { under: index == at, width }))
+    let row = |under| Row { under, scope: Scope::Bad, width };
+    let mut blocks: Vec<_> = (groups.iter().enumerate())
+        .map(|(index, group)| lines(model, theme, rollout, group, &row(index == at)))
         .collect();
+    blocks.extend(ailments.into_iter().enumerate().map(|(index, fault)| {
+        let row = Row { under: false, scope: Scope::Warning, width };
+        let block = lines(model, theme, rollout, &group_of(fault), &row);
+        let heading = (index == 0).then(|| Line::styled(AILMENTS, theme.scope(Scope::Muted)));
+        heading.into_iter().chain(block).collect()
+    }));
     let first = first_block(&blocks, at, usize::from(area.height));
     let (mut top, mut cursor, mut below) = (0, None, 0);
     for (index, block) in blocks.iter().enumerate().skip(first) {
@@ -41,7 +49,7 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
         for (line, text) in (top..).zip(block) {
             text::put(buffer, area, line, text);
         }
-        if index == at {
+        if index == at && !groups.is_empty() {
             let words = Rect { x: area.x + 2, width: area.width.saturating_sub(2), ..area };
             text::paint(buffer, text::row(words, top), theme.selected(Style::new()));
             cursor = Some((area.x, area.y + top));
@@ -66,7 +74,16 @@ fn first_block(blocks: &[Vec<Line<'_>>], at: usize, height: usize) -> usize {
 
 struct Row {
     under: bool,
+    scope: Scope,
     width: usize,
+}
+
+/// Over what the first look found at hosts that are not settled.
+const AILMENTS: &str = "  found before the payload moved, at hosts that have not failed:";
+
+fn group_of(Fault { cause, next_step, hosts }: Fault) -> CauseGroup {
+    let example = hosts.first().map(|(_, reason)| reason.clone()).unwrap_or_default();
+    CauseGroup { cause, next_step, hosts: hosts.into_iter().map(|(host, _)| host).collect(), example }
 }
 
 fn lines<'a>(model: &Model, theme: &Theme, rollout: &Rollout, group: &CauseGroup, row: &Row) -> Vec<Line<'a>> {
@@ -75,7 +92,7 @@ fn lines<'a>(model: &Model, theme: &Theme, rollout: &Rollout, group: &CauseGroup
     let count = format!("{:>5} {} {}", group.hosts.len(), theme.pick("×", "x"), group.cause);
     let mut lines = vec![Line::from(vec![
         Span::styled(pointer, theme.scope(Scope::Key)),
-        Span::styled(count, theme.scope(Scope::Bad)),
+        Span::styled(count, theme.scope(row.scope)),
     ])];
     let room = row.width.saturating_sub(15).max(1);
     let short = model.names;

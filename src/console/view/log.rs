@@ -69,7 +69,7 @@ fn entries(model: &Model, theme: &Theme, host: &HostRecord) -> Vec<Entry> {
             Kind::Warning => ("!", theme.scope(Scope::Warning)),
             Kind::Operator => (">", theme.scope(Scope::Key)),
         };
-        let told = event.cause.map_or_else(|| event.text.clone(), |cause| reason::told(cause, &event.text));
+        let told = event.cause.as_deref().map_or_else(|| event.text.clone(), |cause| reason::told(cause, &event.text));
         Some(Entry { at: event.at, sign: (sign.to_owned(), style), words: (told, style) })
     });
     let sign = theme.pick("│", "|");

@@ -13,7 +13,7 @@ use rustix::process::{Pid, test_kill_process};
 use super::args::{Attach, Missing};
 use super::folder::{folder_of, has_socket, holder_of, is_agent, is_free, log_of, socket_of};
 use super::supervisor::KILLED;
-use super::{complain, daemon};
+use super::{aside, complain, daemon};
 
 /// How an agent ends that was told to: its process is gone, and so is its socket.
 const ENDED: u8 = 0;
@@ -73,11 +73,11 @@ fn connect(folder: &Path) -> io::Result<UnixStream> {
 /// Carries both ways until the agent has said its last.
 fn carry(socket: UnixStream) -> io::Result<()> {
     let mut orders = socket.try_clone()?;
-    thread::spawn(move || {
+    aside(Box::new(move || {
         let carried = copy(&mut io::stdin().lock(), &mut orders);
         // The agent is told that nothing more comes; one that is gone need not be.
         let _ = carried.and_then(|()| orders.shutdown(Shutdown::Write));
-    });
+    }));
     let mut socket = socket;
     match copy(&mut socket, &mut io::stdout().lock()) {
         // What was sent to an agent that did not read it any more.

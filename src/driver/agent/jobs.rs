@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::aside;
 use super::delivery::{Packed, Prepared};
 use crate::base::ByteCount;
 use crate::control::AgentFailure;
@@ -39,6 +40,8 @@ pub(super) enum Report {
     Delivered,
     /// The health command of this try ended; why the host is not well, if it is not.
     Checked(u32, Option<String>),
+    /// Why others could not be connected to; empty where one could.
+    Knocked(Vec<String>),
     /// It cannot be done.
     Failed(AgentFailure),
 }
@@ -106,6 +109,15 @@ impl Jobs {
         });
     }
 
+    /// Does something beside the present job; what it says is heard as if the job said it.
+    pub(super) fn beside(&self, task: Box<dyn FnOnce() -> Report + Send>) {
+        let (number, reporter) = (self.number, self.reporter.clone());
+        aside(Box::new(move || {
+            // Nobody listens only when the process ends.
+            let _ = reporter.blocking_send((number, task()));
+        }));
+    }
+
     /// Does something else once all jobs have ended, and before the next.
     pub(super) fn then(&mut self, future: impl Future<Output = ()> + Send + 'static) {
         let before = self.last.take();
@@ -131,9 +143,12 @@ impl Jobs {
     /// Cancels all, and waits until nothing runs any more, for at most `patience`; says whether that is so.
     pub(super) async fn end(&mut self, patience: Duration) -> bool {
         self.cancel();
-        match self.last.take() {
+        let ended = match self.last.take() {
             Some(last) => timeout(patience, last).await.is_ok(),
             None => true,
-        }
+        };
+        // A report that nobody hears any more may hold the payload open.
+        while self.reports.try_recv().is_ok() {}
+        ended
     }
 }

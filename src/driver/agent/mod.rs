@@ -15,6 +15,7 @@ mod folder;
 mod health;
 mod home;
 mod jobs;
+mod knock;
 mod log;
 mod obey;
 mod outbox;
@@ -93,6 +94,11 @@ fn sum() -> u8 {
         Ok(digest) => u8::from(writeln!(std::io::stdout(), "{digest}").is_err()),
         Err(error) => complain(&error.to_string(), 1),
     }
+}
+
+/// Does something in a thread of its own, which ends with the process.
+fn aside(task: Box<dyn FnOnce() + Send>) {
+    std::thread::spawn(task);
 }
 
 fn complain(text: &str, code: u8) -> u8 {

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::delivery::{self, expand_home};
 use super::health;
 use super::home::Home;
+use super::knock::knock;
 use super::seat::Seat;
 use super::serve::Agent;
 use super::term::Term;
@@ -39,6 +40,7 @@ impl Agent {
                 let site = self.site()?;
                 self.jobs.start(move |context| Ok(health::check(context, &site, &order)));
             }
+            Order::Knock { at } => self.jobs.beside(Box::new(move || knock(&at))),
             Order::Limits { max_upload, max_download } => {
                 if let Some(seat) = &mut self.seat {
                     (seat.order.max_upload, seat.order.max_download) = (max_upload, max_download);

@@ -10,6 +10,8 @@ use std::str::FromStr;
 use std::thread;
 use std::time::Duration;
 
+use super::aside;
+use super::term::end_after;
 use crate::control::PortRange;
 use crate::driver::peers::{bind_first_free, own_or_any};
 
@@ -27,10 +29,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Answers until there are no more questions.
 pub(super) fn answer() -> u8 {
-    thread::spawn(|| {
-        thread::sleep(LIFE_MAX);
-        std::process::exit(1);
-    });
+    end_after(LIFE_MAX);
     for question in std::io::stdin().lock().take(QUESTIONS_MAX).lines() {
         let Ok(question) = question else { return 1 };
         let mut words = question.split(' ');
@@ -56,7 +55,7 @@ fn listen<'a>(words: &mut impl Iterator<Item = &'a str>) -> Result<String, Strin
     let listener = bound.into_std().map_err(told)?;
     listener.set_nonblocking(false).map_err(told)?;
     let port = listener.local_addr().map_err(told)?.port();
-    thread::spawn(move || welcome(&listener));
+    aside(Box::new(move || welcome(&listener)));
     Ok(port.to_string())
 }
 

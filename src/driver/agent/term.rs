@@ -1,13 +1,30 @@
 //! How long an agent lives: a lease that each word of a console renews, and each byte of the payload that comes or goes; and
-//! a deadline that nothing moves.
+//! a deadline that nothing moves, nor what keeps the agent from looking at its clock.
 
+use std::io::Write;
+use std::process::exit;
+use std::thread;
 use std::time::Duration;
 
+use super::aside;
 use crate::base::Instant;
 use crate::control::HelloOrder;
 
 /// How long an agent waits to be told what it is for.
 const UNMET_MAX: Duration = Duration::from_secs(60);
+
+/// How long an agent may take to end once its time is over: to let go of swarm, jobs and files, and to say so.
+const ENDS_WITHIN: Duration = Duration::from_secs(60);
+
+/// Ends this process after `after`, whatever it is at then: a thread that waits for a dead disk, too.
+pub(super) fn end_after(after: Duration) {
+    aside(Box::new(move || {
+        thread::sleep(after);
+        // A log that cannot be written tells nobody.
+        let _ = std::io::stderr().write_all(b"its time is long over; ended without cleaning up\n");
+        exit(1);
+    }));
+}
 
 /// An agent's time.
 #[derive(Debug, Clone, Copy)]
@@ -22,8 +39,9 @@ impl Term {
         Self { lease: UNMET_MAX, ends: None }
     }
 
-    /// That of a run, which began `now`.
+    /// That of a run, which began `now`. What does not end with the run's deadline is ended a little later.
     pub(super) fn of(order: &HelloOrder, now: Instant) -> Self {
+        end_after(order.deadline.saturating_add(ENDS_WITHIN));
         Self { lease: order.lease, ends: Some(now + order.deadline) }
     }
 
@@ -35,6 +53,11 @@ impl Term {
         let silent = now.since(heard);
         let why = || format!("no console was heard for {:.0} s", silent.as_secs_f64());
         (now.since(heard.max(moved)) >= self.lease).then(why)
+    }
+
+    /// The agent is about to end.
+    pub(super) fn is_ending() {
+        end_after(ENDS_WITHIN);
     }
 }
 

@@ -115,6 +115,12 @@ impl Crew {
         Ok(Self { hands, clock: Clock::start(), messages, sender, watchers, parting })
     }
 
+    /// Goes by another clock: that of a run which began before this console.
+    #[must_use]
+    pub fn by(self, clock: Clock) -> Self {
+        Self { clock, ..self }
+    }
+
     /// A way to send messages.
     pub(super) fn sender(&self) -> SyncSender<Msg> {
         self.sender.clone()

@@ -265,13 +265,12 @@ impl Attempt {
     }
 
     /// What the host is looked at for. Once an agent was there a later attempt may meet what it left at work, with its room
-    /// taken: the agent is the judge then. Which port is free it finds by itself anyway.
+    /// and its port taken: the agent is the judge then.
     fn needs(&self) -> Needs {
         match self.at {
             Place::Host(id) if !self.shared.has_begun(self.at) => {
                 let target = self.shared.targets.get(id.as_usize());
-                let needs = target.map(|target| target.needs.clone()).unwrap_or_default();
-                Needs { ports: None, ..needs }
+                target.map(|target| target.needs.clone()).unwrap_or_default()
             }
             Place::Host(_) | Place::Console => Needs::default(),
         }
