@@ -3,11 +3,11 @@
 
 use rookery::sim::{Figures, Scenario, World};
 
-/// How many times the optimum the last host may take.
-const RATIO_MAX: f64 = 3.0;
+/// How many times the optimum the last of ten thousand may take: 1.283 was measured, and 1.25 is wanted.
+const RATIO_MAX: f64 = 1.3;
 
 /// How many copies the seeder may give.
-const COPIES_MAX: f64 = 6.0;
+const COPIES_MAX: f64 = 1.3;
 
 #[test]
 #[ignore = "minutes, and only in release"]
@@ -17,6 +17,18 @@ fn ten_thousand_hosts_have_it_soon_after_the_optimum() {
     let figures = Figures::of(&scenario, &report);
     assert_eq!((figures.alive, figures.complete), (10_000, 10_000), "{figures:?}");
     assert!(figures.ratio().is_some_and(|ratio| ratio <= RATIO_MAX), "{figures:?}");
+    assert!(figures.copies.is_some_and(|copies| copies <= COPIES_MAX), "{figures:?}");
+}
+
+#[test]
+#[ignore = "a minute, and only in release"]
+fn a_thousand_hosts_have_512_pieces_soon_after_the_optimum() {
+    let text = include_str!("scenarios/ten-thousand.toml").replace("hosts = 10000", "hosts = 1000");
+    let scenario = Scenario::parse(&text).expect("the scenario is valid");
+    let report = World::new(&scenario).run().expect("no law is broken");
+    let figures = Figures::of(&scenario, &report);
+    assert_eq!((figures.alive, figures.complete), (1000, 1000), "{figures:?}");
+    assert!(figures.ratio().is_some_and(|ratio| ratio <= 1.25), "{figures:?}");
     assert!(figures.copies.is_some_and(|copies| copies <= COPIES_MAX), "{figures:?}");
 }
 

@@ -238,6 +238,15 @@ fn a_thousand_hosts_finish_with_a_slow_a_corrupt_a_dying_and_a_frozen_one_among_
 const FRAMED: f64 = 1514.0 / 1448.0;
 
 #[test]
+fn a_delay_of_5_ms_and_a_lost_frame_in_a_thousand_cost_little() {
+    let scenario = Scenario::parse(include_str!("scenarios/lab-16-lossy.toml")).unwrap();
+    let report = World::new(&scenario).run().unwrap_or_else(|violation| panic!("{violation}"));
+    let figures = Figures::of(&scenario, &report);
+    assert!(figures.ratio().is_some_and(|ratio| ratio <= 1.25 * FRAMED), "{figures:?}");
+    assert!(figures.copies.is_some_and(|copies| copies <= 1.3), "{figures:?}");
+}
+
+#[test]
 fn sixteen_hosts_on_equal_links_are_done_near_the_physical_limit() {
     let scenario = Scenario::parse(include_str!("scenarios/lab-16.toml")).unwrap();
     let report = World::new(&scenario).run().unwrap_or_else(|violation| panic!("{violation}"));

@@ -1,5 +1,7 @@
 //! Network: how long bytes take from one host to another, and which connections there are.
 
+use std::time::Duration;
+
 use crate::base::{ByteCount, ByteRate, Instant};
 use crate::swarm::ConnectionId;
 
@@ -17,6 +19,10 @@ const WINDOW: u64 = 64 << 10;
 
 /// Full frames that one acknowledgement answers.
 const FRAMES_AN_ACKNOWLEDGEMENT: u64 = 3;
+
+/// Round trips until a lost frame is sent again: the frames after it tell of it, and where none follow a probe has to (RFC
+/// 8985).
+const ROUNDS: (u32, u32) = (1, 2);
 
 /// What is put on its way: block payload, which the ledger counts, and everything that goes with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +80,8 @@ struct Flight {
     unacknowledged: u64,
     /// Of these, what the sender was not told of, for there was more than [`WINDOW`] under way.
     untold: u64,
+    /// When the last of what was sent so far is there: nothing overtakes what has to be sent again.
+    in_order: Instant,
 }
 
 /// Bytes on their way.
@@ -92,13 +100,15 @@ pub(super) struct Network {
     /// Every connection there ever was, by its number less 1; `None` once it has ended.
     links: Vec<Option<Link>>,
     weights: Weights,
+    chance: fastrand::Rng,
     pub(super) ledger: Ledger,
 }
 
 impl Network {
-    pub(super) fn new(specs: impl Iterator<Item = HostSpec>, weights: Weights) -> Self {
+    pub(super) fn new(specs: impl Iterator<Item = HostSpec>, weights: Weights, seed: u64) -> Self {
         let nic = |spec| Nic { spec, up_free: Instant::ZERO, down_free: Instant::ZERO };
-        Self { nics: specs.map(nic).collect(), links: Vec::new(), weights, ledger: Ledger::default() }
+        let (nics, chance) = (specs.map(nic).collect(), fastrand::Rng::with_seed(seed));
+        Self { nics, links: Vec::new(), weights, chance, ledger: Ledger::default() }
     }
 
     /// When something without weight arrives.
@@ -186,12 +196,23 @@ impl Network {
             bytes += HEAD;
         }
         let (begun, ended) = self.nics[from].send(bytes, now);
+        let late = latency * 2 * self.lose_frames(from, bytes, now);
         if self.weights == Weights::Frames {
             self.nics[to].send(bytes * HEAD / (FRAME.1 * FRAMES_AN_ACKNOWLEDGEMENT), now);
         }
         self.ledger.sent += ByteCount(freight.payload);
         self.ledger.under_way += ByteCount(freight.payload);
-        Some(Passage::Queued { at: begun + latency, inbound: Inbound { to, bytes, brought: ended + latency } })
+        Some(Passage::Queued { at: begun + latency, inbound: Inbound { to, bytes, brought: ended + latency, late } })
+    }
+
+    /// Sends again what is lost of that many bytes; returns how many round trips later it is there.
+    fn lose_frames(&mut self, from: usize, bytes: u64, now: Instant) -> u32 {
+        let (frames, one_in) = (bytes.div_ceil(FRAME.1), u64::from(self.nics[from].spec.loses_one_in));
+        if one_in == 0 || self.weights == Weights::Blocks || self.chance.u64(0..one_in) >= frames {
+            return 0;
+        }
+        self.nics[from].send(bytes.min(FRAME.1), now);
+        if frames > 1 { ROUNDS.0 } else { ROUNDS.1 }
     }
 
     /// Payload has left its sender for the queue of `to`; returns of how much the sender is told that it is sent.
@@ -221,8 +242,11 @@ impl Network {
     }
 
     /// Takes in what has reached a host's queue; returns when the last of it is in.
-    pub(super) fn take_in(&mut self, inbound: Inbound, now: Instant) -> Instant {
-        self.nics[inbound.to].receive(inbound.bytes, now).max(inbound.brought)
+    pub(super) fn take_in(&mut self, id: ConnectionId, inbound: Inbound, now: Instant) -> Instant {
+        let at = self.nics[inbound.to].receive(inbound.bytes, now).max(inbound.brought) + inbound.late;
+        let Some(flight) = self.flight(id, inbound.to) else { return at };
+        flight.in_order = flight.in_order.max(at);
+        flight.in_order
     }
 
     /// Bytes have arrived, or there is nobody to take them.
@@ -271,6 +295,8 @@ pub(super) struct Inbound {
     bytes: u64,
     /// When the last of it is in the queue.
     brought: Instant,
+    /// How much later what was lost of it is there.
+    late: Duration,
 }
 
 impl Nic {
@@ -293,7 +319,7 @@ fn place(id: ConnectionId) -> Option<usize> {
     usize::try_from(id.0).ok()?.checked_sub(1)
 }
 
-fn takes(bytes: u64, rate: ByteRate) -> std::time::Duration {
+fn takes(bytes: u64, rate: ByteRate) -> Duration {
     let micros = rate.cap().map_or(0, |rate| bytes.saturating_mul(1_000_000) / rate);
-    std::time::Duration::from_micros(micros)
+    Duration::from_micros(micros)
 }

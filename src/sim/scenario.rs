@@ -118,6 +118,8 @@ pub struct HostSpec {
     /// One way to the middle of the network.
     #[serde(deserialize_with = "time")]
     pub latency: Duration,
+    /// Of so many frames that it sends one is lost, and is sent again; 0 is none.
+    pub loses_one_in: u32,
     /// Its own upload cap; 0 is none.
     #[serde(deserialize_with = "rate")]
     pub max_upload: ByteRate,
@@ -133,6 +135,7 @@ impl Default for HostSpec {
             up: gigabit,
             down: gigabit,
             latency: Duration::from_micros(100),
+            loses_one_in: 0,
             max_upload: ByteRate::UNLIMITED,
             max_download: ByteRate::UNLIMITED,
         }

@@ -95,7 +95,11 @@ impl World {
         }
         Self {
             unfinished: hosts.iter().filter(|host| host.awaited).count(),
-            network: Network::new(hosts.iter().map(|host| spec_of(host, scenario.host)), scenario.weights),
+            network: Network::new(
+                hosts.iter().map(|host| spec_of(host, scenario.host)),
+                scenario.weights,
+                scenario.seed,
+            ),
             tracker: Tracker::new(TrackerConfig::open(), scenario.seed),
             zones: (0..hosts.len()).map(|host| scenario.zone_of(host)).collect(),
             scenario: scenario.clone(),
@@ -177,7 +181,7 @@ impl World {
                 Ok(())
             }
             Event::Reached { inbound, connection, parcel } => {
-                let at = self.network.take_in(inbound, self.now);
+                let at = self.network.take_in(connection, inbound, self.now);
                 let payload = weigh(&parcel).payload;
                 self.events.push(at, Event::Arrived { to: inbound.to, connection, parcel });
                 let sent = self.network.left(connection, inbound.to, payload);

@@ -68,11 +68,13 @@ impl Swarm {
     fn choose(&self, now: Instant) -> Option<ConnectionId> {
         let busy = |peer: &&Peer| peer.serving.queued > 0 && peer.serving.is_taking(now, &self.config);
         let free = self.config.upload_slots.saturating_sub(self.peers.values().filter(busy).count());
-        let candidates = self.peers.iter().filter_map(|(id, peer)| self.candidate(now, *id, peer));
+        let candidates = self.peers.iter().filter_map(|(id, peer)| self.candidate(now, *id, peer, free));
         choker::choose(candidates, free, self.config.serve_patience, self.config.lead_patience)
     }
 
-    fn candidate(&self, now: Instant, connection: ConnectionId, peer: &Peer) -> Option<Candidate> {
+    /// A peer that could be sent a block. With no slot `free`, one that would need one could not, and how rare what it wants
+    /// is, which takes longest to find out, is of no interest.
+    fn candidate(&self, now: Instant, connection: ConnectionId, peer: &Peer, free: usize) -> Option<Candidate> {
         let serving = &peer.serving;
         let next = serving.requests.front()?;
         let room = serving.queued == 0 || serving.queued + u64::from(next.length) <= serving.queue_max(&self.config);
@@ -86,6 +88,10 @@ impl Swarm {
         } else {
             Standing::Waiting
         };
+        let slot = if serving.queued == 0 { Slot::Needed } else { Slot::Held };
+        if free == 0 && slot == Slot::Needed && standing != Standing::Slow {
+            return None;
+        }
         let copies = match standing {
             Standing::Waiting => self.rarest_wanted(peer).map_or(0, |(copies, _)| copies),
             Standing::Served | Standing::Slow => 0,
@@ -93,7 +99,7 @@ impl Swarm {
         Some(Candidate {
             connection,
             standing,
-            slot: if serving.queued == 0 { Slot::Needed } else { Slot::Held },
+            slot,
             waited: now.since(serving.served_at),
             copies,
             progress: f64::from(peer.has.count()) / f64::from(peer.has.capacity().max(1)),
