@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -69,6 +69,30 @@ fn a_work_folder_that_runs_nothing_is_passed_over() {
     ended.expect_code(0);
     assert!(home.join(".cache/rookery/agents").is_dir(), "the next folder of the ladder is used");
     lab.assert_clean();
+}
+
+#[test]
+fn an_agent_is_brought_again_when_its_file_was_changed_and_only_then() {
+    let Some(lab) = Lab::of(2) else { return };
+    let source = source(&lab, 1);
+    lab.run(&source, &["--tag", "v1"]).expect_code(0);
+    let agents: Vec<PathBuf> = lab.hosts.iter().map(|host| only(&host.work_dir().join("agents"))).collect();
+    let inode = |folder: &PathBuf| fs::metadata(folder.join("rookery-agent")).expect("it is there").ino();
+    let kept = inode(&agents[0]);
+    let (whole, changed) = (fs::read(agents[0].join("rookery-agent")), agents[1].join("rookery-agent"));
+    let whole = whole.expect("it can be read");
+    fs::write(&changed, [&whole[..], b"more"].concat()).expect("it is ours");
+    lab.run(&source, &["--tag", "v2"]).expect_code(0);
+    assert_eq!(inode(&agents[0]), kept, "what is as it was is not replaced");
+    assert!(fs::read(&changed).expect("it is there") == whole, "what was changed is");
+    lab.assert_clean();
+}
+
+/// The one thing in a folder.
+fn only(folder: &Path) -> PathBuf {
+    let found: Vec<_> = fs::read_dir(folder).expect("it is there").collect();
+    let [Ok(entry)] = &found[..] else { panic!("{found:?}") };
+    entry.path()
 }
 
 #[test]

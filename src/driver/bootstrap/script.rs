@@ -28,7 +28,8 @@ macro_rules! take_in {
             "[ -d \"$p\" ] || mkdir -p \"$p\" || { say bad cannot make \"$p\"; exit 9; }; ",
             "case \"$how\" in gzip) head -c \"$len\" | gzip -dc >\"$t\";; *) head -c \"$len\" >\"$t\";; esac; r=$?; ",
             "chmod 700 \"$t\" && digest \"$t\"; ",
-            "if [ $r = 0 ] && [ \"$f\" = \"$sum\" ] && mv -f \"$t\" \"$p/rookery-agent\"; then echo >\"$p/used\"; say stored; ",
+            "if [ $r = 0 ] && [ \"$f\" = \"$sum\" ] && mv -f \"$t\" \"$p/rookery-agent\"; then ",
+            "{ [ -z \"$ran\" ] || stat -c \"%i %s %Y %z\" \"$p/rookery-agent\"; } 2>/dev/null >\"$p/used\"; say stored; ",
             "else rm -f \"$t\"; say bad \"digest $f, $how ended with $r\"; exit 9; fi; trap - HUP INT TERM PIPE; ",
             "for a in \"$d\"/agents/*; do [ \"$a\" = \"$p\" ] || [ -n \"$(find \"$a\" -mtime -15 2>/dev/null)\" ] || rm -rf \"$a\"; done; ",
         )
@@ -42,10 +43,14 @@ macro_rules! take_in {
 /// Each work folder tried must be a folder of ours with mode 0700, no link, and a file in it must run. With `undo`, where
 /// it is not there, one of another name stands in for it, and is removed. The folder of releases is not made: a file is
 /// made and removed in what is there of its path. The umask stays the user's, for the agent to know it. Of ports those are told that have a listener at this address or at any.
+///
+/// An agent that ran and was what it should be is known again by what its file's inode says, kept in `used`: each change of the file
+/// changes that, and its digest is looked at anew. What `/proc` makes for a process that begins is as old as that, so that the same
+/// program tells the time.
 pub(super) const PROBE: &str = concat!(
     "exec /bin/sh -c 'for v in want sum keep to tag hash ports at; do IFS= read -r $v; done; ",
-    "LC_ALL=C; export LC_ALL; say() { echo \"@rookery $*\"; }; echo; set -- $(uname -snm); n=$2.$$; ",
-    "say system \"$1 $3\"; say ssh \"$SSH_CONNECTION\"; say time \"$(date +%s)\"; ",
+    "LC_ALL=C; export LC_ALL; say() { echo \"@rookery $*\"; }; echo; set -- $(uname -snm); n=$2.$$; now=; ",
+    "say system \"$1 $3\"; say ssh \"$SSH_CONNECTION\"; ",
     "command -v gzip >/dev/null 2>&1 && say has gzip; ",
     "home() { case \"$1\" in \"~\") printf %s \"$HOME\";; \"~/\"*) printf %s \"$HOME/${1#??}\";; *) printf %s \"$1\";; esac; }; ",
     "above() { p=\"$1\"; c=; until [ -d \"$p/\" ]; do c=\"$p\"; p=\"${p%/*}\"; done; }; ",
@@ -54,11 +59,16 @@ pub(super) const PROBE: &str = concat!(
     "if [ -L \"$1\" ]; then why=\"is a symbolic link\"; return 1; fi; ",
     "if [ -d \"$1\" ]; then :; else why=\"cannot be made\"; return 1; fi; ",
     "if [ -O \"$1\" ]; then :; else why=\"belongs to somebody else\"; return 1; fi; ",
-    "[ -n \"$m\" ] || case \"$(ls -ld \"$1\")\" in drwx------*) ;; *) why=\"is open to others (chmod 700)\"; return 1;; esac; ",
-    "a=\"$1/agents/$sum/rookery-agent\"; ",
-    "has=; if [ -x \"$a\" ] && echo 2>/dev/null >\"$1/agents/$sum/used\"; then digest \"$a\"; ",
-    "if [ \"$f\" = \"$sum\" ]; then has=1; [ -z \"$ran\" ] || return 0; fi; fi; ",
-    "t=\"$1/.probe.$n\"; [ -e \"$t\" ] && rm -f \"$t\"; ",
+    "a=\"$1/agents/$sum/rookery-agent\"; u=\"$1/agents/$sum/used\"; is=; has=; ",
+    "if [ -z \"$m\" ]; then set -- $(stat -c \"%a %i %s %Y %z\" \"$w\" \"$a\" /proc/self/. 2>/dev/null); ",
+    "case \"$1\" in 700) ;; *) case \"$(ls -ld \"$w\")\" in drwx------*) ;; ",
+    "*) why=\"is open to others (chmod 700)\"; return 1;; esac;; esac; ",
+    "if [ $# = 21 ]; then now=${18}; is=\"$9 ${10} ${11} ${12} ${13} ${14}\"; fi; fi; ",
+    "if [ -x \"$a\" ]; then was=; [ -r \"$u\" ] && IFS= read -r was <\"$u\"; ",
+    "if [ -n \"$is\" ] && [ \"$was\" = \"$is\" ] && echo \"$is\" 2>/dev/null >\"$u\"; then has=1; return 0; fi; ",
+    "if echo 2>/dev/null >\"$u\"; then digest \"$a\"; if [ \"$f\" = \"$sum\" ]; then has=1; ",
+    "if [ -n \"$ran\" ]; then echo \"$is\" >\"$u\"; return 0; fi; fi; fi; fi; ",
+    "t=\"$w/.probe.$n\"; [ -e \"$t\" ] && rm -f \"$t\"; ",
     "if echo : 2>/dev/null >\"$t\" && chmod 700 \"$t\"; then :; ",
     "else rm -f \"$t\"; why=\"cannot be written to\"; return 1; fi; ",
     "if \"$t\" >/dev/null 2>&1; then rm -f \"$t\"; return 0; fi; ",
@@ -77,7 +87,7 @@ pub(super) const PROBE: &str = concat!(
     "{ u=$(id -u); ladder \"/run/user/$u/rookery\" \"/var/tmp/rookery-$u\" \"/tmp/rookery-$u\"; }; ",
     "then top=\"$p/\"; say folder \"$d\"; say top \"$top\"; [ -n \"$has\" ] && say agent; ",
     "o=0; for a in \"$d\"/agents/*; do case \"$a\" in *\"/$sum\"|*\"/*\") ;; *) o=$((o+1));; esac; done; say agents $o; fi; ",
-    "p=; if [ -n \"$to\" ]; then to=$(home \"$to\"); above \"$to\"; ",
+    "say time \"${now:-$(date +%s)}\"; p=; if [ -n \"$to\" ]; then to=$(home \"$to\"); above \"$to\"; ",
     "if [ -n \"$c\" ] && { [ -e \"$c\" ] || [ -L \"$c\" ]; }; then say misfit \"$c\"; ",
     "else t=\"$p/.rookery-probe.$n\"; if echo 2>/dev/null >\"$t\"; then rm -f \"$t\"; ",
     "else e=$( { echo >\"$t\"; } 2>&1); rm -f \"$t\" 2>/dev/null; say refuses \"${e##*: }\"; fi; fi; ",
