@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use super::lab::{Lab, keygen, wait_until};
-use super::source;
+use super::{deployed, source};
 
 fn public(path: &Path) -> String {
     let path = path.with_extension("pub");
@@ -238,5 +238,29 @@ fn the_named_key_of_an_agent_with_many_is_tried_first_and_a_constrained_one_sign
     let why = ended.reason(&lab.hosts[1]);
     assert!(why.starts_with("failed: permission denied for"), "{why}");
     assert_eq!(ended.end()["counts"]["done"], 1, "{}", ended.story);
+    lab.assert_clean();
+}
+
+#[test]
+fn new_host_keys_are_accepted_once_by_all_hosts_at_a_time_and_changed_ones_never() {
+    let Some(mut lab) = Lab::of(4) else { return };
+    let source = source(&lab, 1);
+    lab.know("");
+    lab.edit_inventory("[defaults]\n", "[defaults]\nstrict_host_key = \"accept-new\"\n");
+    lab.run(&source, &["--tag", "v1"]).expect_code(0);
+    let known = fs::read_to_string(lab.path("known_hosts")).expect("it was written");
+    let line = |host| Lab::known_key(host).split(' ').take(3).collect::<Vec<_>>().join(" ");
+    assert_eq!(known.lines().count(), 4, "{known}");
+    assert!(lab.hosts.iter().all(|host| known.contains(&line(host))), "each key in a line of its own: {known}");
+    for name in ["hostkey", "hostkey.pub"] {
+        let (from, to) = (lab.hosts[0].folder.join(name), lab.hosts[3].folder.join(name));
+        fs::copy(from, to).expect("it is ours");
+    }
+    lab.reload(3);
+    let ended = lab.run(&source, &["--tag", "v2"]).expect_code(3);
+    assert!(ended.reason(&lab.hosts[3]).contains("host key"), "{}", ended.story);
+    assert_eq!(ended.end()["failed"][0]["cause"], "host key changed", "{}", ended.story);
+    assert_eq!(fs::read_to_string(lab.path("known_hosts")).expect("it is there"), known, "nothing was written");
+    lab.assert_delivered(&deployed(&lab, &source), "v2", &[3]);
     lab.assert_clean();
 }
