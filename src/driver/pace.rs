@@ -2,24 +2,24 @@
 //!
 //! Over a slow network bytes trickle in, and to be woken for each packet costs more than the packet. So after a turn that
 //! moved little the next one waits a moment, as a network card does before it interrupts; after one that moved much it does
-//! not. The wait is far shorter than what is queued at either end lasts.
+//! not. The wait is shorter than what is queued at either end lasts ([`UNSENT_SPAN`](super::line::UNSENT_SPAN)).
 
 use std::time::Duration;
 
-/// Bytes moved in a turn below which the next one may wait longer: a block.
-const FEW: usize = 16 << 10;
+/// Bytes moved in a turn below which the next one may wait longer: two blocks in and two out.
+const FEW: usize = 64 << 10;
 
-/// Bytes moved in a turn from which on the next one waits less: as much as a connection's kernel takes at once.
-const MANY: usize = 32 << 10;
+/// Bytes moved in a turn from which on the next one waits less.
+const MANY: usize = 128 << 10;
 
 /// Bytes moved in a turn after which the next one does not wait.
-const PLENTY: usize = 128 << 10;
+const PLENTY: usize = 256 << 10;
 
 /// The first wait.
 const PAUSE_MIN: Duration = Duration::from_micros(250);
 
-/// The longest wait: a block takes that long at 4 MB/s, and a piece to be passed on many times as long.
-const PAUSE_MAX: Duration = Duration::from_millis(4);
+/// The longest wait: a block takes that long at 2 MB/s, and a piece to be passed on many times as long.
+const PAUSE_MAX: Duration = Duration::from_millis(8);
 
 /// How long the next wait is.
 #[derive(Debug, Default)]
@@ -52,8 +52,8 @@ mod tests {
         assert_eq!(pace.after(0), Duration::ZERO);
         assert_eq!(pace.after(100), PAUSE_MIN);
         assert!((0..10).map(|_| pace.after(100)).is_sorted());
-        assert_eq!(pace.after(20_000), PAUSE_MAX);
-        assert_eq!(pace.after(40_000), PAUSE_MAX / 2);
+        assert_eq!(pace.after(80_000), PAUSE_MAX);
+        assert_eq!(pace.after(160_000), PAUSE_MAX / 2);
         assert_eq!(pace.after(0), Duration::ZERO);
         assert_eq!(pace.after(1 << 20), Duration::ZERO);
     }
