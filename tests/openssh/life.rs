@@ -196,7 +196,8 @@ fn a_console_that_is_told_to_go_leaves_a_run_and_says_how_to_take_it_up() {
 #[test]
 fn a_terminal_that_goes_without_a_hangup_leaves_the_run_at_once() {
     let Some(lab) = Lab::of(3) else { return };
-    let source = source(&lab, 8);
+    // Sixteen seconds of transfer: it is under way when the terminal goes, however busy the machine.
+    let source = source(&lab, 32);
     let source_path = source.display().to_string();
     let console = Console::open_untold(&lab, &[&["run", &source_path, "--yes"], &SLOW[..]].concat());
     wait_until("every host fetches", || {
