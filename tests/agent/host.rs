@@ -186,6 +186,17 @@ impl Host {
         self.folder.path().join("releases")
     }
 
+    /// Has it track the swarm of a payload, for the hosts of a test; returns where.
+    pub(crate) fn track(&mut self, ip: &str, source: &Source) -> SocketAddr {
+        let bind = ip.parse().unwrap();
+        let allow = (1..9).map(|host| IpAddr::from([127, 0, 0, host])).collect();
+        self.order(&Order::Track { bind, port: 0, info_hash: source.info_hash, allow });
+        self.wait_for(|status| match status {
+            Status::Tracking { port } => Some(SocketAddr::new(bind, *port)),
+            _ => None,
+        })
+    }
+
     pub(crate) fn order(&mut self, order: &Order) {
         self.said += 1;
         self.send(self.said, order);

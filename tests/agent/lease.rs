@@ -1,6 +1,6 @@
 //! Agents that no console tells anything any more: they end with their lease, whatever their peers are at.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -20,13 +20,7 @@ const ENDS_WITHIN: Duration = Duration::from_secs(20);
 fn pair(source: &Source) -> (Host, Host, SocketAddr) {
     let mut seeder = Host::attached(tempfile::tempdir().unwrap(), None);
     seeder.hello(LEASE);
-    let allow = (1..9).map(|i| IpAddr::from([127, 0, 0, i])).collect();
-    let bind = "127.0.0.2".parse().unwrap();
-    seeder.order(&Order::Track { bind, port: 0, info_hash: source.info_hash, allow });
-    let tracker = seeder.wait_for(|status| match status {
-        Status::Tracking { port } => Some(SocketAddr::new(bind, *port)),
-        _ => None,
-    });
+    let tracker = seeder.track("127.0.0.2", source);
     let mut order = source.order(ServeRole::Seeder(DataSource::Pushed), "127.0.0.2");
     order.tracker = Some(tracker);
     seeder.serve(order);

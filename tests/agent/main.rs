@@ -10,7 +10,6 @@ mod host;
 mod lease;
 mod turns;
 
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,13 +24,7 @@ use host::{Host, PIECE_LENGTH, Source, is_running};
 fn a_pushed_payload_becomes_a_release_on_every_host_and_nothing_is_left() {
     let source = Source::new(1);
     let mut seeder = Host::new();
-    let allow = (2..9).map(|i| IpAddr::from([127, 0, 0, i])).collect();
-    let bind = "127.0.0.1".parse().unwrap();
-    seeder.order(&Order::Track { bind, port: 0, info_hash: source.info_hash, allow });
-    let tracker = seeder.wait_for(|status| match status {
-        Status::Tracking { port } => Some(SocketAddr::new(bind, *port)),
-        _ => None,
-    });
+    let tracker = seeder.track("127.0.0.1", &source);
     let mut order = source.order(ServeRole::Seeder(DataSource::Pushed), "127.0.0.2");
     order.tracker = Some(tracker);
     seeder.serve(order);

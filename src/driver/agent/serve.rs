@@ -260,7 +260,7 @@ impl Agent {
 
     /// Ends all that is under way; says what does not end. What is fetched is kept.
     async fn halt(&mut self) -> Vec<String> {
-        Term::is_ending();
+        Term::close();
         let mut left_behind = Vec::new();
         if let Some(member) = self.member.take()
             && timeout(LEAVE_AFTER, member.leave()).await.is_err()

@@ -55,8 +55,8 @@ impl Term {
         (now.since(heard.max(moved)) >= self.lease).then(why)
     }
 
-    /// The agent is about to end.
-    pub(super) fn is_ending() {
+    /// The agent is ending: what holds it up ends it in a while.
+    pub(super) fn close() {
         end_after(ENDS_WITHIN);
     }
 }
