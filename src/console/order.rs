@@ -2,9 +2,9 @@
 
 use std::cmp::Reverse;
 
-use super::model::{Model, Sort, View, severity};
+use super::model::{Model, Sort, Urgency, View, severity};
 use crate::inventory::HostId;
-use crate::rollout::HostRecord;
+use crate::rollout::{HostRecord, Standing};
 
 /// The hosts of the view that pass the filter, in its order.
 pub(super) fn hosts(model: &Model) -> Vec<HostId> {
@@ -23,6 +23,35 @@ pub(super) fn hosts(model: &Model) -> Vec<HostId> {
         }
     }
     shown.into_iter().map(|host| host.id).collect()
+}
+
+impl Model {
+    /// Sorts the table.
+    pub(super) fn sort_by(&mut self, sort: Sort) {
+        self.sort = sort;
+        self.say_order();
+    }
+
+    /// Turns the order of the table round.
+    pub(super) fn turn_round(&mut self) {
+        self.reversed = !self.reversed;
+        self.say_order();
+    }
+
+    /// Beside a long word the last line has no room for the order, and who has just chosen it looks there. The run's
+    /// own question is not covered by it.
+    fn say_order(&mut self) {
+        match self.rollout().standing() {
+            Standing::Underway => self.say(Urgency::Info, format!("sorted: {}", self.order_title())),
+            Standing::Asking | Standing::Halted(_) => {}
+        }
+    }
+
+    /// The order of the table, as it is shown.
+    pub(super) fn order_title(&self) -> String {
+        let turned = if self.reversed { ", reversed" } else { "" };
+        format!("{}{turned}", self.sort.title())
+    }
 }
 
 /// Stable: hosts that are alike stay in the order of the inventory.

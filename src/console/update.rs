@@ -262,7 +262,7 @@ fn command(model: &mut Model, line: &str, effects: &mut Vec<Effect>) {
         }
         Ok(Command::Sort(order)) => {
             show(model, View::Table);
-            model.sort = order;
+            model.sort_by(order);
         }
         Ok(Command::Theme(theme)) => effects.push(Effect::LoadTheme(theme)),
     }
@@ -305,8 +305,8 @@ fn obey(model: &mut Model, verb: Verb, effects: &mut Vec<Effect>) {
             model.say(Urgency::Info, text);
         }
         Verb::Group => next_group(model),
-        Verb::Sort => model.sort = model.sort.next(),
-        Verb::Reverse => model.reversed = !model.reversed,
+        Verb::Sort => model.sort_by(model.sort.next()),
+        Verb::Reverse => model.turn_round(),
         Verb::Freeze => freeze(model),
         Verb::Theme => next_theme(model, effects),
         Verb::Mark => marks::toggle(model),

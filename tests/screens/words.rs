@@ -128,3 +128,12 @@ fn a_host_that_stalls_says_what_can_be_done() {
     screen.press("enter");
     assert!(screen.text().contains("look at the host (! logs in)"), "{}", screen.text());
 }
+
+#[test]
+fn an_order_is_told_whatever_is_said_of_the_host_under_the_cursor() {
+    let mut screen = small().at(80, 24);
+    screen.press("n 2 s s s s");
+    assert!(screen.text().contains("sorted: longest without a piece first"), "{}", screen.text());
+    screen.press("S");
+    assert!(screen.text().contains("sorted: longest without a piece first, reversed"), "{}", screen.text());
+}

@@ -198,8 +198,7 @@ fn choices<'a>(model: &Model, theme: &Theme, parts: &Parts) -> Fields<'a> {
     let (strong, muted) = (theme.scope(Scope::Prompt), theme.scope(Scope::Muted));
     match model.view {
         View::Table => {
-            let turned = if model.reversed { ", reversed" } else { "" };
-            fields.text(2, format!("{}{turned}", model.sort.title()), muted);
+            fields.text(2, model.order_title(), muted);
         }
         View::Grid => {
             let grid = Grid::of(model, parts.body);
