@@ -239,7 +239,7 @@ const FRAMED: f64 = 1514.0 / 1448.0;
 
 /// The last host of a scenario has everything after so many times the optimum, and the seeder has given few copies.
 fn assert_near_the_limit(scenario: &str, ratio_max: f64) {
-    let scenario = Scenario::parse(scenario).unwrap();
+    let scenario = Scenario::parse(scenario).expect("the scenario is valid");
     let report = World::new(&scenario).run().unwrap_or_else(|violation| panic!("{violation}"));
     let figures = Figures::of(&scenario, &report);
     assert!(figures.ratio().is_some_and(|ratio| ratio <= ratio_max * FRAMED), "{figures:?}");
