@@ -264,3 +264,16 @@ fn new_host_keys_are_accepted_once_by_all_hosts_at_a_time_and_changed_ones_never
     lab.assert_delivered(&deployed(&lab, &source), "v2", &[3]);
     lab.assert_clean();
 }
+
+#[test]
+fn the_cipher_that_costs_least_is_agreed_on() {
+    let Some(mut lab) = Lab::of(1) else { return };
+    let source = source(&lab, 1);
+    lab.configure(0, "LogLevel DEBUG1");
+    lab.run(&source, &["--tag", "v1"]).expect_code(0);
+    let log = fs::read_to_string(lab.hosts[0].folder.join("sshd.log")).expect("sshd writes it");
+    let agreed: Vec<_> = log.lines().filter(|line| line.contains("kex: ") && line.contains("cipher: ")).collect();
+    let both_ways = !agreed.is_empty() && agreed.iter().all(|line| line.contains("cipher: aes128-gcm@openssh.com"));
+    assert!(both_ways, "{agreed:?}");
+    lab.assert_clean();
+}
