@@ -428,6 +428,28 @@ fn totals_and_the_estimate_follow_the_fleet() {
 }
 
 #[test]
+fn a_host_that_gets_nothing_does_not_spoil_the_estimate() {
+    let mut fleet = Fleet::of(10).fault(host(3), Fault::StopsAt(12));
+    let second = Duration::from_secs(1);
+    fleet.run_until(|fleet| fleet.rollout.counts().of(StateName::Fetching) == 10);
+    while fleet.state(3) == StateName::Fetching {
+        fleet.run_for(second);
+        let last = fleet.rollout.eta(fleet.now).map(|eta| eta.last);
+        assert!(last.is_none_or(|last| last < 60 * second), "{last:?} at {:?}", fleet.now);
+    }
+    assert_eq!(fleet.state(3), StateName::Stalled);
+    fleet.run_until(|fleet| fleet.rollout.counts().of(StateName::Done) == 9);
+    assert_eq!(fleet.rollout.eta(fleet.now), None, "nobody can tell of a host that gets nothing");
+    assert_eq!(fleet.rollout.eta_of(HostId(3), fleet.now), None);
+    fleet.mend(host(3));
+    while fleet.state(3) != StateName::Done {
+        fleet.run_for(second / 10);
+        let left = fleet.rollout.eta_of(HostId(3), fleet.now);
+        assert!(left.is_none_or(|left| left < 60 * second), "{left:?} from what it gets, not from what it did not");
+    }
+}
+
+#[test]
 fn the_same_seed_gives_the_same_run() {
     let run = || {
         let mut fleet = Fleet::of(60).fault(host(7), Fault::Refuses(2)).fault(host(9), Fault::DiesAt(6, 1));

@@ -19,6 +19,8 @@ mod waves;
 #[path = "screens/words.rs"]
 mod words;
 
+use std::time::Duration;
+
 use rookery::base::ByteCount;
 use rookery::control::AgentFailure;
 use rookery::rollout::Failure;
@@ -173,6 +175,15 @@ fn a_watcher_sees_that_no_key_changes_anything() {
 #[test]
 fn quitting_a_live_run_asks_for_the_release() {
     every_size("dialog_quit", small, "q");
+}
+
+#[test]
+fn who_leaves_before_everything_is_clean_is_told_what_may_be_left_there() {
+    for (columns, rows) in SIZES {
+        let mut screen = small().at(columns, rows);
+        screen.press("q").enter("web-2026.08.1").press("enter").wait(Duration::from_secs(6)).press("q");
+        keep("dialog_uncleaned", &screen, (columns, rows));
+    }
 }
 
 #[test]

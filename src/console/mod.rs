@@ -10,6 +10,7 @@ mod dialog;
 mod events;
 mod filter;
 mod grace;
+mod hits;
 mod io;
 mod keymap;
 mod marks;

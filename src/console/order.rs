@@ -2,20 +2,20 @@
 
 use std::cmp::Reverse;
 
+use super::hits::Hits;
 use super::model::{Model, Sort, Urgency, View, severity};
 use crate::inventory::HostId;
 use crate::rollout::{HostRecord, Standing};
 
 /// The hosts of the view that pass the filter, in its order.
 pub(super) fn hosts(model: &Model) -> Vec<HostId> {
-    let hosts = model.shown().hosts();
+    let (hosts, hits) = (model.shown().hosts(), Hits::of(model));
     let mut shown: Vec<&HostRecord> = match model.view {
-        View::Table => hosts.iter().collect(),
+        View::Table => hosts.iter().enumerate().filter(|(at, _)| hits.has(*at)).map(|(_, host)| host).collect(),
         View::Grid | View::Failures | View::Events | View::Host | View::Log => {
-            model.map.order().iter().filter_map(|index| hosts.get(*index)).collect()
+            model.map.order().iter().filter(|at| hits.has(**at)).filter_map(|at| hosts.get(*at)).collect()
         }
     };
-    shown.retain(|host| model.passes(host));
     if model.view == View::Table {
         sort(&mut shown, model.sort);
         if model.reversed {

@@ -200,11 +200,13 @@ impl Rollout {
         self.availability.copies(piece)
     }
 
-    /// When the hosts under way will have every piece, counted from `now`; `None` while that cannot be told.
+    /// When the hosts under way will have every piece, counted from `now`; `None` while that cannot be told. Nobody can
+    /// tell of those that are stalled: they do not count.
     pub fn eta(&self, now: Instant) -> Option<Eta> {
         let total = self.payload.as_ref()?.layout.total();
         let under_way = |(record, session): (&HostRecord, &super::session::Session)| {
-            let moves = !record.state.name().is_settled();
+            let state = record.state.name();
+            let moves = !state.is_settled() && state != StateName::Stalled;
             moves.then(|| (total.saturating_sub(session.bytes_done), session.speed.at(now)))
         };
         let hosts: Vec<_> = self.hosts().iter().zip(&self.sessions).filter_map(under_way).collect();
@@ -214,7 +216,11 @@ impl Rollout {
     /// When one host will have every piece, counted from `now`; `None` while that cannot be told.
     pub fn eta_of(&self, host: HostId, now: Instant) -> Option<Duration> {
         let total = self.payload.as_ref()?.layout.total();
-        let session = &self.sessions[self.slots.get(&Place::Host(host))?.0];
+        let slot = self.slots.get(&Place::Host(host))?.0;
+        if self.records[slot].state.name() == StateName::Stalled {
+            return None;
+        }
+        let session = &self.sessions[slot];
         let rate = session.speed.at(now).filter(|rate| *rate >= 1.0)?;
         Duration::try_from_secs_f64(total.saturating_sub(session.bytes_done) as f64 / rate).ok()
     }

@@ -10,7 +10,10 @@ const SMOOTHING: f64 = 5.0;
 /// A rate that was watched for less time than this is a guess: pieces come in lumps.
 const SOUND_AFTER: Duration = Duration::from_secs(3);
 
-/// Verified bytes a second of one host, smoothed.
+/// Without a new piece the last rate stands for this long, which is longer than it takes for a host to count as stalled.
+const HELD: Duration = Duration::from_secs(20);
+
+/// Verified bytes a second of one host, smoothed over the pieces that came.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Speed {
     rate: f64,
@@ -21,10 +24,16 @@ pub(super) struct Speed {
 impl Speed {
     /// Takes `bytes` verified since the last call.
     pub(super) fn advance(&mut self, now: Instant, bytes: u64) {
-        let Some(before) = self.measured.replace(now) else {
-            self.since = Some(now);
+        let Some(before) = self.measured.filter(|before| now.since(*before) <= HELD) else {
+            // How fast it is when it moves has nothing to do with how long it did not.
+            *self = Self { rate: 0.0, since: Some(now), measured: Some(now) };
             return;
         };
+        if bytes == 0 {
+            // How slow a piece is can be told once it is there.
+            return;
+        }
+        self.measured = Some(now);
         let seconds = now.since(before).as_secs_f64();
         if seconds <= 0.0 {
             self.rate += bytes as f64 / SMOOTHING;
@@ -34,17 +43,15 @@ impl Speed {
         self.rate = self.rate * kept + bytes as f64 / seconds * (1.0 - kept);
     }
 
-    /// The rate now: it fades while nothing is heard. `None` until it was watched for long enough to be sound.
+    /// The rate now. `None` until it was watched for long enough to be sound, and when the last piece was long ago.
     pub(super) fn at(&self, now: Instant) -> Option<f64> {
         let (since, measured) = (self.since?, self.measured?);
         let watched = measured.since(since);
-        if watched < SOUND_AFTER {
+        if watched < SOUND_AFTER || now.since(measured) > HELD {
             return None;
         }
         // The smoothing began at 0, which is no measurement: its share is taken out.
-        let rate = self.rate / (1.0 - (-watched.as_secs_f64() / SMOOTHING).exp());
-        let silent = now.since(measured).as_secs_f64();
-        Some(if silent <= SMOOTHING { rate } else { rate * ((SMOOTHING - silent) / SMOOTHING).exp() })
+        Some(self.rate / (1.0 - (-watched.as_secs_f64() / SMOOTHING).exp()))
     }
 }
 
@@ -120,14 +127,16 @@ mod tests {
     }
 
     #[test]
-    fn a_steady_rate_is_found_and_fades_in_silence() {
+    fn a_steady_rate_is_found_and_stands_until_the_next_piece_or_for_a_while() {
         let mut speed = Speed::default();
         for second in 0..60 {
             speed.advance(Instant::after(Duration::from_secs(second)), 1000);
         }
         let now = Instant::after(Duration::from_secs(59));
+        speed.advance(now + Duration::from_secs(5), 0);
         assert!((speed.at(now).unwrap() - 1000.0).abs() < 1.0);
-        assert!(speed.at(now + Duration::from_secs(60)).unwrap() < 1.0);
+        assert!((speed.at(now + Duration::from_secs(15)).unwrap() - 1000.0).abs() < 1.0);
+        assert_eq!(speed.at(now + Duration::from_secs(60)), None);
     }
 
     #[test]

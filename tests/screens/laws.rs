@@ -203,6 +203,14 @@ fn a_settled_run_shows_no_rate_and_a_young_one_no_estimate() {
 }
 
 #[test]
+fn the_estimate_says_which_hosts_it_is_not_about() {
+    let mut screen = small().at(120, 40);
+    assert!(screen.text().contains("  without 1 stalled  "), "{}", screen.text());
+    screen = Screen::of(3).done(2).stalled(1).at(80, 24);
+    assert!(screen.text().contains("ETA unknown  1 stalled"), "{}", screen.text());
+}
+
+#[test]
 fn a_frozen_display_stays_while_the_run_goes_on() {
     let mut screen = small().at(80, 24);
     screen.press("f");

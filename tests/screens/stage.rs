@@ -157,12 +157,10 @@ impl Screen {
 
     pub(crate) fn play(&mut self) {
         self.send(Msg::Fleet(Input::Elapsed));
-        self.wait(Duration::from_secs(5));
-        self.progress(0);
-        self.wait(Duration::from_secs(16));
-        self.progress(2);
-        self.wait(Duration::from_secs(1));
-        self.progress(4);
+        for (more, seconds) in [(0, 5), (1, 4), (2, 6), (3, 6), (4, 1)] {
+            self.wait(Duration::from_secs(seconds));
+            self.progress(more);
+        }
     }
 
     /// What agents at work say now and then.
@@ -246,7 +244,7 @@ impl Screen {
     fn obey(&self, at: Place, order: &Order) -> Vec<Status> {
         let fate = self.fates.get(&at);
         match order {
-            Order::Hello(_) if fate == Some(&Fate::Bootstrapping) => Vec::new(),
+            Order::Hello(_) | Order::Stop { .. } if fate == Some(&Fate::Bootstrapping) => Vec::new(),
             Order::Hello(_) => vec![Status::Hello { protocol: PROTOCOL, version: "0.1.0".to_owned(), pid: 7 }],
             Order::Track { .. } => vec![Status::Tracking { port: 8998 }],
             Order::Knock { .. } => vec![Status::Knocked { why: Vec::new() }],

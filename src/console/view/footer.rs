@@ -9,35 +9,37 @@ use super::geometry::{Grid, Parts};
 use super::text::{self, Fields};
 use crate::console::actions::{self, count, refusal};
 use crate::console::command;
+use crate::console::hits::Hits;
 use crate::console::keymap::{Act, Motion, Verb};
 use crate::console::model::{Density, Model, Urgency, View, is_failure};
 use crate::console::prompt::{Prompt, Purpose};
 use crate::console::theme::{Scope, Theme};
 use crate::rollout::{Stage, Standing, StateName};
 
-pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, parts: &Parts) {
+pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, parts: &Parts, hits: &Hits) {
     let area = parts.footer;
     if area.height == 0 {
         return;
     }
-    status(model, theme, frame, text::row(area, 0), parts);
+    status(model, theme, frame, parts, hits);
     if area.height > 1 {
         let (line, _) = hints(model, theme).line(usize::from(area.width));
         text::put(frame.buffer_mut(), area, 1, &line);
     }
 }
 
-fn status(model: &Model, theme: &Theme, frame: &mut Frame<'_>, row: Rect, parts: &Parts) {
+fn status(model: &Model, theme: &Theme, frame: &mut Frame<'_>, parts: &Parts, hits: &Hits) {
+    let row = text::row(parts.footer, 0);
     if let Some(prompt) = &model.prompt {
-        typed(model, prompt, theme, frame, row);
+        typed(model, prompt, theme, frame, row, hits);
         return;
     }
     let (words, style) = message(model, theme);
     // What is said now goes before what was chosen: choices that do not matter make room.
     let wanted = Span::raw(words.as_str()).width() + usize::from(!words.is_empty()) * 3;
     let width = usize::from(row.width);
-    let (mut side, mut side_width) = choices(model, theme, parts).line(width.saturating_sub(wanted));
-    let (told, told_width) = chosen(model, theme).line(width * 2 / 5);
+    let (mut side, mut side_width) = choices(model, theme, parts, hits).line(width.saturating_sub(wanted));
+    let (told, told_width) = chosen(model, theme, hits).line(width * 2 / 5);
     if side_width < told_width {
         // Which hosts are shown and marked is told whatever else there is to say.
         (side, side_width) = (told, told_width);
@@ -51,7 +53,7 @@ fn status(model: &Model, theme: &Theme, frame: &mut Frame<'_>, row: Rect, parts:
 }
 
 /// The line that is typed, what it comes to, and what may be meant.
-fn typed(model: &Model, prompt: &Prompt, theme: &Theme, frame: &mut Frame<'_>, row: Rect) {
+fn typed(model: &Model, prompt: &Prompt, theme: &Theme, frame: &mut Frame<'_>, row: Rect, hits: &Hits) {
     let shown: String = tail(&prompt.text, usize::from(row.width).saturating_sub(20));
     let sign = match prompt.purpose {
         Purpose::Filter | Purpose::Help => " /",
@@ -61,9 +63,8 @@ fn typed(model: &Model, prompt: &Prompt, theme: &Theme, frame: &mut Frame<'_>, r
         vec![Span::styled(sign, theme.scope(Scope::Key)), Span::styled(shown.clone(), theme.scope(Scope::Prompt))];
     match prompt.purpose {
         Purpose::Filter => {
-            let hits = || count(model.shown().hosts().iter().filter(|host| model.passes(host)).count());
             let fault = model.filter.fault().map(|why| (text::plain(theme, why), Scope::Warning));
-            let (words, scope) = fault.unwrap_or_else(|| (hits(), Scope::Muted));
+            let (words, scope) = fault.unwrap_or_else(|| (count(hits.count()), Scope::Muted));
             spans.push(Span::styled(format!("   {words}"), theme.scope(scope)));
         }
         Purpose::Command => {
@@ -162,7 +163,7 @@ fn waits(model: &Model) -> Option<String> {
 }
 
 /// Which hosts the operator chose: filter, range, marks.
-fn chosen<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
+fn chosen<'a>(model: &Model, theme: &Theme, hits: &Hits) -> Fields<'a> {
     let mut fields = Fields::default();
     let strong = theme.scope(Scope::Prompt);
     if model.help.is_some() && !model.sought.is_empty() {
@@ -172,8 +173,7 @@ fn chosen<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
         return fields;
     }
     if !model.filter.is_empty() {
-        let hits = model.shown().hosts().iter().filter(|host| model.passes(host)).count();
-        let text = text::fit(theme, model.filter.text(), 30);
+        let (text, hits) = (text::fit(theme, model.filter.text(), 30), hits.count());
         fields.push(
             8,
             vec![Span::styled("/", theme.scope(Scope::Key)), Span::styled(format!("{text} ({hits})"), strong)],
@@ -193,8 +193,8 @@ fn chosen<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
 }
 
 /// All that the operator chose: these, order, detail.
-fn choices<'a>(model: &Model, theme: &Theme, parts: &Parts) -> Fields<'a> {
-    let mut fields = chosen(model, theme);
+fn choices<'a>(model: &Model, theme: &Theme, parts: &Parts, hits: &Hits) -> Fields<'a> {
+    let mut fields = chosen(model, theme, hits);
     let (strong, muted) = (theme.scope(Scope::Prompt), theme.scope(Scope::Muted));
     match model.view {
         View::Table => {

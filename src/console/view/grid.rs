@@ -8,6 +8,7 @@ use ratatui::text::{Line, Span};
 
 use super::geometry::Grid;
 use super::text::{self, fit, percent};
+use crate::console::hits::Hits;
 use crate::console::model::{Density, Model, is_failure, severity};
 use crate::console::theme::{Scope, Theme};
 use crate::inventory::HostId;
@@ -37,11 +38,11 @@ const BAR_MAX: usize = 24;
 /// A card with less room than this behind its name has no room for a state and a reason.
 const WORDY: usize = 54;
 
-pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
+pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect, hits: &Hits) {
     if area.is_empty() {
         return;
     }
-    if !model.shown().hosts().iter().any(|host| model.passes(host)) {
+    if hits.count() == 0 {
         let line = Line::styled("  no host passes the filter (esc clears it)", theme.scope(Scope::Muted));
         text::put(frame.buffer_mut(), area, 1, &line);
         return;
@@ -52,13 +53,14 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
     let own = cursor.and_then(|cursor| model.map.group_at(model.map.position(cursor)));
     let top = grid.first_row(model.map.position(cursor.unwrap_or(0)));
     for at in grid.groups_between(top, top + grid.rows) {
-        block(model, theme, frame, area, &Page { grid: &grid, lit: &lit, top, own }, at);
+        block(model, theme, frame, area, &Page { grid: &grid, hits, lit: &lit, top, own }, at);
     }
 }
 
 /// What of the map is on the screen.
 struct Page<'a> {
     grid: &'a Grid<'a>,
+    hits: &'a Hits,
     lit: &'a Lit,
     /// The first row.
     top: usize,
@@ -91,7 +93,7 @@ fn block(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect, page: 
             let name = fit(theme, name, usize::from(grid.label - 1));
             frame.buffer_mut().set_string(area.x, y, name, theme.scope(Scope::Muted));
         }
-        let Some(worst) = worst(model, &members) else { continue };
+        let Some(worst) = worst(hosts, indices, page.hits) else { continue };
         let under = members.iter().any(|host| Some(host.id) == model.cursor);
         let lit = members.iter().any(|host| page.lit.contains(host.id));
         self::cell(model, theme, frame.buffer_mut(), place, &Cell { grid, worst, under, lit, own });
@@ -128,9 +130,9 @@ struct Cell<'a> {
 }
 
 /// The host that stands for a cell: the worst that passes the filter; of those alike, the least complete.
-fn worst<'a>(model: &Model, members: &[&'a HostRecord]) -> Option<&'a HostRecord> {
-    let mut passing = members.iter().copied().filter(|host| model.passes(host));
-    if members.len() == 1 {
+fn worst<'a>(hosts: &'a [HostRecord], indices: &[usize], hits: &Hits) -> Option<&'a HostRecord> {
+    let mut passing = indices.iter().filter(|index| hits.has(**index)).filter_map(|index| hosts.get(*index));
+    if indices.len() == 1 {
         return passing.next();
     }
     let rank = |host: &HostRecord| (severity(host.state.name()), 1000 - (host.completion() * 1000.0) as u32);

@@ -117,23 +117,39 @@ fn run<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
     }
     // While a decision is waited for nobody can tell.
     if *rollout.stage() == Stage::Distributing && *rollout.standing() == Standing::Underway {
-        // What is told of the first moments is a guess, and so is what nobody tells any more.
-        let heard = silence(rollout, now).is_none();
-        let sound = heard && totals.bytes_done.0 as f64 >= totals.bytes_total.0 as f64 * SOUND_SHARE;
-        let eta = rollout.eta(now).filter(|_| sound);
-        // Where there is no room for the others, the last host's is meant.
-        let word = if model.setup.columns < NARROW { "" } else { "last " };
-        let last = eta.map_or_else(|| NO_TIME.to_owned(), |eta| until(eta.last));
-        fields.text(6, format!("ETA {word}{last}"), theme.scope(Scope::Text));
-        if let Some(eta) = eta {
-            fields.text(4, format!("p95 {}", until(eta.p95)), theme.scope(Scope::Text));
-            fields.text(3, format!("p50 {}", until(eta.p50)), theme.scope(Scope::Text));
-        }
+        to_come(model, theme, &mut fields);
     }
     if !model.setup.operator.is_empty() {
         fields.text(2, format!("by {}", text::fit(theme, &model.setup.operator, 24)), theme.scope(Scope::Muted));
     }
     fields
+}
+
+/// When the last host will be there, and of which hosts nobody can tell.
+fn to_come(model: &Model, theme: &Theme, fields: &mut Fields<'_>) {
+    let (rollout, now) = (model.shown(), model.shown_now());
+    let (totals, plain) = (rollout.totals(now), theme.scope(Scope::Text));
+    // What is told of the first moments is a guess, and so is what nobody tells any more.
+    let heard = silence(rollout, now).is_none();
+    let sound = heard && totals.bytes_done.0 as f64 >= totals.bytes_total.0 as f64 * SOUND_SHARE;
+    let eta = rollout.eta(now).filter(|_| sound);
+    let (counts, stalled) = (rollout.counts(), rollout.counts().of(StateName::Stalled));
+    let only_stalled = counts.settled() + stalled == counts.total();
+    // Where there is no room for the others, the last host's is meant.
+    let word = if model.setup.columns < NARROW { "" } else { "last " };
+    let (last, apart) = match eta {
+        Some(eta) => (format!("ETA {word}{}", until(eta.last)), "without "),
+        None if heard && only_stalled => ("ETA unknown".to_owned(), ""),
+        None => (format!("ETA {word}{NO_TIME}"), ""),
+    };
+    fields.text(6, last, plain);
+    if stalled > 0 && (eta.is_some() || only_stalled) {
+        fields.text(4, format!("{apart}{stalled} stalled"), theme.scope(Scope::Warning));
+    }
+    if let Some(eta) = eta {
+        fields.text(4, format!("p95 {}", until(eta.p95)), plain);
+        fields.text(3, format!("p50 {}", until(eta.p50)), plain);
+    }
 }
 
 /// What is wrong with the swarm, where it has no line of its own.

@@ -25,6 +25,7 @@ use ratatui::Frame;
 use geometry::{COLUMNS_MIN, ROWS_MIN};
 pub(super) use geometry::{Grid, Names, Parts, Spot};
 
+use super::hits::Hits;
 use super::model::View;
 use super::{Model, Theme};
 
@@ -38,12 +39,13 @@ pub fn view(model: &Model, theme: &Theme, frame: &mut Frame<'_>) {
         small::draw(model, theme, frame, area);
     } else {
         let parts = Parts::of(area, model.view);
+        let hits = Hits::of(model);
         header::draw(model, theme, frame, parts.header);
         match (model.help, model.view) {
             (Some(first), _) => help::draw(model, theme, frame, parts.body, first),
             (None, View::Grid) => {
-                grid::draw(model, theme, frame, parts.body);
-                worst::draw(model, theme, frame, parts.body);
+                grid::draw(model, theme, frame, parts.body, &hits);
+                worst::draw(model, theme, frame, parts.body, &hits);
             }
             (None, View::Table) => table::draw(model, theme, frame, parts.body),
             (None, View::Failures) => failures::draw(model, theme, frame, parts.body),
@@ -54,7 +56,7 @@ pub fn view(model: &Model, theme: &Theme, frame: &mut Frame<'_>) {
         if parts.focus.height > 0 {
             focus::draw(model, theme, frame, parts.focus);
         }
-        footer::draw(model, theme, frame, &parts);
+        footer::draw(model, theme, frame, &parts, &hits);
     }
     if let Some(popup) = &model.popup {
         popup::draw(popup, theme, frame, area);

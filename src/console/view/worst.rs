@@ -7,6 +7,7 @@ use ratatui::text::{Line, Span};
 use super::geometry::Grid;
 use super::grid::caption;
 use super::text::{self, fit};
+use crate::console::hits::Hits;
 use crate::console::keymap::Verb;
 use crate::console::model::{Density, Model, View, is_failure, severity};
 use crate::console::theme::{Scope, Theme};
@@ -16,15 +17,15 @@ use crate::rollout::{HostRecord, StateName};
 const NAME_MAX: u16 = 24;
 
 /// Draws as many as fit into the rows that the grid leaves free, the worst first.
-pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
+pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect, hits: &Hits) {
     let rollout = model.shown();
     let grid = Grid::of(model, area);
     let used = grid.height();
     // A row to keep them apart.
     let free = usize::from(area.height).saturating_sub(used + 1);
     let told_already = grid.density == Density::Card && grid.columns == 1;
-    let mut worst: Vec<&HostRecord> =
-        rollout.hosts().iter().filter(|host| needs_a_look(host.state.name()) && model.passes(host)).collect();
+    let needy = rollout.hosts().iter().enumerate().filter(|(_, host)| needs_a_look(host.state.name()));
+    let mut worst: Vec<&HostRecord> = needy.filter(|(at, _)| hits.has(*at)).map(|(_, host)| host).collect();
     if free == 0 || told_already || worst.is_empty() {
         return;
     }
