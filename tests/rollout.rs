@@ -12,6 +12,8 @@ mod fleet;
 mod laws;
 #[path = "rollout/lost.rs"]
 mod lost;
+#[path = "rollout/opening.rs"]
+mod opening;
 #[path = "rollout/plans.rs"]
 mod plans;
 #[path = "rollout/seeds.rs"]

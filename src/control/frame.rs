@@ -61,10 +61,14 @@ pub enum Order {
     Place,
     /// Run a command that says whether the host is well. Answered by [`Status::Checked`].
     Check(CheckOrder),
-    /// Try whether these can be connected to. Answered by [`Status::Knocked`].
+    /// Try whether these can be connected to, and whether there is a port to listen on. Answered by [`Status::Knocked`].
     Knock {
         /// Whom to try.
         at: Vec<SocketAddr>,
+        /// The address to listen on; any, if the host does not have it.
+        bind: IpAddr,
+        /// Ports of which one has to be free.
+        ports: PortRange,
     },
     /// New caps, at once; 0 is none.
     Limits {
@@ -368,6 +372,8 @@ pub enum Status {
     Knocked {
         /// Why each could not be connected to, in the order's order; empty where one could.
         why: Vec<String>,
+        /// Why it cannot listen, if it cannot.
+        fault: Option<AgentFailure>,
     },
     /// The run cannot go on here. The agent stays, to be told to stop or to serve again.
     Failed {

@@ -97,7 +97,7 @@ impl Rollout {
             Status::Staged => self.handle_staged(slot),
             Status::Delivered { already } => self.handle_delivered(slot, already),
             Status::Checked { number, why } => self.handle_checked(slot, number, why),
-            Status::Knocked { why } => self.handle_knocked(slot, why),
+            Status::Knocked { why, fault } => self.handle_knocked(slot, why, fault),
             Status::Failed { failure } => self.handle_failed(slot, failure),
             Status::Note { text } => {
                 self.remember(slot, text.clone());

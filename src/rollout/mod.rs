@@ -19,6 +19,7 @@ mod launcher;
 mod lifecycle;
 mod lost;
 mod machine;
+mod opening;
 mod operator;
 mod orders;
 mod overdue;

@@ -229,7 +229,7 @@ impl Rollout {
 
     /// Where a place listens and dials from: the address that others know it by, so that they recognise it; a host may have
     /// several.
-    fn bind(&self, slot: Slot) -> IpAddr {
+    pub(super) fn bind(&self, slot: Slot) -> IpAddr {
         if let Some(own) = self.sessions[slot.0].address().filter(|_| slot != self.console()) {
             return own;
         }

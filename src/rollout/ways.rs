@@ -1,17 +1,18 @@
 //! Whether hosts reach seeder and tracker on the swarm's ports, tried before the payload moves: the fault that is noticed last.
 //!
-//! Where an agent is, it knocks; any other host is told whom to reach when it is looked at, once more if it was looked at too
+//! Where an agent is, it knocks, and says whether it has a port itself; any other host is told whom to reach when it is looked at, once more if it was looked at too
 //! early. Nobody knocks at other hosts: what is tried grows with the fleet, not with its square.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use super::launcher::Rank;
+use super::lifecycle::Reached;
 use super::machine::Rollout;
 use super::session::{Link, Slot};
 use super::{Failure, HostState, Source, Station};
 use crate::base::Instant;
-use crate::control::Order;
+use crate::control::{AgentFailure, Order};
 
 /// Where a station listens that hosts have to reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,16 +111,18 @@ impl Rollout {
         let at = ways.iter().map(|(_, address)| *address).collect();
         self.preflight.ways.asked.insert(slot, ways);
         self.preflight.stirred = self.now;
-        self.order(slot, Order::Knock { at });
+        let (bind, ports) = (self.bind(slot), self.plan.ports);
+        self.order(slot, Order::Knock { at, bind, ports });
     }
 
-    /// An agent has knocked: why one after the other did not answer, or nothing.
-    pub(super) fn handle_knocked(&mut self, slot: Slot, why: Vec<String>) {
+    /// An agent has knocked: why one after the other did not answer, or nothing; and why nobody could knock there.
+    pub(super) fn handle_knocked(&mut self, slot: Slot, why: Vec<String>, deaf: Option<AgentFailure>) {
         let Some(ways) = self.preflight.ways.asked.remove(&slot).filter(|_| self.preflight.holds()) else { return };
         self.preflight.stirred = self.now;
         let closed = ways.into_iter().zip(why).filter(|(_, why)| !why.is_empty());
         let faults = closed.map(|((station, address), why)| Failure::NoWay { station, address, why });
-        let faults: Vec<_> = faults.collect();
+        let deaf = deaf.map(Failure::Agent);
+        let faults: Vec<_> = faults.chain(deaf.clone()).collect();
         for fault in &faults {
             self.remember(slot, format!("before the payload moves: {fault}"));
         }
@@ -127,6 +130,9 @@ impl Rollout {
             self.preflight.withhold(slot);
         }
         self.answered(slot, &faults);
+        if let Some(deaf) = deaf.filter(|_| !self.is_at_rest(slot)) {
+            self.fail(slot, deaf, Reached::Agent);
+        }
     }
 
     /// When the payload waits no longer for who has not said; `None` while there is nobody to be reached, and no payload.

@@ -170,7 +170,9 @@ impl Fleet {
             }
             Order::Knock { at: whom, .. } => {
                 let why = if self.has(at, &Fault::NoWay) { "no answer" } else { "" };
-                self.say(15, at, attempt, Status::Knocked { why: whom.iter().map(|_| why.to_owned()).collect() });
+                let why = whom.iter().map(|_| why.to_owned()).collect();
+                let fault = self.has(at, &Fault::Deaf).then(ports_taken);
+                self.say(15, at, attempt, Status::Knocked { why, fault });
             }
             Order::Stop { discard_partial } => {
                 if self.has(at, &Fault::Clings) {
@@ -217,6 +219,9 @@ impl Fleet {
             };
             return self.say(5, at, attempt, Status::Failed { failure });
         }
+        if self.has(at, &Fault::Deaf) {
+            return self.say(5, at, attempt, Status::Failed { failure: ports_taken() });
+        }
         let full = matches!(order.role, ServeRole::Seeder(DataSource::File(_) | DataSource::Packed));
         let empty = if full { Bitfield::full(PIECES) } else { Bitfield::empty(PIECES) };
         let agent = self.agents.get_mut(&at).unwrap();
@@ -227,7 +232,8 @@ impl Fleet {
         agent.pieces = Some(pieces);
         (agent.pushing, agent.finished) = (false, stage.is_some());
         (agent.role, agent.deliver, agent.placing) = (order.role, order.deliver, order.placing);
-        self.say(5, at, attempt, Status::Serving { port: order.ports.first, bitfield });
+        let takes = if self.has(at, &Fault::Dawdles) { 10_000 } else { 5 };
+        self.say(takes, at, attempt, Status::Serving { port: order.ports.first, bitfield });
         if let Some(stage) = stage {
             self.say(6, at, attempt, stage);
         }
@@ -296,4 +302,8 @@ impl Fleet {
             self.kill(at);
         }
     }
+}
+
+fn ports_taken() -> AgentFailure {
+    AgentFailure::PortsInUse { ports: "6881-6889".to_owned(), bind: "10.0.0.7".to_owned() }
 }

@@ -42,6 +42,10 @@ pub(crate) enum Fault {
     Unwell(u32),
     /// It reaches neither seeder nor tracker.
     NoWay,
+    /// It has no port to listen on.
+    Deaf,
+    /// It takes ten seconds to be in the swarm.
+    Dawdles,
     /// It never confirms that it cleaned up, nor lets itself be dialled again.
     Clings,
 }

@@ -247,7 +247,7 @@ impl Screen {
             Order::Hello(_) | Order::Stop { .. } if fate == Some(&Fate::Bootstrapping) => Vec::new(),
             Order::Hello(_) => vec![Status::Hello { protocol: PROTOCOL, version: "0.1.0".to_owned(), pid: 7 }],
             Order::Track { .. } => vec![Status::Tracking { port: 8998 }],
-            Order::Knock { .. } => vec![Status::Knocked { why: Vec::new() }],
+            Order::Knock { .. } => vec![Status::Knocked { why: Vec::new(), fault: None }],
             Order::Serve(order) => serve(at, fate, order.placing),
             Order::Stop { .. } => vec![Status::Stopped { left_behind: Vec::new() }],
             Order::Watch { on: true } => vec![Status::Peers { peers: (1..=4).map(peer).collect() }],

@@ -40,8 +40,8 @@ pub(super) enum Report {
     Delivered,
     /// The health command of this try ended; why the host is not well, if it is not.
     Checked(u32, Option<String>),
-    /// Why others could not be connected to; empty where one could.
-    Knocked(Vec<String>),
+    /// Why others could not be connected to, empty where one could; and why there is no port to listen on.
+    Knocked(Vec<String>, Option<AgentFailure>),
     /// It cannot be done.
     Failed(AgentFailure),
 }

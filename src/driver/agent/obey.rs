@@ -12,7 +12,7 @@ use super::serve::Agent;
 use super::term::Term;
 use crate::base::InfoHash;
 use crate::control::{AgentFailure, HelloOrder, Order, PROTOCOL, PackOrder, PortRange, ServeOrder, Status};
-use crate::driver::peers::{listen_failure, own_or_any};
+use crate::driver::peers::{bind_first_free, listen_failure, own_or_any};
 use crate::driver::tracker::TrackerServer;
 use crate::swarm::Input;
 use crate::tracker::TrackerConfig;
@@ -40,7 +40,11 @@ impl Agent {
                 let site = self.site()?;
                 self.jobs.start(move |context| Ok(health::check(context, &site, &order)));
             }
-            Order::Knock { at } => self.jobs.beside(Box::new(move || knock(&at))),
+            Order::Knock { at, bind, ports } => {
+                // One that serves has its port.
+                let fault = self.seat.is_none().then(|| bind_first_free(own_or_any(bind), ports).err()).flatten();
+                self.jobs.beside(Box::new(move || knock(&at, fault)));
+            }
             Order::Limits { max_upload, max_download } => {
                 if let Some(seat) = &mut self.seat {
                     (seat.order.max_upload, seat.order.max_download) = (max_upload, max_download);

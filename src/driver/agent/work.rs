@@ -39,7 +39,7 @@ impl Agent {
                 self.log.line(&format!("health check {number}: {}", why.as_deref().unwrap_or("well")));
                 self.console.tell(&Status::Checked { number, why });
             }
-            Report::Knocked(why) => self.console.tell(&Status::Knocked { why }),
+            Report::Knocked(why, fault) => self.console.tell(&Status::Knocked { why, fault }),
             Report::Delivered => {
                 self.log.line("delivered");
                 self.reach(Stage::Delivered { already: false });

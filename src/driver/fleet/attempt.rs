@@ -264,13 +264,14 @@ impl Attempt {
         }
     }
 
-    /// What the host is looked at for. Once an agent was there a later attempt may meet what it left at work, with its room
-    /// and its port taken: the agent is the judge then.
+    /// What the host is looked at for, its ports left out: the agent tries them, and nothing that grows with the host's
+    /// connections has to be read. Once an agent was there a later attempt may meet what it left at work, with its room
+    /// taken: the agent is the judge then.
     fn needs(&self) -> Needs {
         match self.at {
             Place::Host(id) if !self.shared.has_begun(self.at) => {
                 let target = self.shared.targets.get(id.as_usize());
-                target.map(|target| target.needs.clone()).unwrap_or_default()
+                target.map(|target| Needs { ports: None, ..target.needs.clone() }).unwrap_or_default()
             }
             Place::Host(_) | Place::Console => Needs::default(),
         }

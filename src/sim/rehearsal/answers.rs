@@ -100,7 +100,7 @@ impl Rehearsal {
                 self.say(number, (20, 60), Status::Tracking { port: if port == 0 { 8998 } else { port } });
             }
             Order::Serve(order) => self.serve(number, &order),
-            Order::Knock { .. } => self.say(number, (5, 40), Status::Knocked { why: Vec::new() }),
+            Order::Knock { .. } => self.say(number, (5, 40), Status::Knocked { why: Vec::new(), fault: None }),
             Order::Limits { max_upload, max_download } => {
                 self.puppets[number].caps = Caps { upload: max_upload, download: max_download };
             }
