@@ -234,10 +234,10 @@ impl Member {
         }
     }
 
-    /// Bytes of the payload that have come from peers and gone to them.
-    pub(super) const fn moved(&self) -> u64 {
+    /// Bytes of the payload that have come from peers, but for those that were of no use, and bytes that have gone to them.
+    pub(super) const fn moved(&self) -> (u64, u64) {
         let totals = self.swarm.totals();
-        totals.down.0 + totals.up.0
+        (totals.down.0.saturating_sub(totals.wasted.0), totals.up.0)
     }
 
     /// Its peers, best rates first.

@@ -10,7 +10,8 @@ impl Story {
             let last = self.states.get(&host.name);
             let (state, attempts) = last.map_or((StateName::Waiting, 0), |last| (last.state, last.attempt));
             let launched = self.launched.get(&host.name).map(|time| self.moment(*time));
-            PastHost { id: host.id, state, attempts, launched, served: self.served.contains(&host.name) }
+            let history = self.histories.get(&host.name).cloned().unwrap_or_default();
+            PastHost { id: host.id, state, attempts, launched, served: self.served.contains(&host.name), history }
         });
         Past {
             payload,

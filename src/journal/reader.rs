@@ -1,6 +1,6 @@
 //! A run, rebuilt from its journal.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use super::event::{CapFields, Event, Happening, LeftBehind, PayloadFields, SEEDE
 use super::journal_path;
 use crate::base::Instant;
 use crate::control::{RunId, Tag};
-use crate::rollout::{Accepted, Outcome, STAGED, StateName, WaveStep};
+use crate::rollout::{Accepted, HostRecord, Outcome, STAGED, StateName, Transition, WaveStep};
 
 /// Longest line that is read; the first names every host.
 const LINE_MAX: u64 = 16 << 20;
@@ -63,6 +63,8 @@ pub struct Story {
     pub hosts: Vec<String>,
     /// What is last known of each.
     pub states: BTreeMap<String, LastState>,
+    /// What each went through, oldest first; at most [`HostRecord::HISTORY_MAX`] changes.
+    pub histories: BTreeMap<String, VecDeque<Transition>>,
     /// When hosts that are under way were launched: what their deadlines count from.
     pub launched: BTreeMap<String, Timestamp>,
     /// Hosts at which an agent has been at work with the payload.
@@ -148,6 +150,7 @@ impl Story {
             operator,
             hosts,
             states: BTreeMap::new(),
+            histories: BTreeMap::new(),
             launched: BTreeMap::new(),
             served: BTreeSet::new(),
             seeder,
@@ -197,6 +200,12 @@ impl Story {
                 } else if state.is_settled() || is_staged(state, reason.as_deref()) {
                     self.launched.remove(&host);
                 }
+                let step = Transition { at: self.moment(event.time), state, attempt, reason: reason.clone() };
+                let history = self.histories.entry(host.clone()).or_default();
+                if history.len() >= HostRecord::HISTORY_MAX {
+                    history.pop_front();
+                }
+                history.push_back(step);
                 self.states.insert(host, LastState { state, attempt, reason, cause, since: event.time });
             }
             Happening::Payload { tag, payload } => {

@@ -256,7 +256,7 @@ impl fmt::Display for Stall {
 }
 
 /// A change of state, for the host's history.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transition {
     /// When.
     pub at: Instant,

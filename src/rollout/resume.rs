@@ -1,9 +1,11 @@
 //! A run that another console began: what is done stays done, and agents that are still at work are attached to as they are.
 
+use std::collections::VecDeque;
+
 use super::launcher::Rank;
 use super::machine::Rollout;
 use super::session::{Purpose, Slot};
-use super::{Accepted, Caps, Config, Finish, HostState, Payload, Plan, StateName};
+use super::{Accepted, Caps, Config, Finish, HostState, Payload, Plan, StateName, Transition};
 use crate::base::Instant;
 use crate::inventory::{HostId, Place};
 
@@ -31,7 +33,7 @@ pub struct Past {
 }
 
 /// What is known of a host of such a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PastHost {
     /// Which.
     pub id: HostId,
@@ -43,6 +45,8 @@ pub struct PastHost {
     pub launched: Option<Instant>,
     /// An agent has been at work there with the payload.
     pub served: bool,
+    /// What it went through, oldest first.
+    pub history: VecDeque<Transition>,
 }
 
 /// Why a host is settled from the beginning of a run that was taken up.
@@ -73,11 +77,12 @@ impl Rollout {
         self.turns.accepted = past.accepted;
         self.caps = past.caps;
         self.launcher.paused = past.paused && self.config.finish != Finish::AtOnce;
-        for PastHost { id, state, attempts, launched, served: _ } in past.hosts {
+        for PastHost { id, state, attempts, launched, served: _, history } in past.hosts {
             let Some(slot) = self.slots.get(&Place::Host(id)).copied().filter(|slot| self.in_fleet(*slot)) else {
                 continue;
             };
             self.records[slot.0].attempt.number = attempts;
+            self.records[slot.0].history = history;
             self.sessions[slot.0].dirty |= attempts > 0;
             self.sessions[slot.0].begun = launched;
             match state {

@@ -63,6 +63,24 @@ fn a_tracker_whose_port_is_taken_says_which_it_has() {
 }
 
 #[test]
+fn whether_others_can_be_reached_and_a_port_is_free_is_known_before_anything_is_served() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (bind, address) = ("127.0.0.1".parse().unwrap(), taken.local_addr().unwrap());
+    let mut host = Host::new();
+    for (port, free) in [(address.port(), false), (0, true)] {
+        let ports = PortRange { first: port, last: port };
+        host.order(&Order::Knock { at: vec![address], bind, ports });
+        let (why, fault) = host.wait_for(|status| match status {
+            Status::Knocked { why, fault } => Some((why.clone(), fault.clone())),
+            _ => None,
+        });
+        assert_eq!((why, fault.is_none()), (vec![String::new()], free), "{fault:?}");
+        assert!(free || matches!(fault, Some(AgentFailure::PortsInUse { .. })));
+    }
+    host.stop();
+}
+
+#[test]
 fn a_host_that_does_not_have_its_address_listens_on_any() {
     let source = Source::new(4);
     let mut host = Host::new();

@@ -98,3 +98,18 @@ fn a_key_that_is_refused_when_dialling_again_is_not_tried_twice() {
         Some(HostState::Failed { failure: Failure::Authentication { .. } })
     ));
 }
+
+#[test]
+fn what_a_host_went_through_is_known_to_a_console_that_takes_the_run_up() {
+    let mut fleet = Fleet::with(plan(3), config()).fault(host(2), Fault::StopsAt(5));
+    fleet.run_until(|fleet| fleet.state(1) == StateName::Done && fleet.state(2) == StateName::Fetching);
+    let paths = [1, 2].map(|id| fleet.path(id));
+    fleet.kill_console();
+    fleet.mend(host(2));
+    fleet.run();
+    for (id, before) in [1, 2].into_iter().zip(paths) {
+        let path = fleet.path(id);
+        assert!(path.starts_with(&before) && path.len() > before.len(), "{path:?} goes on from {before:?}");
+        assert_eq!(path.last(), Some(&StateName::Done));
+    }
+}

@@ -19,7 +19,7 @@ use super::log::Log;
 use super::progress::{LOOK_EVERY, Told};
 use super::seat::{Met, Seat};
 use super::signals::Signals;
-use super::term::Term;
+use super::term::{Headway, Term};
 use crate::base::{InfoHash, Instant};
 use crate::control::{AgentFailure, Order, PackOrder, Status};
 use crate::driver::Clock;
@@ -94,8 +94,8 @@ pub(super) struct Agent {
     /// Why it failed, until it is told to do something else.
     pub(super) failure: Option<AgentFailure>,
     pub(super) term: Term,
-    /// Bytes of the payload that have come and gone, and when that last changed.
-    moved: (u64, Instant),
+    /// What has come and gone of the payload.
+    pub(super) headway: Headway,
 }
 
 impl Agent {
@@ -120,7 +120,7 @@ impl Agent {
             packed: None,
             failure: None,
             term: Term::unmet(),
-            moved: (0, Instant::ZERO),
+            headway: Headway::default(),
         }
     }
 
@@ -193,11 +193,11 @@ impl Agent {
         self.mark(now);
         self.console.confirm();
         self.look();
-        let moved = self.member.as_ref().map_or(0, Member::moved);
-        if moved != self.moved.0 || self.is_busy() {
-            self.moved = (moved, now);
+        self.headway.advance(now, self.member.as_ref().map(Member::moved).unwrap_or_default());
+        if self.is_busy() {
+            self.headway.at = now;
         }
-        let Some(why) = self.term.over(now, self.console.heard(), self.moved.1) else { return Then::Continue };
+        let Some(why) = self.term.over(now, self.console.heard(), self.headway.at) else { return Then::Continue };
         // An agent that was told nothing yet may have found what an earlier one kept.
         let keeps = || self.folder.as_ref().is_some_and(|folder| !folder.remembered().is_empty());
         let done = self.seat.as_ref().map_or_else(|| !keeps(), Seat::is_delivered);

@@ -1,5 +1,5 @@
-//! How long an agent lives: a lease that each word of a console renews, and each byte of the payload that comes or goes; and
-//! a deadline that nothing moves, nor what keeps the agent from looking at its clock.
+//! How long an agent lives: a lease that each word of a console renews, and each byte of the payload that comes or goes, but
+//! not what is fetched again and again because it comes corrupt; and a deadline that nothing moves, nor what keeps the agent from looking at its clock.
 
 use std::io::Write;
 use std::process::exit;
@@ -24,6 +24,28 @@ pub(super) fn end_after(after: Duration) {
         let _ = std::io::stderr().write_all(b"its time is long over; ended without cleaning up\n");
         exit(1);
     }));
+}
+
+/// The most bytes of the payload that have come, and gone, while it is gathered, and when there were more the last time.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Headway {
+    most: (u64, u64),
+    pub(super) at: Instant,
+}
+
+impl Headway {
+    /// It is gathered anew.
+    pub(super) fn restart(&mut self) {
+        self.most = (0, 0);
+    }
+
+    /// So much had come and gone `now`: a piece that turns out corrupt is less, and no more when it comes again.
+    pub(super) fn advance(&mut self, now: Instant, (come, gone): (u64, u64)) {
+        if come > self.most.0 || gone > self.most.1 {
+            self.most = (come.max(self.most.0), gone.max(self.most.1));
+            self.at = now;
+        }
+    }
 }
 
 /// An agent's time.
@@ -77,5 +99,19 @@ mod tests {
         assert!(term.over(at(100), at(99), at(99)).is_some_and(|why| why.contains("deadline")));
         let unmet = Term::unmet();
         assert!(unmet.over(at(59), never, never).is_none() && unmet.over(at(60), never, never).is_some());
+    }
+    #[test]
+    fn a_piece_that_comes_corrupt_again_and_again_is_no_headway() {
+        let at = |seconds: u64| Instant::from_micros(seconds * 1_000_000);
+        let mut headway = Headway::default();
+        for (second, come, moved) in [(1, 60, 1), (2, 100, 2), (3, 50, 2), (4, 100, 2), (5, 50, 2), (6, 101, 6)] {
+            headway.advance(at(second), (come, 0));
+            assert_eq!(headway.at, at(moved), "after {second} s");
+        }
+        headway.advance(at(7), (50, 1));
+        assert_eq!(headway.at, at(7), "what goes counts by itself");
+        headway.restart();
+        headway.advance(at(8), (1, 0));
+        assert_eq!(headway.at, at(8));
     }
 }

@@ -159,6 +159,7 @@ impl Agent {
     /// Leaves the swarm in the background; the next job begins when that is done.
     pub(super) fn leave(&mut self) {
         self.seat = None;
+        self.headway.restart();
         if let Some(member) = self.member.take() {
             self.jobs.then(member.leave());
         }
