@@ -201,4 +201,11 @@ fn the_scenario_for_practice_can_be_played_and_most_of_its_trouble_mended() {
     let host = play.rollout.hosts().iter().find(|host| host.state.name() == StateName::Fetching).unwrap();
     assert!(!host.transcript.is_empty() && host.listening.is_some(), "{host:?}");
     assert_eq!(play.rollout.plan().place_name(Place::Host(HostId(0))), "web0001");
+    let begun = play.now;
+    play.until(|play| {
+        let totals = play.rollout.totals(play.now);
+        totals.bytes_done.0 * 20 > totals.bytes_total.0
+    });
+    assert!(play.now.since(begun) < Duration::from_secs(20), "{:?}", play.now.since(begun));
+    assert!(play.count(StateName::Stalled) < 20, "from one seeder to a thousand: {:?}", play.rollout.counts());
 }

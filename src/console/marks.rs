@@ -40,8 +40,11 @@ pub(super) fn range(model: &mut Model) {
         return;
     }
     let range = model.range();
-    add(model, range);
+    let marked = add(model, range);
     end_range(model);
+    if marked == 0 {
+        model.say(Urgency::Warning, "nothing marked: hosts that are done can be neither retried nor aborted");
+    }
 }
 
 /// No range is being marked any more, and how to is not said any more.

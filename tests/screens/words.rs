@@ -32,6 +32,13 @@ fn why_a_key_did_nothing_is_gone_with_the_next_one_that_does_something() {
 }
 
 #[test]
+fn a_range_of_hosts_that_are_done_says_that_nothing_is_marked() {
+    let mut screen = Screen::of(6).done(6).at(80, 24);
+    screen.press("v l v");
+    assert!(screen.text().contains("nothing marked: hosts that are done"), "{}", screen.text());
+}
+
+#[test]
 fn a_range_counts_what_it_will_mark() {
     let mut screen = small().at(80, 24);
     screen.press("home v end");

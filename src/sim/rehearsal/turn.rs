@@ -29,6 +29,10 @@ const SENDING: usize = 5;
 /// One turn in so many a host asks for a piece again that came damaged, while somebody sends such.
 const DAMAGED_IN: u32 = 40;
 
+/// With less than this share of what all could take, some are served in a turn and the others wait, as in a real swarm:
+/// crumbs for all of a thousand hosts would make no piece whole for minutes.
+const SCARCE: f64 = 0.5;
+
 impl Rehearsal {
     pub(super) fn turn(&mut self) {
         self.turns += 1;
@@ -56,8 +60,14 @@ impl Rehearsal {
         let swarm = puppets().filter(|puppet| puppet.is_in_swarm()).count();
         let peers = swarm.saturating_sub(1).min(self.scenario.connections) as u16;
         let seconds = TURN.as_secs_f64();
+        let mut served = || {
+            let lucky = if self.rng.f64() < share { 1.0 } else { 0.0 };
+            if share < SCARCE { lucky } else { share }
+        };
+        let served: Vec<f64> = side.hosts.iter().map(|_| served()).collect();
+        let fetched = side.hosts.iter().zip(served);
         let fetched: Vec<f64> =
-            side.hosts.iter().map(|number| self.fetch(*number, &side.pieces, share * seconds)).collect();
+            fetched.map(|(number, served)| self.fetch(*number, &side.pieces, served * seconds)).collect();
         let moved: f64 = fetched.iter().sum();
         for (number, got) in side.hosts.iter().zip(fetched) {
             let puppet = &mut self.puppets[*number];
