@@ -113,9 +113,10 @@ pub struct Config {
     /// A peer that has everything but a little waits this much longer than one that has nothing: who is behind catches up.
     pub lead_patience: Duration,
     /// Pieces that a seeder shows at once, each to one peer, before they are out, at least: enough that the next one is
-    /// asked for while the one before is sent.
+    /// asked for while the one before is sent, and few, for each waits for all others before it is out.
     pub first_copies: usize,
-    /// The same, as what it sends within this span at its present rate.
+    /// The same, as what it sends at its present rate within this span and twice the time in which a peer asks for what it
+    /// is shown.
     pub first_copies_span: Duration,
     /// Bytes queued for a peer, at least: the next block while one is on the wire.
     pub send_queue_min: u64,
@@ -212,8 +213,8 @@ impl Default for Config {
             slot_patience: Duration::from_millis(100),
             serve_patience: Duration::from_secs(2),
             lead_patience: Duration::from_secs(50),
-            first_copies: 12,
-            first_copies_span: Duration::from_millis(500),
+            first_copies: 8,
+            first_copies_span: Duration::from_millis(200),
             send_queue_min: 32 << 10,
             send_queue_max: 1 << 20,
             send_queue_span: Duration::from_millis(200),

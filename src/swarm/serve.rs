@@ -28,6 +28,9 @@ impl Swarm {
         if peer.serving.requests.is_empty() && peer.serving.slot.is_none() {
             peer.serving.served_at = now;
         }
+        if let Some(at) = peer.serving.veil.as_ref().and_then(|veil| veil.shown_at(block.piece)) {
+            self.spread.heeded(now.since(at));
+        }
         if !peer.serving.requests.contains(&block) {
             peer.serving.requests.push_back(block);
         }

@@ -21,6 +21,8 @@ pub(super) struct Spread {
     /// Pieces that are here and were shown to nobody, and that no connected peer has.
     fresh: Bitfield,
     next: usize,
+    /// The least time in which a peer asked for what it was shown: there and back.
+    soonest: Option<Duration>,
 }
 
 /// What a peer is shown of a host that has more.
@@ -36,7 +38,7 @@ pub(super) struct Veil {
 impl Spread {
     /// Nothing is given yet; nobody else is known to have what is here.
     pub(super) fn new(have: &Bitfield) -> Self {
-        Self { given: vec![0; have.capacity() as usize], fresh: have.clone(), next: 0 }
+        Self { given: vec![0; have.capacity() as usize], fresh: have.clone(), next: 0, soonest: None }
     }
 
     /// A piece is being sent to one more peer.
@@ -59,6 +61,17 @@ impl Spread {
         self.fresh.remove(piece);
     }
 
+    /// A peer asked for a piece that it was shown so long ago.
+    pub(super) fn heeded(&mut self, after: Duration) {
+        self.soonest = Some(self.soonest.map_or(after, |soonest| soonest.min(after)));
+    }
+
+    /// How long what is shown and not out should last: `base`, and as long as it takes to be asked for, twice, so that
+    /// peers that are far away still ask for more and more.
+    fn span(&self, base: Duration) -> Duration {
+        base.saturating_add(self.soonest.unwrap_or_default().saturating_mul(2))
+    }
+
     fn next_fresh(&mut self, order: &[u32]) -> Option<PieceIndex> {
         if self.fresh.is_empty() {
             return None;
@@ -78,6 +91,11 @@ impl Veil {
     /// Whether a piece may be asked for.
     pub(super) fn shows(&self, piece: PieceIndex) -> bool {
         self.shown.contains(piece)
+    }
+
+    /// When a piece was shown, if it was the last one and is not out yet.
+    pub(super) fn shown_at(&self, piece: PieceIndex) -> Option<Instant> {
+        self.open.last().filter(|last| **last == piece).map(|_| self.at)
     }
 
     fn show(&mut self, piece: PieceIndex, now: Instant) {
@@ -147,7 +165,7 @@ impl Swarm {
 
     /// Pieces to have shown and not out.
     fn window(&self) -> usize {
-        let span = u64::try_from(self.config.first_copies_span.as_micros()).unwrap_or(u64::MAX);
+        let span = u64::try_from(self.spread.span(self.config.first_copies_span).as_micros()).unwrap_or(u64::MAX);
         let worth = self.rates().1.0.saturating_mul(span) / 1_000_000 / u64::from(self.layout.nominal_piece_length());
         usize::try_from(worth).unwrap_or(usize::MAX).max(self.config.first_copies)
     }
@@ -171,5 +189,21 @@ impl Swarm {
             peer.serving.unsaid = self.have.iter().filter(lacks).collect();
             self.tell_haves(now, connection);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_is_shown_at_once_to_peers_that_are_far_away() {
+        let mut spread = Spread::new(&Bitfield::full(8));
+        let base = Duration::from_millis(200);
+        assert_eq!(spread.span(base), base);
+        for millis in [300, 120, 450] {
+            spread.heeded(Duration::from_millis(millis));
+        }
+        assert_eq!(spread.span(base), Duration::from_millis(200 + 2 * 120));
     }
 }

@@ -168,10 +168,11 @@ fn a_run_tries_swarm_ports_and_the_ways_to_its_seeder_before_the_payload_moves()
         |port: u16| std::net::TcpListener::bind((lab.hosts[2].name.as_str(), port)).expect("nobody else has it");
     let _ports = (taken(first), taken(first + 1));
     let mut run = lab.start(&source, &["--tag", "v1", "--max-upload", "1M"]);
-    let told = run.until("the ways are tried", |event| {
+    let told = run.until("ways and ports are tried", |event| {
         let faults = event["faults"].as_array().into_iter().flatten();
+        let causes: Vec<_> = faults.filter_map(|fault| fault["cause"].as_str()).collect();
         event["event"] == "preflight"
-            && faults.map(|fault| &fault["cause"]).any(|cause| cause == "no way to the seeder")
+            && ["no way to the seeder", "no free swarm port"].iter().all(|one| causes.contains(one))
     });
     let of = |cause: &str| {
         let faults = told["faults"].as_array().into_iter().flatten();
