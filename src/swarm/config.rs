@@ -213,7 +213,7 @@ impl Default for Config {
             slot_patience: Duration::from_millis(100),
             serve_patience: Duration::from_secs(2),
             lead_patience: Duration::from_secs(50),
-            first_copies: 8,
+            first_copies: 12,
             first_copies_span: Duration::from_millis(200),
             send_queue_min: 32 << 10,
             send_queue_max: 1 << 20,
