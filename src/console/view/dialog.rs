@@ -128,7 +128,7 @@ fn body(model: &Model, dialog: &Dialog) -> Vec<String> {
         ],
         Question::AbortRun => vec![
             format!("{} not done will be aborted, every agent stopped and cleaned up.", count(open as usize)),
-            format!("{} already done keep the release.", count(done as usize)),
+            format!("{} already done {} the release.", count(done as usize), if done == 1 { "keeps" } else { "keep" }),
             grace(model),
         ],
         Question::Gate => gate(model),
