@@ -12,8 +12,6 @@ mod fleet;
 mod laws;
 #[path = "rollout/lost.rs"]
 mod lost;
-#[path = "rollout/opening.rs"]
-mod opening;
 #[path = "rollout/plans.rs"]
 mod plans;
 #[path = "rollout/seeds.rs"]

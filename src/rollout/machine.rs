@@ -7,7 +7,6 @@ use super::availability::Availability;
 use super::directory::Directory;
 use super::ending::Ending;
 use super::launcher::{Launcher, Rank};
-use super::opening::Opening;
 use super::preflight::Preflight;
 use super::schedule::{Schedule, Timer};
 use super::session::{Link, Session, Slot};
@@ -76,8 +75,6 @@ pub(super) struct Seeder {
     pub(super) slot: Slot,
     /// It was in the swarm at least once: peers may start.
     pub(super) opened: bool,
-    /// The first push waits for those who were told to serve.
-    pub(super) opening: Option<Opening>,
     /// Why it is not tried again by itself.
     pub(super) lost: Option<Failure>,
     pub(super) packed: ByteCount,
@@ -98,7 +95,6 @@ impl Seeder {
         Self {
             slot,
             opened: false,
-            opening: None,
             lost: None,
             packed: ByteCount(0),
             pushed: None,
@@ -200,7 +196,7 @@ impl Rollout {
         self.route(input);
         while let Some(timer) = self.schedule.pop_due(self.now) {
             match timer {
-                Timer::Launch | Timer::SeederWait | Timer::Preflight | Timer::Release | Timer::Opening => {}
+                Timer::Launch | Timer::SeederWait | Timer::Preflight | Timer::Release => {}
                 Timer::TrackerWait => self.go_on_without_tracker(),
                 Timer::Tell => self.tell(),
                 Timer::Swarm => self.swarm_told_at = None,
@@ -216,7 +212,6 @@ impl Rollout {
         self.review_waves();
         self.open_payload();
         self.release_some();
-        self.review_opening();
         self.review_stage();
         while let Some((rank, slot)) = self.launcher.next(self.now, &self.config) {
             match rank {

@@ -19,7 +19,6 @@ mod launcher;
 mod lifecycle;
 mod lost;
 mod machine;
-mod opening;
 mod operator;
 mod orders;
 mod overdue;

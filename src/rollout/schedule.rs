@@ -14,8 +14,6 @@ pub(super) enum Timer {
     Preflight,
     /// The next round of agents is told what they waited for.
     Release,
-    /// The payload has waited long enough for those who were told to serve.
-    Opening,
     /// Hosts waited for the tracker long enough.
     TrackerWait,
     /// The fleet waited for the seeder long enough.

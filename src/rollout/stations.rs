@@ -3,7 +3,7 @@
 use super::machine::Rollout;
 use super::schedule::Timer;
 use super::session::{Link, Purpose, Slot};
-use super::{Failure, HostState, Notice, Payload, Source};
+use super::{Failure, HostState, Notice, Output, Payload, Pushed, Source};
 use crate::base::ByteCount;
 use crate::control::{AgentFailure, PayloadFacts};
 use crate::metainfo::Metainfo;
@@ -66,15 +66,16 @@ impl Rollout {
         if self.preflight.holds() {
             return;
         }
-        let first = !std::mem::replace(&mut self.seeder.opened, true);
         if self.pushes() && !self.is_full(slot) {
-            if first {
-                self.await_peers();
-            } else {
-                self.push();
-            }
+            let (Some(have), Some(payload)) = (self.records[slot.0].pieces.clone(), &self.payload) else { return };
+            let total = payload.layout.total();
+            let missing: u64 = have.missing().map(|piece| u64::from(payload.layout.piece_length(piece))).sum();
+            self.seeder.pushed = Some(Pushed { sent: ByteCount(total - missing), total: ByteCount(total) });
+            self.seeder.push_base = ByteCount(total - missing);
+            let (at, attempt) = (self.sessions[slot.0].place, self.records[slot.0].attempt.number);
+            self.outputs.push_back(Output::Push { at, attempt, have });
         }
-        if first {
+        if !std::mem::replace(&mut self.seeder.opened, true) {
             self.release_waiting();
         }
     }

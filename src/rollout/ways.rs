@@ -1,7 +1,8 @@
 //! Whether hosts reach seeder and tracker on the swarm's ports, tried before the payload moves: the fault that is noticed last.
 //!
-//! Where an agent is, it knocks, and says whether it has a port itself; any other host is told whom to reach when it is looked at, once more if it was looked at too
-//! early. Nobody knocks at other hosts: what is tried grows with the fleet, not with its square.
+//! Where an agent is, it knocks, and says whether it has a port itself; any other host is told whom to reach when it is
+//! looked at, once more if it was looked at too early. Nobody knocks at other hosts: what is tried grows with the fleet, not
+//! with its square.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};

@@ -232,8 +232,7 @@ impl Fleet {
         agent.pieces = Some(pieces);
         (agent.pushing, agent.finished) = (false, stage.is_some());
         (agent.role, agent.deliver, agent.placing) = (order.role, order.deliver, order.placing);
-        let takes = if self.has(at, &Fault::Dawdles) { 10_000 } else { 5 };
-        self.say(takes, at, attempt, Status::Serving { port: order.ports.first, bitfield });
+        self.say(5, at, attempt, Status::Serving { port: order.ports.first, bitfield });
         if let Some(stage) = stage {
             self.say(6, at, attempt, stage);
         }

@@ -44,8 +44,6 @@ pub(crate) enum Fault {
     NoWay,
     /// It has no port to listen on.
     Deaf,
-    /// It takes ten seconds to be in the swarm.
-    Dawdles,
     /// It never confirms that it cleaned up, nor lets itself be dialled again.
     Clings,
 }

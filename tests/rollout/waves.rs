@@ -445,3 +445,14 @@ fn deadlines_go_on_when_another_console_takes_the_run_up() {
     assert_eq!((summary.counts.of(StateName::Done), summary.counts.of(StateName::Skipped)), (2, 6));
     assert!(fleet.now < Instant::ZERO + Duration::from_secs(330), "{:?}", fleet.now);
 }
+
+#[test]
+fn a_host_without_a_port_is_told_before_the_payload_moves_and_holds_nobody() {
+    let mut fleet = Fleet::with(plan(6), config()).fault(host(3), Fault::Deaf);
+    let summary = fleet.run();
+    let told = preflight(&fleet);
+    let (ready, faults) = told.last().expect("it was told");
+    assert_eq!((*ready, faults.as_slice()), (5, [("no free swarm port", 1)].as_slice()));
+    let failed: Vec<_> = summary.failed.iter().map(|(id, failure)| (*id, failure.cause())).collect();
+    assert_eq!((failed, summary.counts.of(StateName::Done)), (vec![(HostId(3), "no free swarm port")], 5));
+}
