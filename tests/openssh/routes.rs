@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use super::lab::{Lab, LabHost, user};
+use super::lab::{Lab, LabHost, user, wait_until};
 use super::source;
 
 fn logins(host: &LabHost) -> usize {
@@ -85,7 +85,7 @@ fn a_program_can_be_the_connection_and_its_words_are_told_when_it_fails() {
     let source = source(&lab, 1);
     let program = lab.path("my proxy");
     let script = "#!/bin/bash\n[ \"$1\" = 127.0.0.3 ] && { echo no route for $3 >&2; exit 1; }\n\
-                  exec 3<>\"/dev/tcp/$1/$2\"\ncat <&3 & cat >&3\n";
+                  exec 3<>\"/dev/tcp/$1/$2\"\ncat <&3 & echo $! >> \"$0.child\"; cat >&3\n";
     fs::write(&program, script).expect("it takes files");
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("it is ours");
     let command = format!("proxy_command = [\"{}\", \"%h\", \"%p\", \"%r\"]\n[swarm]", program.display());
@@ -95,5 +95,13 @@ fn a_program_can_be_the_connection_and_its_words_are_told_when_it_fails() {
     let told = format!("no route for {}", user());
     assert!(why.starts_with("unreachable: cannot connect") && why.contains(&told), "{why}");
     assert_eq!(ended.end()["counts"]["done"], 1, "{}", ended.story);
+    let children = fs::read_to_string(lab.path("my proxy.child")).expect("one was started");
+    assert!(children.lines().count() > 0);
+    for child in children.lines() {
+        let status = || fs::read_to_string(format!("/proc/{child}/status")).unwrap_or_default();
+        wait_until("what a proxy command started ends with it", || {
+            !status().contains("State:") || status().contains("Z (zombie)")
+        });
+    }
     lab.assert_clean();
 }

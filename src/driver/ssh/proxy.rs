@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Join, ReadBuf, join};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
@@ -19,10 +20,19 @@ use crate::rollout::Failure;
 /// For what a program that has ended said last.
 const LAST_WORDS_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A running proxy command; it ends with this.
+/// A running proxy command; it ends with this, and so does what it has started.
 pub(super) struct Proxy {
     pipe: Join<ChildStdout, ChildStdin>,
-    _child: Child,
+    child: Child,
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        // Nobody has waited for it, so that its number is still its group's.
+        let group = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        // A group that is gone is what is wanted.
+        let _ = group.map(|group| kill_process_group(group, Signal::KILL));
+    }
 }
 
 /// The last line a program says on stderr.
@@ -56,7 +66,7 @@ impl Proxy {
             .map_err(|error| failed(format!("the proxy command `{program}` cannot be started: {error}")))?;
         let (output, input) = (child.stdout.take().expect("piped"), child.stdin.take().expect("piped"));
         let last = LastLine(tokio::spawn(listen(child.stderr.take().expect("piped"))));
-        Ok((Self { pipe: join(output, input), _child: child }, last))
+        Ok((Self { pipe: join(output, input), child }, last))
     }
 }
 
