@@ -1,5 +1,6 @@
 //! How long an agent lives: a lease that each word of a console renews, and each byte of the payload that comes or goes, but
-//! not what is fetched again and again because it comes corrupt; and a deadline that nothing moves, nor what keeps the agent from looking at its clock.
+//! not what is fetched again and again because it comes corrupt; and a deadline that nothing moves, nor what keeps the agent
+//! from looking at its clock.
 
 use std::io::Write;
 use std::process::exit;
