@@ -134,6 +134,7 @@ fn needs(args: &CheckArgs, draft: &Draft, host: &PlannedHost, room: Option<Room>
     let gets = draft.selected.contains(host.id);
     let seeds = draft.seeder == Place::Host(host.id);
     Needs {
+        run: None,
         destination: (gets || seeds).then(|| host.destination.clone()),
         tag: args.tag.clone().filter(|_| gets),
         payload: None,

@@ -78,9 +78,10 @@ impl Reach {
                 (None, Source::Packed(payload)) => Some(plan.tag_for(&payload.facts)),
                 (tag, Source::Packed(_) | Source::OnSeeder(_)) => tag.clone(),
             };
-            let destination = Some(host.destination.clone());
+            let (run, destination) = (Some(plan.run.clone()), Some(host.destination.clone()));
             let (ports, address) = (Some(plan.ports), host.swarm_address);
-            self.made.targets[host.id.as_usize()].needs = Needs { destination, tag, payload, room, ports, address };
+            self.made.targets[host.id.as_usize()].needs =
+                Needs { run, destination, tag, payload, room, ports, address };
         }
     }
 

@@ -292,9 +292,22 @@ fn a_second_run_to_the_same_folders_is_refused_and_told_who_holds_them() {
         refused.story
     );
     assert!(why.contains(" since 20") && why.ends_with("site as slow"), "{why}");
+    let looked = refused.events.iter().find(|event| event["event"] == "preflight").expect("hosts are looked at");
+    assert_eq!(looked["faults"][0]["cause"], "held by another run", "{}", refused.story);
+    assert_eq!(looked["ready"], 0, "{}", refused.story);
+    let checked = lab.rookery(&["check"]).output().expect("rookery was built");
+    let told = String::from_utf8_lossy(&checked.stdout);
+    assert_eq!(
+        (checked.status.code(), told.matches(why.trim_start_matches("failed: ")).count()),
+        (Some(8), 1),
+        "{told}"
+    );
+    assert_eq!(told.matches(&format!("is held by run {} of {user}", slow.id())).count(), 3, "{told}");
     slow.finish().expect_code(0);
     lab.assert_delivered(&deployed(&lab, &source), "slow", &[]);
     lab.assert_clean();
+    let free = lab.rookery(&["check"]).output().expect("rookery was built");
+    assert_eq!(free.status.code(), Some(0), "{}", String::from_utf8_lossy(&free.stdout));
 }
 
 #[test]

@@ -22,5 +22,5 @@ pub use image::{AgentImage, ImageError};
 pub use install::{Foothold, install};
 pub use link::Link;
 pub use needs::{Needs, Room, SKEW_MAX};
-pub use probe::{Landing, Probe, Traces, enter, probe};
+pub use probe::{Holder, Landing, Probe, Traces, enter, probe};
 pub use process::{AgentPlace, Cleaned, Live, Missing, attach, clean, prove_gone};

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{Landing, Probe};
 use crate::base::{ByteCount, InfoHash};
-use crate::control::{AgentFailure, PayloadFacts, PortRange, Tag};
+use crate::control::{AgentFailure, PayloadFacts, PortRange, RunId, Tag};
 use crate::rollout::Failure;
 
 /// Inodes for our own folder, the payload and the lock.
@@ -17,6 +17,8 @@ pub const SKEW_MAX: u64 = 30;
 /// What a run needs of a host. What is left out does not matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
+    /// The run that needs it: a folder that is in its own hands is free for it.
+    pub run: Option<RunId>,
     /// The folder releases land in; a leading `~/` is the user's home there.
     pub destination: Option<String>,
     /// The release: where it is there already, nothing else is needed of the folder.
@@ -67,6 +69,14 @@ impl Needs {
             let why = "belongs to somebody else".to_owned();
             AgentFailure::Folder { path, why }
         }));
+        let is_own = |run: &str| self.run.as_ref().is_some_and(|own| own.as_str() == run);
+        faults.extend(
+            landing
+                .holder
+                .iter()
+                .filter(|holder| !is_own(&holder.run))
+                .map(|holder| AgentFailure::Held { path: landing.base.clone(), by: holder.by.clone() }),
+        );
         let wanted = self.room.map(|room| self.wanted(landing, room)).unwrap_or_default();
         let free = landing.free.unwrap_or_default();
         let is_full = landing.free.is_some_and(|free| free < wanted);
@@ -104,6 +114,7 @@ fn refusal(base: &str, why: &str, (needed, free): (ByteCount, ByteCount)) -> Age
 
 #[cfg(test)]
 mod tests {
+    use super::super::Holder;
     use super::*;
 
     fn needs() -> Needs {
@@ -140,6 +151,17 @@ mod tests {
         for (landing, expected) in cases {
             assert_eq!(causes(&needs(), &landing), expected, "{landing:?}");
         }
+    }
+
+    #[test]
+    fn a_folder_in_the_hands_of_another_run_is_told_with_who_has_it() {
+        let run = |name: &str| Some(name.parse().unwrap());
+        let holder = Some(Holder { run: "a".to_owned(), by: "run a of alice".to_owned() });
+        let landing = Landing { holder, ..there() };
+        let faults = Needs { run: run("b"), ..needs() }.faults_of(&landing);
+        assert_eq!(faults.iter().map(ToString::to_string).collect::<Vec<_>>(), ["/srv is held by run a of alice"]);
+        assert_eq!(causes(&needs(), &landing), ["held by another run"], "a check is no run's");
+        assert!(causes(&Needs { run: run("a"), ..needs() }, &landing).is_empty(), "it is its own");
     }
 
     #[test]

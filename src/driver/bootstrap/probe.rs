@@ -57,6 +57,8 @@ pub struct Landing {
     pub misfit: Option<String>,
     /// Our folder in it, when it is somebody else's.
     pub foreign: Option<String>,
+    /// Who works in it now.
+    pub holder: Option<Holder>,
     /// Bytes free to this user.
     pub free: Option<ByteCount>,
     /// Inodes free, where a file system counts them.
@@ -65,6 +67,15 @@ pub struct Landing {
     pub partial: ByteCount,
     /// Whether a release of the tag is there.
     pub has_release: bool,
+}
+
+/// Who holds a folder of releases.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The run, by its name.
+    pub run: String,
+    /// Whose it is, since when, from where and why.
+    pub by: String,
 }
 
 /// What becomes of the work folder that a probe looks at, where it is not there yet.
@@ -194,6 +205,10 @@ fn landing(said: &Said, base: &str) -> Landing {
         refuses: text("refuses"),
         misfit: text("misfit"),
         foreign: text("foreign"),
+        holder: said.answer("held").and_then(|held| {
+            let (run, by) = held.split_once(' ')?;
+            Some(Holder { run: run.to_owned(), by: by.to_owned() })
+        }),
         free: room.as_ref().map(|room| room.free),
         inodes: room.and_then(|room| room.inodes),
         partial: ByteCount(said.answer("partial").and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) << 10),

@@ -44,6 +44,9 @@ macro_rules! take_in {
 /// it is not there, one of another name stands in for it, and is removed. The folder of releases is not made: a file is
 /// made and removed in what is there of its path. The umask stays the user's, for the agent to know it. Of ports those are told that have a listener at this address or at any.
 ///
+/// Who holds the folder of releases is told by its lock, as long as the system knows somebody to have locked it: one whose agent
+/// is dead is nobody's. The holder's own words are not for `echo`, which may look into them.
+///
 /// An agent that ran and was what it should be is known again by what its file's inode says, kept in `used`: each change of the file
 /// changes that, and its digest is looked at anew. What `/proc` makes for a process that begins is as old as that, so that the same
 /// program tells the time.
@@ -92,7 +95,9 @@ pub(super) const PROBE: &str = concat!(
     "else t=\"$p/.rookery-probe.$n\"; if echo 2>/dev/null >\"$t\"; then rm -f \"$t\"; ",
     "else e=$( { echo >\"$t\"; } 2>&1); rm -f \"$t\" 2>/dev/null; say refuses \"${e##*: }\"; fi; fi; ",
     "r=\"$to/.rookery\"; if [ -e \"$r\" ]; then [ -O \"$r\" ] || say foreign \"$r\"; ",
-    "[ -n \"$hash\" ] && [ -e \"$r/$hash.part\" ] && set -- $(du -k \"$r/$hash.part\" 2>/dev/null) && say partial \"$1\"; fi; ",
+    "[ -n \"$hash\" ] && [ -e \"$r/$hash.part\" ] && set -- $(du -k \"$r/$hash.part\" 2>/dev/null) && say partial \"$1\"; ",
+    "i=$(stat -c %i \"$r/lock\" 2>/dev/null) && grep -qs \"FLOCK.*:$i 0 EOF\" /proc/locks && { IFS= read -r l; IFS= read -r e; } ",
+    "<\"$r/lock\" && printf \"@rookery held %s %s\" \"$l\" \"$e\" && echo; fi; ",
     "[ -n \"$tag\" ] && { [ -e \"$to/$tag\" ] || [ -L \"$to/$tag\" ]; } && say release; ",
     "p=\"$p/\"; say into \"$p\"; fi; ",
     "set --; [ -n \"$top\" ] && set -- \"$top\"; case \"$p\" in \"\"|\"$top\") ;; *) set -- \"$@\" \"$p\";; esac; ",
