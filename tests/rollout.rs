@@ -24,6 +24,7 @@ mod waves;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use fleet::answers::LAST_SENT;
 use fleet::{Fault, Fleet, listener};
 use plans::{asking, config, host, pack_order, plan, planned};
 use rookery::base::{ByteCount, ByteRate, Sha256Digest};
@@ -45,6 +46,14 @@ fn three_hosts_are_done_and_nothing_is_left() {
     assert_eq!(fleet.rollout.tag().unwrap().as_str(), "site-abababababab");
     assert!(matches!(fleet.rollout.stage(), Stage::Ended(_)));
     assert_eq!(fleet.rollout.deadline(), None);
+}
+
+#[test]
+fn what_agents_sent_since_they_were_last_heard_is_in_the_sums() {
+    let mut fleet = Fleet::of(3);
+    let summary = fleet.run();
+    assert_eq!((summary.bytes_from_seeder, summary.bytes_from_peers), (LAST_SENT, LAST_SENT + LAST_SENT));
+    assert_eq!(fleet.rollout.totals(fleet.now).rate_up, ByteRate(0), "an agent that has stopped has no rate");
 }
 
 #[test]

@@ -82,6 +82,9 @@ impl Rollout {
             return self.handle_stopped(slot, left_behind);
         }
         if link != Link::Attached {
+            if let (Link::Stopping, Status::Progress(last)) = (link, status) {
+                self.count_last(slot, &last);
+            }
             return;
         }
         match status {
@@ -238,6 +241,14 @@ impl Rollout {
         }
     }
 
+    /// Takes what an agent that stops has sent and got since it was last heard into the totals.
+    fn count_last(&mut self, slot: Slot, last: &Progress) {
+        let progress = &self.records[slot.0].progress;
+        let last = Progress { bytes_down: last.bytes_down, bytes_up: last.bytes_up, ..progress.clone() };
+        self.count_traffic(slot, &last);
+        self.records[slot.0].progress = last;
+    }
+
     fn notice_progress(&mut self, slot: Slot, before: &Progress) {
         let due = self.sessions[slot.0].noticed.is_none_or(|at: Instant| self.now.since(at) >= PROGRESS_INTERVAL);
         let progress = &self.records[slot.0].progress;
@@ -336,7 +347,9 @@ impl Rollout {
         session.purpose = Purpose::Station;
         if !self.records[slot.0].state.name().is_settled() {
             self.launcher.withdraw(slot);
-            self.enter(slot, HostState::Failed { failure: Failure::Agent(failure) }, None);
+            let failure = Failure::Agent(failure);
+            self.answered(slot, std::slice::from_ref(&failure));
+            self.enter(slot, HostState::Failed { failure }, None);
         }
         self.advance(slot);
     }

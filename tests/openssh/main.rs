@@ -75,6 +75,10 @@ fn every_host_ends_with_an_identical_tree() {
     assert_eq!(ended.end()["outcome"], "complete");
     assert_eq!(ended.end()["counts"]["done"], 8);
     assert_eq!(ended.end()["left_behind"].as_array().map(Vec::len), Some(0), "{}", ended.story);
+    let bytes = |event: &Value, field: &str| event[field].as_u64().expect("it is a number");
+    let payload = ended.events.iter().find(|event| event["event"] == "payload").expect("it is told");
+    let moved = bytes(ended.end(), "bytes_from_seeder") + bytes(ended.end(), "bytes_from_peers");
+    assert!(moved >= 7 * bytes(payload, "payload_bytes"), "{moved}: all but the seeder fetched it\n{}", ended.story);
     lab.assert_delivered(&deployed(&lab, &source), "v1", &[]);
     lab.assert_clean();
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use rookery::base::{Bitfield, ByteCount, PieceIndex};
+use rookery::base::{Bitfield, ByteCount, ByteRate, PieceIndex};
 use rookery::control::{
     AgentFailure, DataSource, Order, PROTOCOL, Placing, Progress, ServeOrder, ServeRole, Status, TrackerHealth,
 };
@@ -12,6 +12,9 @@ use rookery::rollout::{BootStep, Failure, HostFacts, Input, Output, Post};
 
 use super::{Agent, Event, Fault, Fleet, TICK};
 use crate::plans::{PIECES, address, payload, refused};
+
+/// What each agent says at its end to have sent.
+pub(crate) const LAST_SENT: ByteCount = ByteCount(3 << 20);
 
 impl Fleet {
     pub(super) fn next_sequence(&mut self) -> u64 {
@@ -187,6 +190,8 @@ impl Fleet {
                     _ => None,
                 });
                 let left_behind = left.collect();
+                let last = Progress { bytes_up: LAST_SENT, rate_up: ByteRate(5), ..Progress::default() };
+                self.say(3, at, attempt, Status::Progress(last));
                 self.say(5, at, attempt, Status::Stopped { left_behind });
             }
             Order::Data { .. }

@@ -15,7 +15,7 @@ use rookery::rollout::{Action, Config, Failure, Input, Notice, Plan, Rollout, St
 pub(crate) use crate::plans::Fault;
 use crate::plans::{address, config, host, plan};
 
-mod answers;
+pub(crate) mod answers;
 
 const TICK: Duration = Duration::from_millis(100);
 const STEPS_MAX: usize = 3_000_000;
