@@ -307,10 +307,14 @@ fn what_a_crash_left_is_cleaned_and_a_run_under_way_is_left_alone() {
     kill(&detached(&lab.hosts[1]));
     for host in [&lab.hosts[0], &lab.hosts[2]] {
         let folder = fs::read_dir(host.work_dir().join("runs")).expect("it is at work").next().expect("one run");
-        let mark = folder.expect("it can be read").path().join(&host.name).join("console");
-        wait_until("agents notice that the console is gone", || !mark.exists());
+        let log = folder.expect("it can be read").path().join(&host.name).join("agent.log");
+        let told = || fs::read_to_string(&log).is_ok_and(|log| log.contains("going on without"));
+        wait_until("agents notice that the console is gone", told);
     }
-    let (code, said) = clean(&["--json"]);
+    let (code, said) = clean(&["--limit", &lab.hosts[0].name]);
+    let spared = said.contains("its console was heard") && said.contains("--force ends it");
+    assert!(code == Some(8) && spared, "a console may only have lost its way: {code:?} {said}");
+    let (code, said) = clean(&["--json", "--force"]);
     let lines: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).expect("an object a line")).collect();
     assert!(code == Some(0) && lines.len() == 3 && lines.iter().all(|line| line["clean"] == true), "{code:?} {said}");
     assert!(said.contains(": process "), "{said}");

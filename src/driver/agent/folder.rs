@@ -68,7 +68,7 @@ pub(super) fn is_free(folder: &Path) -> bool {
     !lock_path(folder).exists() || lock_ended(folder).is_some()
 }
 
-/// When a console was last heard by the agent of the folder; `None` when none is attached.
+/// When a console was last heard by the agent of the folder; `None` when none was.
 pub(super) fn console_of(folder: &Path) -> Option<std::time::SystemTime> {
     folder.join(CONSOLE).metadata().ok()?.modified().ok()
 }
@@ -90,15 +90,11 @@ impl RunFolder {
         let _ = std::fs::write(self.path.join(CONSOLE), []);
     }
 
-    /// Notes that no console is there any more.
-    pub(super) fn console_is_gone(&self) {
-        let _ = std::fs::remove_file(self.path.join(CONSOLE));
-    }
-
     /// Nobody is to attach any more; the rest of the folder is kept.
     pub(super) fn close(self) {
-        self.console_is_gone();
-        let _ = std::fs::remove_file(self.path.join(SOCKET));
+        for name in [CONSOLE, SOCKET] {
+            let _ = std::fs::remove_file(self.path.join(name));
+        }
     }
 
     /// Notes that this run keeps the payload of `info_hash` in `destination`, for whoever is told to remove it.

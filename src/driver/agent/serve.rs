@@ -220,19 +220,15 @@ impl Agent {
                 .is_some_and(|seat| seat.is_delivering() || self.member.is_none() && !seat.is_delivered())
     }
 
-    /// Marks in the folder whether a console is there, for who finds the agent from outside.
+    /// Marks in the folder when the console was heard, for who finds the agent from outside. The mark of one that is not
+    /// attached any more stays: it may only have lost its way here.
     fn mark(&mut self, now: Instant) {
-        let Some(folder) = &self.folder else { return };
-        match (self.console.is_attached(), self.marked) {
-            (true, at) if at.is_none_or(|at| self.console.heard() > at && now.since(at) >= MARK_EVERY) => {
+        let due = self.marked.is_none_or(|at| self.console.heard() > at && now.since(at) >= MARK_EVERY);
+        if due && self.console.is_attached() {
+            if let Some(folder) = &self.folder {
                 folder.console_is_there();
-                self.marked = Some(now);
             }
-            (false, Some(_)) => {
-                folder.console_is_gone();
-                self.marked = None;
-            }
-            (true | false, _) => {}
+            self.marked = Some(now);
         }
     }
 
@@ -288,6 +284,10 @@ impl Agent {
 
     async fn stop(&mut self, discard_partial: bool) {
         self.log.line("stopping");
+        // What has come and gone since the last look belongs to the run's sums.
+        if let Some(member) = &mut self.member {
+            self.console.tell(&Status::Progress(member.progress()));
+        }
         let mut left_behind = self.halt().await;
         self.tell_log();
         let (home, folder) = (self.home.take(), self.folder.take());
