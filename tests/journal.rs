@@ -9,7 +9,9 @@ mod fleet;
 #[expect(dead_code, reason = "as above")]
 mod plans;
 
+use std::cell::Cell;
 use std::os::unix::fs::PermissionsExt;
+use std::rc::Rc;
 
 use fleet::{Fault, Fleet};
 use jiff::Timestamp;
@@ -129,6 +131,32 @@ fn a_full_disk_stops_no_run_and_fills_no_memory() {
     let mut writer = Writer::new(Full);
     let event = Scribe::new(plan(3).run, "mara".to_owned(), 0).start(TIME, &plan(3));
     assert!(writer.write(&event).is_err() && writer.flush().is_ok());
+}
+
+#[test]
+fn a_line_that_a_full_disk_cut_off_spoils_no_other_one() {
+    /// What is written, and how much may be.
+    struct Tight(Vec<u8>, Rc<Cell<usize>>);
+    impl std::io::Write for Tight {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            let room = bytes.len().min(self.1.get() - self.0.len());
+            self.0.extend_from_slice(&bytes[..room]);
+            if room == 0 { Err(std::io::ErrorKind::StorageFull.into()) } else { Ok(room) }
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut scribe = Scribe::new(plan(3).run, "mara".to_owned(), 0);
+    let start = scribe.start(TIME, &plan(3));
+    let room = Rc::new(Cell::new(start.to_line().len() + 20));
+    let mut writer = Writer::new(Tight(Vec::new(), Rc::clone(&room)));
+    writer.write(&start).unwrap();
+    assert!(writer.write(&scribe.resumed(TIME)).is_err());
+    room.set(usize::MAX);
+    writer.write(&scribe.resumed(TIME)).unwrap();
+    let text = String::from_utf8(writer.into_inner().0).unwrap();
+    assert_eq!((story(&text).seq, story(&text).damaged), (3, 1), "{text}");
 }
 
 #[test]

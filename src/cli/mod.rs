@@ -29,6 +29,7 @@ mod logging;
 mod login;
 mod out;
 mod outfit;
+mod outlet;
 mod package;
 mod paths;
 mod plan;

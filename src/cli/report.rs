@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::args::ShowArgs;
@@ -10,6 +9,7 @@ use super::exit::{Ending, Exit, Or};
 use super::fault_table::FaultTable;
 use super::kept::Kept;
 use super::out::count;
+use super::outlet::Outlet;
 use super::run::signal_exit;
 use crate::base::{ByteCount, ByteRate, Instant};
 use crate::console::Signal;
@@ -36,7 +36,8 @@ pub(super) struct Report {
     clock: Clock,
     tongue: Tongue,
     summed: Instant,
-    /// Nobody reads stdout any more, or the journal's disk is full; said once.
+    outlet: Outlet,
+    /// The journal's disk is full; said once.
     broken: bool,
 }
 
@@ -56,7 +57,7 @@ impl Report {
         plan: &Plan,
         show: &ShowArgs,
         lines: bool,
-        (past, clock): (Option<u64>, Clock),
+        (past, clock, outlet): (Option<u64>, Clock, Outlet),
     ) -> Result<Self, Ending> {
         let journal = Writer::open(state, &plan.run).or_unexpected("begin the run's journal")?;
         let tongue = match (lines, show.json, show.quiet) {
@@ -72,6 +73,7 @@ impl Report {
             clock,
             tongue,
             summed: Instant::ZERO,
+            outlet,
             broken: false,
         };
         let begin = match past {
@@ -86,19 +88,24 @@ impl Report {
         if let Err(error) = self.journal.write(event)
             && !std::mem::replace(&mut self.broken, true)
         {
-            tracing::error!(%error, "the journal cannot be written");
+            let run = self.scribe.run();
+            self.fault(format!(
+                "failed to write the journal of run {run}: {error}; `rookery runs` knows it only in part"
+            ));
         }
         if self.tongue == Tongue::Json {
-            self.say(event.to_line().trim_end());
+            self.outlet.say(event.to_line().trim_end());
         }
     }
 
-    fn say(&mut self, line: &str) {
-        // A reader that went away (`| head`) does not end the run; its journal goes on.
-        let mut out = io::stdout().lock();
-        if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
-            self.tongue = Tongue::Silent;
-        }
+    /// Something that ends no run, and that its operator has to know.
+    fn fault(&self, text: String) {
+        tracing::error!("{text}");
+        self.outlet.remark(text);
+    }
+
+    fn say(&self, line: &str) {
+        self.outlet.say(line);
     }
 
     fn line(&mut self, rollout: &Rollout, notice: &Notice) {
@@ -182,7 +189,10 @@ impl Watcher for Report {
         if let Notice::Payload { payload } = notice
             && let Err(error) = Kept::write_payload(&self.folder, payload)
         {
-            tracing::error!(%error, "what the payload is cannot be kept: the run cannot be taken up");
+            let run = self.scribe.run();
+            self.fault(format!(
+                "failed to keep what the payload of run {run} is: {error}; it cannot be taken up again"
+            ));
         }
         match self.tongue {
             Tongue::Lines | Tongue::Quiet => self.line(rollout, notice),
@@ -199,7 +209,7 @@ impl Watcher for Report {
         let event = self.scribe.end(now(), rollout, summary);
         self.take(&event);
         if let Err(error) = write(rollout, &self.folder) {
-            tracing::error!(error, "the report cannot be written");
+            self.fault(format!("failed to write the report: {error}"));
         }
         if matches!(self.tongue, Tongue::Lines | Tongue::Quiet) {
             let text = text(rollout, summary);

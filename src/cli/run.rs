@@ -4,6 +4,7 @@ use std::env;
 use std::fs;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
@@ -16,6 +17,7 @@ use super::folder::RunFolder;
 use super::interrupt::Interrupt;
 use super::kept::Kept;
 use super::outfit::Reach;
+use super::outlet::Outlet;
 use super::package::{Package, package};
 use super::plan::{Draft, Origin, config};
 use super::report::{self, Report};
@@ -34,6 +36,9 @@ const EVENTS_MAX: usize = 5000;
 
 /// How long the fleet may take to hang up after the last word.
 const HANG_UP_MAX: Duration = Duration::from_secs(20);
+
+/// How long who was told to go waits for somebody to read what was said.
+const READER_AFTER_SIGNAL: Duration = Duration::from_secs(1);
 
 /// What of this machine a run uses.
 #[derive(Debug)]
@@ -197,7 +202,9 @@ fn conduct(
     let lines = matches!(shown, Shown::Lines);
     let seq = past.as_ref().map(|before| before.seq);
     let clock = Clock::begun(past.as_ref().map_or(Duration::ZERO, |before| before.age));
-    let report = Report::create((&site.state, folder.path()), &plan, &args.show, lines, (seq, clock))?;
+    let outlet = Outlet::open(std::io::stdout())?;
+    let told = (seq, clock, outlet.clone());
+    let report = Report::create((&site.state, folder.path()), &plan, &args.show, lines, told)?;
     let crew = Crew::new(fleet, heard, vec![Box::new(report)], parting).or_unexpected("listen to the fleet")?;
     let mut crew = crew.by(clock);
     // From here on the crew hears every signal.
@@ -212,12 +219,18 @@ fn conduct(
     if finished.is_left(parting) {
         crew.part(HANG_UP_MAX);
         folder.leave();
+        outlet.finish(&run, Some(READER_AFTER_SIGNAL), || false);
         out::tell(format_args!(
             "run {run} goes on on its hosts without this console: `rookery resume {run}` takes it up"
         ));
         return Ok(report::exit(&finished));
     }
     crew.finish(HANG_UP_MAX);
+    // Who is told to go does not wait for a reader; nor does who is told so while waiting.
+    let again = Interrupt::listen()?;
+    let patience = finished.signal.map(|_| READER_AFTER_SIGNAL);
+    outlet.finish(&run, patience, || again.flag().load(Ordering::SeqCst));
+    drop(again);
     if !lines {
         // The console's screen is gone: what became of the run stays in the scrollback.
         out::print(fs::read(folder.path().join(report::FILE_NAME)).unwrap_or_default())?;

@@ -22,6 +22,11 @@ impl Scribe {
         Self { run, operator, seq }
     }
 
+    /// The run whose events it numbers.
+    pub const fn run(&self) -> &RunId {
+        &self.run
+    }
+
     /// The run begins.
     pub fn start(&mut self, time: Timestamp, plan: &Plan) -> Event {
         let (source, payload) = match &plan.source {

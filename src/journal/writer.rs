@@ -21,6 +21,8 @@ pub fn journal_path(state: &Path, run: &RunId) -> PathBuf {
 pub struct Writer<W> {
     target: W,
     waiting: Vec<u8>,
+    /// A part of a line may be there.
+    torn: bool,
 }
 
 impl Writer<File> {
@@ -47,7 +49,7 @@ impl Writer<File> {
 impl<W: Write> Writer<W> {
     /// Writes to anything.
     pub const fn new(target: W) -> Self {
-        Self { target, waiting: Vec::new() }
+        Self { target, waiting: Vec::new(), torn: false }
     }
 
     /// Takes one event.
@@ -57,6 +59,9 @@ impl<W: Write> Writer<W> {
     /// When the target takes no bytes: what waited is dropped, so that a full disk stops no run, and the caller says so
     /// once.
     pub fn write(&mut self, event: &Event) -> io::Result<()> {
+        if std::mem::take(&mut self.torn) {
+            self.waiting.push(b'\n');
+        }
         self.waiting.extend_from_slice(event.to_line().as_bytes());
         if event.is_urgent() || self.waiting.len() > WAITING_MAX { self.flush() } else { Ok(()) }
     }
@@ -69,6 +74,7 @@ impl<W: Write> Writer<W> {
     pub fn flush(&mut self) -> io::Result<()> {
         let written = self.target.write_all(&self.waiting).and_then(|()| self.target.flush());
         self.waiting.clear();
+        self.torn = written.is_err();
         written
     }
 }

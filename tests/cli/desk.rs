@@ -72,7 +72,12 @@ impl Desk {
     }
 
     pub(crate) fn command(&self, args: &[impl AsRef<OsStr>]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rookery"));
+        self.command_of(env!("CARGO_BIN_EXE_rookery"), args)
+    }
+
+    /// Another program, as the operator starts it.
+    pub(crate) fn command_of(&self, program: &str, args: &[impl AsRef<OsStr>]) -> Command {
+        let mut command = Command::new(program);
         command.args(args).current_dir(self.path("work")).stdin(Stdio::null());
         command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", self.path("home")).env("USER", "olga");
         command

@@ -9,6 +9,7 @@ mod fleet;
 mod interrupt;
 mod pages;
 mod payload;
+mod reader;
 mod rehearse;
 mod runs;
 mod terminal;
