@@ -27,6 +27,14 @@ Exit codes:
   0  nothing is left anywhere         7  inventory or configuration invalid
   4  no host selected                 8  something is left, or a host was not reached";
 
+/// Where a run can be watched.
+const ATTACH_WHERE: &str = "\
+It reads the run's journal, which lies on the machine where the run was begun, in
+~/.local/state/rookery of the user who began it: log in there to watch.
+
+It ends with 0 when the run has ended or its console is gone. The run's own exit
+code is told by its console alone.";
+
 /// Those of a check.
 const CHECK_EXIT_CODES: &str = "\
 Exit codes:
@@ -55,7 +63,7 @@ pub(super) enum Command {
     Check(Box<CheckArgs>),
     /// Take up a run whose console ended: attach to what is alive, carry on with what is not.
     Resume(ResumeArgs),
-    /// Watch a run that another console of this machine has in its hands.
+    /// Watch a run that another console of yours has in its hands, on the machine where that console runs.
     Attach(AttachArgs),
     /// Prove that no agent, lock or temporary file of ours is left on the hosts, or name what is; exits 8 then.
     Clean(Box<CleanArgs>),
@@ -175,6 +183,7 @@ pub(super) struct ResumeArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = ATTACH_WHERE)]
 pub(super) struct AttachArgs {
     /// The run [default: the last that has a console].
     pub(super) run: Option<String>,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::args::AttachArgs;
 use super::exit::{Ended, Ending, Exit, Or};
-use super::folder::RunFolder;
+use super::folder::{RunFolder, no_run};
 use super::out::{print, tell};
 use super::{paths, report};
 use crate::base::ByteCount;
@@ -49,13 +49,14 @@ fn find(state: &Path, run: Option<&str>) -> Result<RunId, Ending> {
     if let Some(run) = run {
         let run: RunId = run.parse().or_exit(Exit::Usage)?;
         if !journal_path(state, &run).exists() {
-            return Err(Ending::new(Exit::Usage, format!("no run `{run}`; `rookery runs` lists them")));
+            return Err(no_run(state, &run));
         }
         return Ok(run);
     }
     let all = runs(state).or_unexpected("list the runs")?;
     all.into_iter().find(|run| RunFolder::is_held(state, run)).ok_or_else(|| {
-        let why = "no run has a console on this machine now; `rookery runs` lists them, `rookery resume` takes one up";
+        let why = "no run has a console on this machine now; a run is watched on the machine, and by the user, that began it; \
+                   `rookery runs` lists those that are here, `rookery resume` takes one up";
         Ending::new(Exit::Usage, why)
     })
 }

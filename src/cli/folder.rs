@@ -48,7 +48,12 @@ impl RunFolder {
         let run: RunId = format!("{now}-{:04x}", fastrand::u16(..)).parse().or_unexpected("name the run")?;
         let path = state.join("runs").join(run.as_str());
         let created = DirBuilder::new().recursive(true).mode(0o700).create(&path);
-        created.or_unexpected(format_args!("make the run's folder {}", path.display()))?;
+        created.map_err(|error| {
+            let path = path.display();
+            let why =
+                format!("failed to make the run's folder {path}: {error}; $XDG_STATE_HOME names another place for it");
+            Ending::new(Exit::Unexpected, why)
+        })?;
         let lock = lock(&path)?.ok_or_else(|| Ending::new(Exit::Unexpected, format!("run {run} is there already")))?;
         Ok(Self { run, path, fate: Fate::Goes, _lock: lock })
     }
@@ -102,6 +107,16 @@ impl RunFolder {
     pub(super) fn leave(&mut self) {
         self.fate = Fate::Left;
     }
+}
+
+/// What is said when a run that was named is not here.
+pub(super) fn no_run(state: &Path, run: &RunId) -> Ending {
+    let state = state.display();
+    let why = format!(
+        "no run `{run}` in {state}: a run lies on the machine, and with the user, that began it, and is watched and taken up \
+         there; `rookery runs` lists those that are here"
+    );
+    Ending::new(Exit::Usage, why)
 }
 
 /// Takes the lock of a run's folder; `None` when another console has it.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::args::ResumeArgs;
 use super::exit::{Ended, Ending, Exit, Or};
-use super::folder::RunFolder;
+use super::folder::{RunFolder, no_run};
 use super::kept::Kept;
 use super::package::Package;
 use super::plan::{Draft, Origin};
@@ -46,7 +46,7 @@ fn find(state: &Path, run: Option<&str>) -> Result<Story, Ending> {
     if let Some(run) = run {
         let run: RunId = run.parse().or_exit(Exit::Usage)?;
         if !journal_path(state, &run).exists() {
-            return Err(Ending::new(Exit::Usage, format!("no run `{run}`; `rookery runs` lists them")));
+            return Err(no_run(state, &run));
         }
         return read_run(state, &run).or_exit(Exit::Unexpected);
     }
@@ -65,7 +65,8 @@ fn package(draft: &Draft, folder: &RunFolder, payload: Option<Payload>) -> Resul
     let gone = |why: String| Ending::new(Exit::Unexpected, format!("{why}; `rookery clean`, then start a new run"));
     let payload = payload.ok_or_else(|| gone("the run ended before its payload was known".to_owned()))?;
     let made = folder.payload();
-    let path = if made.exists() { made } else { source.clone() };
+    // A file is sent as it lies there; what was packaged of a folder is nowhere else.
+    let path = if made.exists() || source.is_dir() { made } else { source.clone() };
     let found = path.metadata().map_err(|error| gone(format!("the payload {}: {error}", path.display())))?;
     if !found.is_file() || found.len() != payload.layout.total() {
         return Err(gone(format!("the payload {} is not what it was", path.display())));

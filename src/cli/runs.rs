@@ -5,14 +5,18 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use jiff::Timestamp;
+
 use super::args::{RunsArgs, RunsCommand};
 use super::exit::{Ended, Ending, Exit, Or};
+use super::folder::{RunFolder, no_run};
 use super::out::{self, Rows, count, tell};
 use super::{paths, report};
 use crate::base::ByteCount;
 use crate::control::RunId;
 use crate::inventory::fold;
 use crate::journal::{Story, journal_path, newest, read_run, runs};
+use crate::rollout::Outcome;
 
 /// Runs that are listed; older ones are counted.
 const LISTED_MAX: usize = 50;
@@ -30,6 +34,35 @@ pub(super) fn main(args: &RunsArgs) -> Ended {
     }
 }
 
+/// How far a run has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Course {
+    /// Its end is in the journal.
+    Ended(Outcome),
+    /// A console has it in its hands.
+    UnderWay,
+    /// Its console is gone.
+    Unfinished,
+}
+
+impl Course {
+    fn of(state: &Path, story: &Story) -> Self {
+        match story.outcome {
+            Some(outcome) => Self::Ended(outcome),
+            None if RunFolder::is_held(state, &story.run) => Self::UnderWay,
+            None => Self::Unfinished,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Ended(outcome) => report::outcome_name(outcome),
+            Self::UnderWay => "under way",
+            Self::Unfinished => "unfinished",
+        }
+    }
+}
+
 fn list(state: &Path) -> Ended {
     let all = runs(state).or_unexpected("list the runs")?;
     if all.is_empty() {
@@ -38,7 +71,7 @@ fn list(state: &Path) -> Ended {
     let mut rows: Vec<[String; 6]> = Vec::new();
     for run in all.iter().take(LISTED_MAX) {
         match read_run(state, run) {
-            Ok(story) => rows.push(row(&story)),
+            Ok(story) => rows.push(row(&story, Course::of(state, &story))),
             Err(error) => tell(format_args!("{run}: {error}")),
         }
     }
@@ -50,14 +83,14 @@ fn list(state: &Path) -> Ended {
     printed
 }
 
-fn row(story: &Story) -> [String; 6] {
+fn row(story: &Story, course: Course) -> [String; 6] {
     let release = story.tag.as_ref().map_or(story.source.as_str(), |tag| tag.as_str());
     [
         story.run.to_string(),
         story.operator.clone(),
         release.to_owned(),
-        outcome(story).to_owned(),
-        took(story),
+        course.name().to_owned(),
+        time(story, course),
         counts(story),
     ]
 }
@@ -72,12 +105,14 @@ fn table(rows: &[[String; 6]]) -> String {
     rows.iter().map(line).collect()
 }
 
-fn outcome(story: &Story) -> &'static str {
-    story.outcome.map_or("open", report::outcome_name)
-}
-
-fn took(story: &Story) -> String {
-    format!("{:.1} s", story.last.duration_since(story.started).as_secs_f64())
+/// How long it took, as far as that is known: a journal says when its console wrote last, not when it died.
+fn time(story: &Story, course: Course) -> String {
+    let since = |at: Timestamp| at.duration_since(story.started).as_secs_f64();
+    match course {
+        Course::Ended(_) => format!("{:.1} s", since(story.last)),
+        Course::UnderWay => format!("{:.1} s so far", since(Timestamp::now())),
+        Course::Unfinished => format!("last heard {:.0}", story.last),
+    }
 }
 
 fn counts(story: &Story) -> String {
@@ -93,17 +128,22 @@ fn show(state: &Path, run: Option<&str>) -> Ended {
 /// A run in full: what its journal holds, and the report that was written at its end.
 fn told(state: &Path, story: &Story) -> String {
     let mut rows = Rows::default();
-    rows.add("run", &story.run);
+    let (run, course) = (&story.run, Course::of(state, story));
+    rows.add("run", run);
     rows.add(
         "outcome",
-        match story.outcome {
-            Some(outcome) => report::outcome_name(outcome),
-            None => "open: it is under way, or its console was killed",
+        match course {
+            Course::Ended(_) => course.name().to_owned(),
+            Course::UnderWay => format!("{}: `rookery attach {run} --read-only` watches it", course.name()),
+            Course::Unfinished => format!(
+                "{}: its console is gone, its agents may be at work; `rookery resume {run}` takes it up",
+                course.name()
+            ),
         },
     );
     rows.add("operator", &story.operator);
     rows.add("started", format!("{:.0}", story.started));
-    rows.add("took", took(story));
+    rows.add("took", time(story, course));
     rows.add("source", &story.source);
     if let Some(tag) = &story.tag {
         rows.add("release", tag);
@@ -154,7 +194,7 @@ fn story(state: &Path, run: Option<&str>) -> Result<Story, Ending> {
         Some(run) => {
             let run: RunId = run.parse().or_exit(Exit::Usage)?;
             if !journal_path(state, &run).exists() {
-                return Err(Ending::new(Exit::Usage, format!("no run `{run}`; `rookery runs` lists them")));
+                return Err(no_run(state, &run));
             }
             read_run(state, &run).or_exit(Exit::Unexpected)
         }

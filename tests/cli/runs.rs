@@ -135,3 +135,45 @@ fn results_may_be_read_in_part_or_go_to_a_full_disk() {
         said.fails(1, &["failed to write to stdout"]);
     }
 }
+
+#[test]
+fn a_run_without_an_end_is_under_way_or_unfinished_and_took_no_time_that_is_not_known() {
+    let desk = Desk::with_key(NOBODY);
+    assert_eq!(desk.run("run src --tag v7 --quiet").code, 3);
+    let whole = desk.run("runs show").works();
+    let (before, end) = whole.trim_end().rsplit_once('\n').unwrap();
+    let journal = desk.left().into_iter().find(|path| path.ends_with("journal.jsonl")).unwrap();
+    std::fs::write(&journal, format!("{before}\n")).unwrap();
+    let last = events(before).pop().unwrap()["time"].as_str().unwrap()[..19].to_owned();
+
+    for words in ["unfinished", "last heard 20"] {
+        assert!(desk.run("runs").works().contains(words), "{words} in {}", desk.run("runs").out);
+    }
+    let report = desk.run("runs report").works();
+    assert!(report.contains("its console is gone") && report.contains("`rookery resume 20"), "{report}");
+    assert!(report.contains(&format!("last heard {last}Z")), "{report}");
+
+    let lock = std::fs::File::create(journal.replace("journal.jsonl", "console.lock")).unwrap();
+    lock.lock().unwrap();
+    let listed = desk.run("runs").works();
+    assert!(listed.contains("under way") && listed.contains(" s so far"), "{listed}");
+    assert!(desk.run("runs report").works().contains("`rookery attach 20"));
+    drop(lock);
+
+    std::fs::write(&journal, format!("{before}\n{end}\n")).unwrap();
+    let listed = desk.run("runs").works();
+    assert!(listed.contains("failed") && !listed.contains("last heard"), "{listed}");
+}
+
+#[test]
+fn a_run_whose_packaged_payload_is_gone_is_not_taken_up_and_says_where_it_was() {
+    let desk = Desk::with_key(NOBODY);
+    let mut child = desk.command(&["run", "src", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("\"connecting\"")), "it begins");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let payload = desk.left().into_iter().find(|path| path.ends_with("/payload")).unwrap();
+    std::fs::remove_file(&payload).unwrap();
+    desk.run("resume").fails(1, &[&payload, "No such file", "`rookery clean`, then start a new run"]);
+}
