@@ -98,7 +98,7 @@ impl RunFolder {
         self.path.join("payload")
     }
 
-    /// The run begins: what is told of it stays.
+    /// A new run begins, or any is over: what is told of it stays, and what takes it up goes with this.
     pub(super) fn keep(&mut self) {
         self.fate = Fate::Stays;
     }

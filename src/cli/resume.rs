@@ -62,7 +62,11 @@ fn find(state: &Path, run: Option<&str>) -> Result<Story, Ending> {
 /// What was packaged on this machine, as it lies there.
 fn package(draft: &Draft, folder: &RunFolder, payload: Option<Payload>) -> Result<Option<Package>, Ending> {
     let Origin::Here(source) = &draft.origin else { return Ok(None) };
-    let gone = |why: String| Ending::new(Exit::Unexpected, format!("{why}; `rookery clean`, then start a new run"));
+    let run = folder.run();
+    let gone = |why: String| {
+        let step = "`rookery clean`, then start a new run; `rookery resume RUN` takes up another";
+        Ending::new(Exit::Unexpected, format!("run {run} cannot be taken up: {why}; {step}"))
+    };
     let payload = payload.ok_or_else(|| gone("the run ended before its payload was known".to_owned()))?;
     let made = folder.payload();
     // A file is sent as it lies there; what was packaged of a folder is nowhere else.

@@ -89,13 +89,12 @@ pub(super) fn run(args: &RunArgs, site: &Site, words: &[String]) -> Ended {
     let runtime = Runtime::new().or_unexpected("start the event loop")?;
     let mut reach = Reach::new(&draft, &args.access, site, runtime.handle())?;
     let interrupt = Interrupt::listen()?;
-    let mut folder = RunFolder::create(&site.state)?;
+    let folder = RunFolder::create(&site.state)?;
     let package = packaged(args, &draft, &folder, &interrupt)?;
     let plan = plan(args, &draft, policy, &folder, package.as_ref())?;
     reach.require(&plan, &Past::default());
     interrupt.check()?;
     Kept::write(folder.path(), words, &draft)?;
-    folder.keep();
     let begun = Begun { draft, folder, package, plan, past: None };
     conduct(args, site, begun, (shown, reach, runtime, interrupt))
 }
@@ -111,7 +110,7 @@ pub(super) struct Taken {
 
 /// Carries on a run that another console began.
 pub(super) fn carry_on(args: &RunArgs, site: &Site, taken: Taken) -> Ended {
-    let Taken { draft, mut folder, package, payload, story } = taken;
+    let Taken { draft, folder, package, payload, story } = taken;
     let (shown, policy) = course(args, &draft)?;
     let runtime = Runtime::new().or_unexpected("start the event loop")?;
     let mut reach = Reach::new(&draft, &args.access, site, runtime.handle())?;
@@ -119,7 +118,6 @@ pub(super) fn carry_on(args: &RunArgs, site: &Site, taken: Taken) -> Ended {
     let plan = plan(args, &draft, policy, &folder, package.as_ref())?;
     let past = story.past(&plan, payload);
     reach.require(&plan, &past);
-    folder.keep();
     let events = journal::retell(&site.state, &story, EVENTS_MAX).or_unexpected("read the journal again")?;
     let age = story.moment(jiff::Timestamp::now()).since(Instant::ZERO);
     let before = Before { past, seq: story.seq, age, events };
@@ -205,6 +203,9 @@ fn conduct(
     let outlet = Outlet::open(std::io::stdout())?;
     let told = (seq, clock, outlet.clone());
     let report = Report::create((&site.state, folder.path()), &plan, &args.show, lines, told)?;
+    if past.is_none() {
+        folder.keep();
+    }
     let crew = Crew::new(fleet, heard, vec![Box::new(report)], parting).or_unexpected("listen to the fleet")?;
     let mut crew = crew.by(clock);
     // From here on the crew hears every signal.
@@ -226,6 +227,7 @@ fn conduct(
         return Ok(report::exit(&finished));
     }
     crew.finish(HANG_UP_MAX);
+    folder.keep();
     // Who is told to go does not wait for a reader; nor does who is told so while waiting.
     let again = Interrupt::listen()?;
     let patience = finished.signal.map(|_| READER_AFTER_SIGNAL);

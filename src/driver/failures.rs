@@ -1,5 +1,7 @@
 //! Errors of the layers below, sorted under what the console shows.
 
+use std::io::ErrorKind;
+
 use crate::control::AgentFailure;
 use crate::payload::{FileError, PackError, ReadError, UnpackError};
 use crate::release::ReleaseError;
@@ -46,6 +48,13 @@ impl From<PackError> for AgentFailure {
     fn from(error: PackError) -> Self {
         let why = error.to_string();
         match error {
+            PackError::Read(ReadError::File(FileError {
+                operation: "inspect" | "open" | "read" | "list",
+                path,
+                source,
+            })) if matches!(source.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => {
+                Self::Source { path: path.display().to_string(), why: source.to_string() }
+            }
             PackError::Read(error) => error.into(),
             PackError::Empty { path } | PackError::Kind { path, .. } | PackError::LinkOut { path, .. } => {
                 Self::Source { path: path.display().to_string(), why }

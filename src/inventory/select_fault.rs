@@ -51,7 +51,7 @@ pub(super) enum SelectFault {
     EmptyGroup { name: String, place: String, line: usize },
     #[error("there is no earlier run whose {0} hosts could be meant")]
     NoLastRun(&'static str),
-    #[error("no host of this inventory was {0} in the last run")]
+    #[error("the last run has no {0} host that is in this inventory")]
     NoneInLastRun(&'static str),
     #[error("cannot read `{path}`: {reason}")]
     File { path: String, reason: String },

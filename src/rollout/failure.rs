@@ -429,7 +429,9 @@ impl Failure {
                 Phase::Serve => "check the host's disk: hashing what is there took too long; then retry",
                 Phase::Deliver | Phase::Switch => "check the host's disk, then retry: fetched pieces are kept",
             },
-            Self::HostKeyUnknown { .. } => "check the fingerprint, add the key to known_hosts, then retry",
+            Self::HostKeyUnknown { .. } => {
+                "compare it with what the host says, `rookery hosts --keyscan --write` it, then retry"
+            }
             Self::HostKeyChanged { .. } => "find out why it changed; only then replace the known key and retry",
             Self::HostKeyRevoked { .. } => "do not connect: the key is compromised; give the host a new one",
             Self::HostCertificate { .. } => {

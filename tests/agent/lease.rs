@@ -10,6 +10,7 @@ use rookery::control::{DataSource, Order, ServeRole, Status};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::host::{Host, Source, is_running};
+use super::rogue::Rogue;
 
 const LEASE: Duration = Duration::from_secs(2);
 
@@ -102,6 +103,27 @@ fn a_peer_that_stands_still_keeps_nobody_alive() {
     let agent = Pid::from_raw(frozen.agent.get().cast_signed()).expect("it runs");
     kill_process(agent, Signal::STOP).unwrap();
     end_alone([seeder, done], &source);
+}
+
+#[test]
+fn rubbish_that_comes_again_and_again_renews_no_lease() {
+    let source = Source::new(24);
+    // One after the other, each until it is found out: for far longer than the lease.
+    let liar =
+        |number: u64| Rogue::late(source.info_hash, &format!("127.0.1.{number}"), Duration::from_millis(700 * number));
+    let liars: Vec<Rogue> = (1..=24).map(liar).collect();
+    let mut host = Host::attached(tempfile::tempdir().unwrap(), None);
+    host.hello(LEASE);
+    let mut order = source.order(ServeRole::Peer, "127.0.0.6");
+    order.peers = liars.iter().map(Rogue::address).collect();
+    order.allow.extend(order.peers.iter().map(SocketAddr::ip));
+    host.serve(order);
+    host.serving("127.0.0.6");
+    let fed = || liars.iter().filter(|liar| !liar.fed().is_empty()).count();
+    wait_until("the first one lies", || fed() > 0);
+    let (agent, _, _, _folder) = lose(host);
+    wait_until("an agent that gets nothing but rubbish ends", || !is_running(agent));
+    assert!((2..16).contains(&fed()), "{} of them fed it", fed());
 }
 
 #[test]

@@ -8,6 +8,9 @@
 
 mod host;
 mod lease;
+#[path = "../rogue/mod.rs"]
+#[expect(dead_code, reason = "these tests need less of it")]
+mod rogue;
 mod turns;
 
 use std::time::Duration;
@@ -315,6 +318,18 @@ fn a_seeder_packs_what_lies_on_its_host() {
     peer.assert_has(&source);
     assert!(!seeder.releases().join("v1").exists());
     peer.stop();
+    seeder.stop();
+}
+
+#[test]
+fn a_source_that_is_not_there_is_told_as_that() {
+    let mut seeder = Host::new();
+    let source = seeder.folder.path().join("nothing").display().to_string();
+    let (exclude, compress) = (Vec::new(), "auto".to_owned());
+    seeder.order(&Order::Pack(PackOrder { source, exclude, compress, piece_length: None, mode: None }));
+    let failure = seeder.failed();
+    assert_eq!(failure.cause(), "source cannot be packaged");
+    assert!(failure.to_string().ends_with("/nothing: No such file or directory (os error 2)"), "{failure}");
     seeder.stop();
 }
 

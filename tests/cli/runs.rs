@@ -95,6 +95,13 @@ fn a_reader_that_goes_away_does_not_break_the_run() {
 }
 
 #[test]
+fn a_run_that_cannot_begin_leaves_no_folder() {
+    let desk = Desk::with_key(NOBODY);
+    desk.run("run src --log-file /nowhere/log").fails(1, &["failed to open the log /nowhere/log"]);
+    assert!(desk.left().is_empty() && !desk.state().exists(), "{:?}", desk.left());
+}
+
+#[test]
 fn runs_lists_shows_and_reports() {
     let desk = Desk::with_key(NOBODY);
     let said = desk.run("runs");
@@ -174,6 +181,8 @@ fn a_run_whose_packaged_payload_is_gone_is_not_taken_up_and_says_where_it_was() 
     child.kill().unwrap();
     child.wait().unwrap();
     let payload = desk.left().into_iter().find(|path| path.ends_with("/payload")).unwrap();
-    std::fs::remove_file(&payload).unwrap();
-    desk.run("resume").fails(1, &[&payload, "No such file", "`rookery clean`, then start a new run"]);
+    desk.run("resume --log-file /nowhere/log").fails(1, &["failed to open the log /nowhere/log"]);
+    std::fs::remove_file(&payload).expect("what does not begin takes nothing away");
+    desk.run("resume")
+        .fails(1, &[&payload, "No such file", "cannot be taken up", "`rookery clean`, then start a new run"]);
 }

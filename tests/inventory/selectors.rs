@@ -106,7 +106,7 @@ fn a_selector_that_means_no_host_says_why_and_where() {
         ("rakc=r7", "selector:1:1: no host has the tag `rakc`; did you mean `rack`?\n    1 | rakc=r7\n      | ^^^^^^^"),
         (
             "@unreachable",
-            "selector:1:1: no host of this inventory was unreachable in the last run\n    1 | @unreachable\n      | ^^^^^^^^^^^^",
+            "selector:1:1: the last run has no unreachable host that is in this inventory\n    1 | @unreachable\n      | ^^^^^^^^^^^^",
         ),
         (
             "web[4-1]",

@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rookery::announce::{AnnounceEvent, AnnounceRequest};
@@ -24,8 +24,9 @@ const PACE: Duration = Duration::from_millis(10);
 const PATIENCE: Duration = Duration::from_millis(50);
 
 /// What all its threads know.
-#[derive(Default)]
 struct Deeds {
+    /// When it begins to send.
+    opens: Instant,
     ending: AtomicBool,
     met: Mutex<BTreeSet<IpAddr>>,
     fed: Mutex<BTreeSet<IpAddr>>,
@@ -52,12 +53,20 @@ impl Drop for Rogue {
 impl Rogue {
     /// Listens, and tells the tracker at `port` that it has everything.
     pub(crate) fn start(info: &Info, port: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let rogue = Self::late(info.info_hash(), "127.0.0.1", Duration::ZERO);
+        announce(info.info_hash(), rogue.address.port(), port);
+        rogue
+    }
+
+    /// Listens at `ip`, and has nothing for anybody until `after` is over.
+    pub(crate) fn late(info_hash: InfoHash, ip: &str, after: Duration) -> Self {
+        let listener = TcpListener::bind((ip, 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        let (deeds, info_hash) = (Arc::new(Deeds::default()), info.info_hash());
+        let opens = Instant::now() + after;
+        let (ending, met, fed) = (AtomicBool::default(), Mutex::default(), Mutex::default());
+        let deeds = Arc::new(Deeds { opens, ending, met, fed });
         let shared = Arc::clone(&deeds);
         let listening = std::thread::spawn(move || accept(&listener, info_hash, &shared));
-        announce(info_hash, address.port(), port);
         Self { address, deeds, listening: Some(listening) }
     }
 
@@ -76,15 +85,17 @@ impl Rogue {
     }
 }
 
-fn me() -> PeerId {
-    PeerId::new(*b"-XX0000-roguerogue00")
+/// Who listens at the port `own`.
+fn me(own: u16) -> PeerId {
+    let name = format!("-XX0000-rogue{own:07}");
+    PeerId::new(name.into_bytes().try_into().unwrap())
 }
 
 fn announce(info_hash: InfoHash, own: u16, tracker: u16) {
     let request = AnnounceRequest {
         event: Some(AnnounceEvent::Started),
         left: ByteCount(0),
-        ..AnnounceRequest::new(info_hash, me(), own)
+        ..AnnounceRequest::new(info_hash, me(own), own)
     };
     let mut stream = TcpStream::connect(("127.0.0.1", tracker)).unwrap();
     write!(stream, "GET /announce?{} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n", request.to_query()).unwrap();
@@ -109,10 +120,11 @@ fn accept(listener: &TcpListener, info_hash: InfoHash, deeds: &Arc<Deeds>) {
 
 /// Answers every request with rubbish until the other one has enough.
 fn converse(mut stream: TcpStream, info_hash: InfoHash, deeds: &Deeds) -> std::io::Result<()> {
-    let who = stream.peer_addr()?.ip();
+    let (who, own) = (stream.peer_addr()?.ip(), stream.local_addr()?.port());
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut framer = Framer::new();
     let mut buffer = [0; 4096];
+    let mut waits = false;
     while !deeds.ending.load(Ordering::Relaxed) {
         match stream.read(&mut buffer) {
             Ok(0) => break,
@@ -124,9 +136,9 @@ fn converse(mut stream: TcpStream, info_hash: InfoHash, deeds: &Deeds) -> std::i
             match received {
                 Received::Handshake(_) => {
                     deeds.met.lock().unwrap().insert(who);
-                    stream.write_all(&Handshake::new(info_hash, me()).encode())?;
+                    stream.write_all(&Handshake::new(info_hash, me(own)).encode())?;
                     stream.write_all(&Message::HaveAll.to_bytes())?;
-                    stream.write_all(&Message::Unchoke.to_bytes())?;
+                    waits = true;
                 }
                 Received::Message(Message::Request(block)) => {
                     let data = Bytes::from(vec![0xee; block.length as usize]);
@@ -137,6 +149,10 @@ fn converse(mut stream: TcpStream, info_hash: InfoHash, deeds: &Deeds) -> std::i
                 }
                 Received::Message(_) => {}
             }
+        }
+        if waits && Instant::now() >= deeds.opens {
+            stream.write_all(&Message::Unchoke.to_bytes())?;
+            waits = false;
         }
     }
     Ok(())
