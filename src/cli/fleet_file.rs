@@ -51,6 +51,10 @@ pub(super) fn find(given: Option<&Path>) -> Result<PathBuf, Ending> {
 pub(super) fn select(inventory: &Inventory, selector: Option<&str>) -> Result<HostSet, Ending> {
     let last =
         selector.filter(|text| text.contains("@failed") || text.contains("@unreachable")).and_then(|_| last_run());
+    if let Some(story) = last.as_ref().filter(|story| story.outcome.is_none()) {
+        let (run, at) = (&story.run, story.last);
+        tell(format_args!("rookery: the last run, {run}, has not ended: what is meant is what had failed by {at:.0}"));
+    }
     let names = |pick: fn(&Story) -> Vec<String>| last.as_ref().map(pick);
     let failed = names(|story| story.failed().map(str::to_owned).collect());
     let unreachable = names(|story| story.unreachable().map(str::to_owned).collect());

@@ -1,6 +1,6 @@
 //! What a run needs to reach its hosts: keys, known hosts, the agent.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,9 +18,9 @@ use super::sudo;
 use crate::base::{ByteCount, Layout};
 use crate::driver::bootstrap::{AgentImage, Live, Needs, Room};
 use crate::driver::check::{Check, Wanted};
-use crate::driver::fleet::{Clean, Fleet, Limits, PushSource, Setup, Surroundings, Targets};
-use crate::driver::ssh::{Credentials, Deadlines, Dialer, Passphrase};
-use crate::inventory::{Host, Place};
+use crate::driver::fleet::{Clean, Fleet, Limits, PushSource, Setup, Surroundings, Target, Targets};
+use crate::driver::ssh::{Credentials, Deadlines, Dialer, Hop, Passphrase, Route};
+use crate::inventory::{Host, Place, fold};
 use crate::rollout::{Input, Past, Payload, Plan, PlannedHost, Source};
 
 /// The longest silence towards an agent.
@@ -66,6 +66,7 @@ impl Reach {
     /// the others even where they cannot have the release themselves: their agents are the judges, and so are those that
     /// have been at work before this console took the run up.
     pub(super) fn require(&mut self, plan: &Plan, past: &Past) {
+        tell_twins(&plan.hosts, &self.made.targets);
         let stations = [past.seeder.unwrap_or(plan.seeder), past.tracker.unwrap_or(plan.tracker)];
         let served: BTreeSet<_> = past.hosts.iter().filter(|host| host.served).map(|host| host.id).collect();
         let is_new = |host: &&PlannedHost| !stations.contains(&Place::Host(host.id)) && !served.contains(&host.id);
@@ -92,6 +93,7 @@ impl Reach {
         needs: impl Fn(&PlannedHost) -> Needs,
         (stations, fanout): (Vec<Wanted>, usize),
     ) -> Check {
+        tell_twins(draft.planned_hosts(), &self.made.targets);
         let planned = draft.planned_hosts().iter().chain(&draft.helpers);
         planned.clone().for_each(|host| self.made.targets[host.id.as_usize()].needs = needs(host));
         Check {
@@ -165,4 +167,22 @@ pub(super) fn ask(key: &Path, try_number: u32) -> Option<Passphrase> {
         .ok()
         .filter(|text| !text.is_empty())
         .map(Passphrase)
+}
+
+/// Tells which hosts are one by all that is known here, the way to them and their folder: of these one at a time can have a
+/// release. It is left to the operator: an address may stand for several machines.
+fn tell_twins(hosts: &[PlannedHost], targets: &[Target]) {
+    let mut places: BTreeMap<_, Vec<&str>> = BTreeMap::new();
+    for host in hosts {
+        let Route { jumps, host: hop, .. } = &targets[host.id.as_usize()].route;
+        let jumps: Vec<_> = jumps.iter().map(Hop::endpoint).collect();
+        let place = (hop.endpoint(), &host.destination, jumps, &hop.proxy_command);
+        places.entry(place).or_default().push(&host.name);
+    }
+    for ((endpoint, folder, ..), names) in places.iter().filter(|(_, names)| names.len() > 1) {
+        let names = fold(names);
+        tell(format_args!(
+            "rookery: {names} are one host, {endpoint}, with one folder, {folder}: all but one will fail"
+        ));
+    }
 }

@@ -1,5 +1,6 @@
 //! A host on the way: `[user@]host[:port]`, as ssh's `-J` takes it.
 
+use std::net::Ipv4Addr;
 use std::str::FromStr;
 
 use super::HostNameError;
@@ -56,6 +57,9 @@ impl FromStr for JumpHost {
             }
             None => None,
         };
+        // ssh -G writes any number so, not only those that need it.
+        let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let host = bare.filter(|bare| bare.parse::<Ipv4Addr>().is_ok()).unwrap_or(host);
         Ok(Self { user, host: parse_host_name(host)?, port })
     }
 }
@@ -82,11 +86,13 @@ mod tests {
             ("bastion:2222", None, "bastion", Some(2222)),
             ("[2001:db8::1]:22", None, "2001:db8::1", Some(22)),
             ("2001:db8::1", None, "2001:db8::1", None),
+            ("ops@[192.0.2.7]:22", Some("ops"), "192.0.2.7", Some(22)),
+            ("[192.0.2.7]", None, "192.0.2.7", None),
         ] {
             let jump = JumpHost { user: user.map(str::to_owned), host: host.to_owned(), port };
             assert_eq!(text.parse(), Ok(jump), "{text}");
         }
-        for text in ["", "@bastion", "-x@bastion", "bastion:0", "bastion:ssh", "-bastion", "a b"] {
+        for text in ["", "@bastion", "-x@bastion", "bastion:0", "bastion:ssh", "-bastion", "a b", "[bastion]:22"] {
             assert!(text.parse::<JumpHost>().is_err(), "{text}");
         }
     }

@@ -6,6 +6,8 @@ use std::process::Command;
 use rookery::demo::{DemoFleet, DemoOptions, Fault};
 use serde_json::Value;
 
+use crate::desk::{Desk, NOBODY};
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_of_the_demos_hosts_finds_the_changed_key_and_leaves_nothing() {
     let options = DemoOptions { hosts: 8, seed: 3, faults: true, dir: None };
@@ -25,4 +27,17 @@ async fn a_check_of_the_demos_hosts_finds_the_changed_key_and_leaves_nothing() {
         assert!(left.is_empty(), "{}: {left:?}", host.name);
     }
     fleet.stop().expect("it can be removed");
+}
+
+#[test]
+fn two_names_of_one_host_are_told_before_anything_begins() {
+    let twins = format!("{NOBODY}[host.twin]\naddress = \"127.0.0.5\"\nport = 1\n");
+    let desk = Desk::with_key(&twins);
+    let told =
+        "rookery: 127.0.0.5, twin (2) are one host, 127.0.0.5:1, with one folder, /srv/releases: all but one will fail";
+    for words in ["check --quiet", "run src --quiet"] {
+        let said = desk.run(words);
+        assert!(said.err.lines().any(|line| line == told), "{words}: {said:?}");
+    }
+    assert!(!desk.run("check --limit web").err.contains("one host"));
 }

@@ -156,6 +156,8 @@ fn a_run_without_an_end_is_under_way_or_unfinished_and_took_no_time_that_is_not_
     for words in ["unfinished", "last heard 20"] {
         assert!(desk.run("runs").works().contains(words), "{words} in {}", desk.run("runs").out);
     }
+    let said = desk.run("hosts @failed");
+    assert!(said.code == 0 && said.err.contains("has not ended: what is meant is what had failed by 20"), "{said:?}");
     let report = desk.run("runs report").works();
     assert!(report.contains("its console is gone") && report.contains("`rookery resume 20"), "{report}");
     assert!(report.contains(&format!("last heard {last}Z")), "{report}");
