@@ -53,7 +53,7 @@ fn find(state: &Path, run: Option<&str>) -> Result<RunId, Ending> {
         }
         return Ok(run);
     }
-    let all = runs(state).or_unexpected("list the runs")?;
+    let all = runs(state).or_exit(Exit::Unexpected)?;
     all.into_iter().find(|run| RunFolder::is_held(state, run)).ok_or_else(|| {
         let why = "no run has a console on this machine now; a run is watched on the machine, and by the user, that began it; \
                    `rookery runs` lists those that are here, `rookery resume` takes one up";

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use super::args::CleanArgs;
 use super::course::RolloutArgs;
 use super::exit::{Ended, Exit, Or};
+use super::folder::RunFolder;
 use super::out::{self, count};
 use super::outfit::Reach;
 use super::plan::{Aim, Draft};
@@ -52,13 +53,23 @@ pub(super) fn main(args: &CleanArgs) -> Ended {
     let (tell, mut told) = mpsc::channel(TOLD_MAX);
     runtime.spawn(clean.run(tell));
     let mut tally = BTreeMap::new();
-    while let Some((place, cleaned)) = told.blocking_recv() {
+    let mut swept = RunFolder::sweep(&site.state);
+    while let Some((place, mut cleaned)) = told.blocking_recv() {
+        if let (Place::Console, Ok(done)) = (place, &mut cleaned) {
+            done.gone.append(&mut swept.gone);
+            done.left.append(&mut swept.left);
+        }
         let name = match place {
             Place::Console => "console",
             Place::Host(id) => &draft.host(id).name,
         };
         *tally.entry(Verdict::of(&cleaned)).or_insert(0_u64) += 1;
         say(args, name, &cleaned);
+    }
+    if swept != Cleaned::default() {
+        let swept = Ok(swept);
+        *tally.entry(Verdict::of(&swept)).or_insert(0) += 1;
+        say(args, "console", &swept);
     }
     let of = |verdict| tally.get(&verdict).copied().unwrap_or_default();
     if !args.json && !args.quiet {

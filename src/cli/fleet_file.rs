@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::exit::{Ending, Exit};
+use super::exit::{Ending, Exit, Or};
 use super::out::tell;
 use super::paths;
 use crate::inventory::{HostSet, Inventory, SelectContext};
@@ -49,8 +49,10 @@ pub(super) fn find(given: Option<&Path>) -> Result<PathBuf, Ending> {
 
 /// The hosts of a selector; `None` is the whole fleet. Never an empty set.
 pub(super) fn select(inventory: &Inventory, selector: Option<&str>) -> Result<HostSet, Ending> {
-    let last =
-        selector.filter(|text| text.contains("@failed") || text.contains("@unreachable")).and_then(|_| last_run());
+    let last = match selector {
+        Some(text) if text.contains("@failed") || text.contains("@unreachable") => last_run()?,
+        Some(_) | None => None,
+    };
     if let Some(story) = last.as_ref().filter(|story| story.outcome.is_none()) {
         let (run, at) = (&story.run, story.last);
         tell(format_args!("rookery: the last run, {run}, has not ended: what is meant is what had failed by {at:.0}"));
@@ -73,6 +75,6 @@ pub(super) fn select(inventory: &Inventory, selector: Option<&str>) -> Result<Ho
 }
 
 /// What `@failed` and `@unreachable` mean.
-fn last_run() -> Option<Story> {
-    newest(&paths::state().ok()?).ok().flatten()
+fn last_run() -> Result<Option<Story>, Ending> {
+    newest(&paths::state()?).or_exit(Exit::Unexpected)
 }

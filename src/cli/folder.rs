@@ -13,6 +13,8 @@ use super::exit::{Ending, Exit, Or};
 use super::kept::Kept;
 use super::out::tell;
 use crate::control::RunId;
+use crate::driver::bootstrap::Cleaned;
+use crate::journal::journal_path;
 
 /// Held by the console of the run.
 pub(super) const LOCK: &str = "console.lock";
@@ -20,6 +22,9 @@ pub(super) const LOCK: &str = "console.lock";
 /// How often a lock is tried that somebody may only have looked at, and how long that takes.
 const GLANCES: u32 = 5;
 const GLANCE_TAKES: Duration = Duration::from_millis(20);
+
+/// A folder that was made so lately may be about to be locked.
+const BEGINS_WITHIN: Duration = Duration::from_secs(60);
 
 /// What becomes of a folder when its console is done with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +80,28 @@ impl RunFolder {
             Ending::new(Exit::Usage, why)
         })?;
         Ok(Self { run: run.clone(), path, fate: Fate::Left, _lock: lock })
+    }
+
+    /// Removes what consoles left that were killed before their run began: no journal knows of it, and a payload may be
+    /// large. Says what is gone, and what is not and why.
+    pub(super) fn sweep(state: &Path) -> Cleaned {
+        let mut found = Cleaned::default();
+        let entries = fs::read_dir(state.join("runs")).into_iter().flatten().filter_map(Result::ok);
+        for entry in entries {
+            let (name, path) = (entry.file_name(), entry.path());
+            let Some(run) = name.to_str().and_then(|name| name.parse::<RunId>().ok()) else { continue };
+            let age = entry.metadata().and_then(|folder| folder.modified()).map(|at| at.elapsed().unwrap_or_default());
+            if journal_path(state, &run).exists() || age.is_ok_and(|age| age < BEGINS_WITHIN) {
+                continue;
+            }
+            match lock(&path).map(|lock| lock.map(|_held| fs::remove_dir_all(&path))) {
+                Ok(Some(Ok(()))) => found.gone.push(path.display().to_string()),
+                Ok(Some(Err(error))) => found.left.push(format!("{}: {error}", path.display())),
+                Ok(None) => {}
+                Err(ending) => found.left.push(ending.message),
+            }
+        }
+        found
     }
 
     /// Whether a console has the run in its hands.

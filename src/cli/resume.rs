@@ -50,7 +50,7 @@ fn find(state: &Path, run: Option<&str>) -> Result<Story, Ending> {
         }
         return read_run(state, &run).or_exit(Exit::Unexpected);
     }
-    let all = runs(state).or_unexpected("list the runs")?;
+    let all = runs(state).or_exit(Exit::Unexpected)?;
     let free = all.iter().filter(|run| !RunFolder::is_held(state, run));
     let mut open = free.filter_map(|run| read_run(state, run).ok()).filter(|story| story.outcome.is_none());
     open.next().ok_or_else(|| {

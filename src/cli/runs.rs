@@ -64,7 +64,7 @@ impl Course {
 }
 
 fn list(state: &Path) -> Ended {
-    let all = runs(state).or_unexpected("list the runs")?;
+    let all = runs(state).or_exit(Exit::Unexpected)?;
     if all.is_empty() {
         tell(format_args!("no run yet in {}", state.display()));
     }
@@ -199,7 +199,7 @@ fn story(state: &Path, run: Option<&str>) -> Result<Story, Ending> {
             read_run(state, &run).or_exit(Exit::Unexpected)
         }
         None => newest(state)
-            .or_unexpected("list the runs")?
+            .or_exit(Exit::Unexpected)?
             .ok_or_else(|| Ending::new(Exit::Usage, format!("no run yet in {}", state.display()))),
     }
 }

@@ -28,6 +28,14 @@ pub enum ReadError {
         /// The operating system's words.
         error: io::Error,
     },
+    /// The folder of runs cannot be listed.
+    #[error("failed to list the runs in {path}: {error}", path = .path.display())]
+    List {
+        /// The folder.
+        path: PathBuf,
+        /// What the operating system said.
+        error: io::Error,
+    },
     /// No line of it says that a run began.
     #[error("the journal {0} holds no run; `rookery runs` lists those that can be read")]
     Empty(PathBuf),
@@ -309,8 +317,13 @@ pub fn read_run(state: &Path, run: &RunId) -> Result<Story, ReadError> {
 /// # Errors
 ///
 /// When the folder of runs cannot be listed. That there is none is no error: there was no run yet.
-pub fn runs(state: &Path) -> io::Result<Vec<RunId>> {
-    let entries = match std::fs::read_dir(state.join("runs")) {
+pub fn runs(state: &Path) -> Result<Vec<RunId>, ReadError> {
+    let path = state.join("runs");
+    list(state, &path).map_err(|error| ReadError::List { path, error })
+}
+
+fn list(state: &Path, folder: &Path) -> io::Result<Vec<RunId>> {
+    let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
@@ -326,11 +339,11 @@ pub fn runs(state: &Path) -> io::Result<Vec<RunId>> {
     Ok(found.into_iter().rev().map(|(_, run)| run).collect())
 }
 
-/// The newest run that can be read: the one that `@failed` and `@unreachable` mean.
+/// The newest run: the one that `@failed` and `@unreachable` mean.
 ///
 /// # Errors
 ///
-/// As [`runs`].
-pub fn newest(state: &Path) -> io::Result<Option<Story>> {
-    Ok(runs(state)?.iter().find_map(|run| read_run(state, run).ok()))
+/// As [`runs`], and when that run cannot be read: an older one is not meant.
+pub fn newest(state: &Path) -> Result<Option<Story>, ReadError> {
+    runs(state)?.first().map(|run| read_run(state, run)).transpose()
 }

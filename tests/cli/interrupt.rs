@@ -3,8 +3,9 @@
 #![expect(clippy::disallowed_methods, reason = "a test has patience with a real program")]
 
 use std::fs::File;
+use std::path::Path;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -41,4 +42,27 @@ fn a_signal_while_packaging_ends_with_its_code_and_leaves_no_file() {
         interrupted(&desk, &args, signal).fails(code, &["interrupted: nothing was started"]);
         assert!(desk.left().is_empty() && !desk.state().exists(), "{:?}", desk.left());
     }
+}
+
+#[test]
+fn what_a_console_killed_while_packaging_left_is_removed_by_clean() {
+    let desk = Desk::with_key(NOBODY);
+    File::create(desk.path("work/src/large")).unwrap().set_len(SOURCE_BYTES).unwrap();
+    let mut child = desk.command(&["run", "src", "--compress", "none"]).spawn().unwrap();
+    let begun = Instant::now();
+    let payload = || desk.left().into_iter().find(|path| path.ends_with("/payload"));
+    while payload().is_none() {
+        assert!(begun.elapsed() < PATIENCE, "it never began to package");
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let folder = Path::new(&payload().unwrap()).parent().unwrap().to_owned();
+    let removed = format!("console: removed {}\n", folder.display());
+    assert!(!desk.run("clean").out.contains(&removed), "it might be about to begin");
+    File::open(&folder).unwrap().set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
+    let said = desk.run("clean");
+    assert_eq!((said.code, said.out.contains(&removed)), (8, true), "{said:?}");
+    assert!(said.out.ends_with("1 place is proved clean, 0 not clean, 4 not known\n"), "{said:?}");
+    assert!(!folder.exists());
 }

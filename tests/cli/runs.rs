@@ -188,3 +188,21 @@ fn a_run_whose_packaged_payload_is_gone_is_not_taken_up_and_says_where_it_was() 
     desk.run("resume")
         .fails(1, &[&payload, "No such file", "cannot be taken up", "`rookery clean`, then start a new run"]);
 }
+
+#[test]
+fn what_cannot_be_read_of_the_last_run_is_told_and_no_older_one_is_meant_instead() {
+    let desk = Desk::with_key(NOBODY);
+    assert_eq!(desk.run("run src --tag v1 --quiet").code, 3);
+    assert_eq!(desk.run("run src --tag v2 --quiet --limit 127.0.0.2").code, 3);
+    let newest = desk.run("runs").works();
+    let newest = desk.state().join("runs").join(newest.split_whitespace().next().unwrap()).join("journal.jsonl");
+    std::fs::write(&newest, "").unwrap();
+    for words in ["hosts @failed", "runs report"] {
+        desk.run(words).fails(1, &[&newest.display().to_string(), "holds no run"]);
+    }
+    std::fs::remove_dir_all(desk.state().join("runs")).unwrap();
+    std::fs::write(desk.state().join("runs"), "no folder").unwrap();
+    for words in ["hosts @failed", "runs", "resume", "attach --read-only"] {
+        desk.run(words).fails(1, &["failed to list the runs in", "/runs: Not a directory"]);
+    }
+}

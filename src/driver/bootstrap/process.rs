@@ -61,7 +61,7 @@ pub async fn attach(
 }
 
 /// What cleaning came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cleaned {
     /// What was there, and is gone.
     pub gone: Vec<String>,
