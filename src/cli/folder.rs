@@ -76,7 +76,10 @@ impl RunFolder {
             taken = lock(&path)?;
         }
         let lock = taken.ok_or_else(|| {
-            let why = format!("run {run} has a console on this machine; `rookery attach {run} --read-only` watches it");
+            let why = format!(
+                "run {run} has a console on this machine; `rookery attach {run} --read-only` watches it, and `rookery resume \
+                 RUN` takes up another"
+            );
             Ending::new(Exit::Usage, why)
         })?;
         Ok(Self { run: run.clone(), path, fate: Fate::Left, _lock: lock })

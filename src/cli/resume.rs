@@ -51,12 +51,10 @@ fn find(state: &Path, run: Option<&str>) -> Result<Story, Ending> {
         return read_run(state, &run).or_exit(Exit::Unexpected);
     }
     let all = runs(state).or_exit(Exit::Unexpected)?;
-    let free = all.iter().filter(|run| !RunFolder::is_held(state, run));
-    let mut open = free.filter_map(|run| read_run(state, run).ok()).filter(|story| story.outcome.is_none());
-    open.next().ok_or_else(|| {
-        let why = "no run is unfinished and without a console; `rookery runs` lists them all";
-        Ending::new(Exit::Usage, why)
-    })
+    // An older one is not meant because the last one has a console: it may be of a release that nobody wants any more.
+    let mut open = all.iter().filter_map(|run| read_run(state, run).ok()).filter(|story| story.outcome.is_none());
+    let none = || Ending::new(Exit::Usage, "no run is unfinished; `rookery runs` lists them all");
+    open.next().ok_or_else(none)
 }
 
 /// What was packaged on this machine, as it lies there.

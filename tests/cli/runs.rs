@@ -167,6 +167,14 @@ fn a_run_without_an_end_is_under_way_or_unfinished_and_took_no_time_that_is_not_
     let listed = desk.run("runs").works();
     assert!(listed.contains("under way") && listed.contains(" s so far"), "{listed}");
     assert!(desk.run("runs report").works().contains("`rookery attach 20"));
+    let older = desk.state().join("runs/20000101-000000-0000");
+    std::fs::create_dir(&older).unwrap();
+    let run = events(before)[0]["run"].as_str().unwrap().to_owned();
+    let begun = before.lines().next().unwrap().replace(&run, "20000101-000000-0000");
+    std::fs::write(older.join("journal.jsonl"), begun).unwrap();
+    std::fs::File::open(older.join("journal.jsonl")).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+    desk.run("resume").fails(2, &[&run, "has a console on this machine", "`rookery resume RUN` takes up another"]);
+    std::fs::remove_dir_all(&older).unwrap();
     drop(lock);
 
     std::fs::write(&journal, format!("{before}\n{end}\n")).unwrap();

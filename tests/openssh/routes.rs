@@ -71,6 +71,12 @@ fn what_the_inventory_does_not_say_is_as_ssh_would_do_it() {
     assert_eq!(logins(&lab.hosts[0]), 1);
     lab.hosts[1..].iter().for_each(|host| assert!(host.releases().join("v1").is_dir()));
 
+    // ssh -G puts a number into brackets.
+    let gate = format!("ProxyJump {}:{}", lab.hosts[0].name, lab.hosts[0].port);
+    fs::write(lab.path("ssh_config"), config.replace("ProxyJump gate", &gate)).expect("it takes files");
+    lab.run(&source, &["--tag", "v2"]).expect_code(0);
+    assert_eq!(logins(&lab.hosts[0]), 2);
+
     fs::write(lab.path("ssh_config"), "Hots web1\n").expect("it takes files");
     let said = lab.rookery(&["run", &source.display().to_string()]).output().expect("rookery was built");
     let text = String::from_utf8_lossy(&said.stderr).into_owned();
