@@ -7,6 +7,10 @@
 //! to one that counted as never handed out, one that got no start would be joined to too few, and hosts that come one
 //! after the other and hear of the latest alone would form a chain, through all of which every piece would have to pass.
 //!
+//! While a fleet comes up, whoever is early hears of few. Otherwise the first would all know each other and nobody else,
+//! the seeder among them, and pieces would long go round among them; so they have room for those who come later, and
+//! the graph is that of hosts that were all there at once.
+//!
 //! It does **not** know who is of use to whom: the caller says.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,8 +26,16 @@ pub const ABROAD_MAX: usize = 12;
 /// Hosts of other zones that all others hear of: not to be dialled while there is anybody near.
 pub const RESORT_MAX: usize = 2;
 
-/// How much less often than the others a newcomer counts as having been handed out.
+/// Of the hosts that somebody may hear of, the part that it hears of however early it is: enough to be well joined if nobody
+/// else comes.
+const EARLY_PART: usize = 8;
+
+/// How much less often than the others a newcomer counts as having been handed out: it has had fewer chances.
 const HEAD_START: u64 = 6;
+
+/// The same where it is known how many will come: those after it make up for that, and whom each is told of is to be
+/// chosen among all, not among the latest.
+const HEAD_START_IN_TIME: u64 = 1;
 
 /// Those who take part, by what the caller calls them.
 #[derive(Debug, Clone)]
@@ -33,6 +45,8 @@ pub struct Roster<K> {
     /// Gates of all zones and everybody in none, least handed out abroad first.
     gates: Queue<K>,
     joined: u64,
+    /// How many will take part, as far as known.
+    expected: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -65,7 +79,7 @@ impl<K> Default for Quarter<K> {
 
 impl<K> Default for Roster<K> {
     fn default() -> Self {
-        Self { entries: BTreeMap::new(), quarters: BTreeMap::new(), gates: BTreeSet::new(), joined: 0 }
+        Self { entries: BTreeMap::new(), quarters: BTreeMap::new(), gates: BTreeSet::new(), joined: 0, expected: 0 }
     }
 }
 
@@ -88,7 +102,7 @@ impl<K: Copy + Ord> Roster<K> {
         self.leave(key, rng);
         self.joined += 1;
         let quarter = self.quarters.entry(zone.cloned()).or_default();
-        let near = (newcomer(&quarter.queue), rng.u64(..));
+        let near = (newcomer(&quarter.queue, HEAD_START), rng.u64(..));
         quarter.queue.insert((near, key));
         quarter.order.insert(self.joined, key);
         self.entries.insert(key, Entry { zone: zone.cloned(), joined: self.joined, near, gate: None });
@@ -116,6 +130,18 @@ impl<K: Copy + Ord> Roster<K> {
         }
     }
 
+    /// So many may take part in the end; those there are already count in any case.
+    pub const fn expect(&mut self, hosts: usize) {
+        self.expected = hosts;
+    }
+
+    /// Whom somebody in no zone is told of now, out of `count`: less while but a part of those expected is there, and all
+    /// from three quarters of them on.
+    fn timely(&self, count: usize) -> usize {
+        let part = (count * 4 / 3 * self.len()).div_ceil(self.expected.max(1));
+        count.min(part.max(count / EARLY_PART).max(1))
+    }
+
     /// Whether somebody is a gate of that zone, or would be if it took part; in no zone everybody is.
     pub fn is_gate(&self, key: K, zone: Option<&Zone>) -> bool {
         let Some(quarter) = self.quarters.get(&zone.cloned()).filter(|_| zone.is_some()) else { return true };
@@ -132,6 +158,7 @@ impl<K: Copy + Ord> Roster<K> {
         useful: impl Fn(K) -> bool,
     ) -> Vec<K> {
         let (key, zone) = asker;
+        let count = if zone.is_none() { self.timely(count) } else { count };
         let useful = |other: &K| *other != key && useful(*other);
         let quarter = self.quarters.get(&zone.cloned()).filter(|_| zone.is_some());
         let gates = quarter.map(|quarter| &quarter.gates).filter(|_| self.is_gate(key, zone));
@@ -172,7 +199,9 @@ impl<K: Copy + Ord> Roster<K> {
 
     /// Somebody becomes a gate.
     fn open(&mut self, key: K, rng: &mut fastrand::Rng) {
-        let rank = (newcomer(&self.gates), rng.u64(..));
+        let timely = self.expected > 0 && self.entries.get(&key).is_some_and(|entry| entry.zone.is_none());
+        let head_start = if timely { HEAD_START_IN_TIME } else { HEAD_START };
+        let rank = (newcomer(&self.gates, head_start), rng.u64(..));
         let Some(entry) = self.entries.get_mut(&key) else { return };
         entry.gate = Some(rank);
         self.gates.insert((rank, key));
@@ -183,8 +212,8 @@ impl<K: Copy + Ord> Roster<K> {
 }
 
 /// How often a newcomer counts as having been handed out, given the others.
-fn newcomer<K: Ord>(queue: &Queue<K>) -> u64 {
-    queue.last().map_or(0, |((most, _), _)| most.saturating_sub(HEAD_START))
+fn newcomer<K: Ord>(queue: &Queue<K>, head_start: u64) -> u64 {
+    queue.last().map_or(0, |((most, _), _)| most.saturating_sub(head_start))
 }
 
 #[cfg(test)]
@@ -241,6 +270,33 @@ mod tests {
             reached = reached.iter().flat_map(|host| &joined[*host]).copied().chain(reached.iter().copied()).collect();
         }
         assert_eq!(reached.len(), joined.len());
+    }
+
+    #[test]
+    fn those_who_come_first_are_strangers_to_each_other_when_more_are_expected() {
+        let (mut roster, mut rng) = (Roster::default(), fastrand::Rng::with_seed(1));
+        roster.expect(1000);
+        let told: Vec<Vec<u32>> = (0..1000)
+            .map(|host| {
+                roster.enter(host, None, &mut rng);
+                roster.choose((host, None), 48, &mut rng, |_| true)
+            })
+            .collect();
+        let hear_of_the_first = told.iter().filter(|told| told.contains(&0)).count();
+        assert!(told[..90].iter().all(|told| told.len() <= 6), "{told:?}");
+        assert!(told[760..].iter().all(|told| told.len() == 48));
+        let late = told[500..].iter().filter(|told| told.contains(&0)).count();
+        assert!(late * 3 > hear_of_the_first, "{late} of {hear_of_the_first}");
+    }
+
+    #[test]
+    fn in_a_small_fleet_everybody_hears_of_everybody() {
+        let (mut roster, mut rng) = (Roster::default(), fastrand::Rng::with_seed(1));
+        roster.expect(60);
+        for host in 0..49 {
+            roster.enter(host, None, &mut rng);
+            assert_eq!(roster.choose((host, None), 50, &mut rng, |_| true).len(), host);
+        }
     }
 
     #[test]

@@ -39,6 +39,7 @@ impl Directory {
     pub(super) fn allow(&mut self, address: IpAddr) {
         if self.known.insert(address) {
             self.addresses.push(address);
+            self.roster.expect(self.addresses.len());
         }
     }
 

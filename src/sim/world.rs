@@ -100,7 +100,7 @@ impl World {
                 scenario.weights,
                 scenario.seed,
             ),
-            tracker: Tracker::new(TrackerConfig::open(), scenario.seed),
+            tracker: tracker_of(scenario),
             zones: (0..hosts.len()).map(|host| scenario.zone_of(host)).collect(),
             scenario: scenario.clone(),
             layout,
@@ -211,7 +211,7 @@ impl World {
         if let Some(manner) = host.manner() {
             return self.admit(index, manner);
         }
-        let spec = self.scenario.host;
+        let (spec, usual) = (self.scenario.host, Config::default());
         let config = Config {
             allow: self.allow(),
             listen_port: address_of(index).port(),
@@ -220,7 +220,9 @@ impl World {
             max_download: spec.max_download,
             connections_max: self.scenario.connections,
             connections_wanted: self.scenario.connections.div_ceil(2),
-            ..Config::default()
+            announce_wanted: (usual.announce_wanted * self.scenario.connections as u32)
+                .div_ceil(usual.connections_max as u32),
+            ..usual
         };
         let life = self.hosts[index].life_number;
         let seed = self.scenario.seed ^ (index as u64) << 32 ^ u64::from(life);
@@ -455,6 +457,12 @@ impl World {
         self.kill_the_dispensable();
         Ok(())
     }
+}
+
+/// A tracker that knows who may come, as that of a run does.
+fn tracker_of(scenario: &Scenario) -> Tracker {
+    let fleet = (0..scenario.hosts as usize).map(|host| address_of(host).ip()).collect();
+    Tracker::new(TrackerConfig { allow: Some(fleet), ..TrackerConfig::open() }, scenario.seed)
 }
 
 /// What a host calls itself in each of its lives.

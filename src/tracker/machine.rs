@@ -120,6 +120,7 @@ impl Tracker {
         if request.event == Some(AnnounceEvent::Completed) && !was_complete {
             members.count_download();
         }
+        members.expect(self.config.allow.as_ref().map_or(0, BTreeSet::len));
         let wanted = request.numwant.unwrap_or(self.config.handout_max).min(self.config.handout_max);
         let peers = if leaves { Vec::new() } else { members.choose(&member, wanted as usize, &mut self.rng) };
         let counts = members.counts();

@@ -69,6 +69,11 @@ impl Members {
         }
     }
 
+    /// So many may come.
+    pub(super) const fn expect(&mut self, peers: usize) {
+        self.roster.expect(peers);
+    }
+
     /// At most `count` peers of use to `asker`: never itself, and for a complete one only incomplete ones.
     pub(super) fn choose(&mut self, asker: &Member, count: usize, rng: &mut fastrand::Rng) -> Vec<AnnouncedPeer> {
         let peers = &self.peers;
