@@ -89,7 +89,7 @@ async fn an_agent_that_exits_at_once_did_not_start() {
         matches!(&failure, Failure::AgentStart { why } if why.contains("status 3") && why.contains("no such luck")),
         "{failure}"
     );
-    let failure = lab.ends_with("#!/bin/sh\n[ $1 = attach ] || exit 2\nsleep 30\n").await;
+    let failure = lab.ends_with("#!/bin/sh\n[ $1 = serve ] || exit 2\nsleep 30\n").await;
     assert_eq!(failure, Failure::Timeout { phase: Phase::Start, after: Duration::from_secs(4) });
 }
 
@@ -231,7 +231,7 @@ async fn names_are_never_shell() {
 async fn a_lost_way_to_an_agent_is_found_again_when_the_rollout_says_so() {
     let lab = Lab::new().await;
     // Its second life says that there is no agent any more.
-    let gone = "[ \"$5\" = --start ] || { echo its process is gone >&2; exit 70; }\n";
+    let gone = "[ $1 = serve ] || { echo its process is gone >&2; exit 70; }\n";
     let mut run = lab.fleet(&format!("{POLITE}{gone}cat >/dev/null\n")).await;
     run.connect(1);
     run.attached().await;

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::AtomicBool;
@@ -118,8 +119,22 @@ impl Host {
     /// A console that attaches, and has seen so much.
     pub(crate) fn attached(folder: TempDir, seen: Option<Mark>) -> Self {
         let work = folder.path().join("work").display().to_string();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rookery-agent"));
-        command.args(["attach", "r1/web1", "--work-dir", &work, "--start"]);
+        let program = |what: &str| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_rookery-agent"));
+            command.args([what, "r1/web1", "--work-dir", &work]).stdin(Stdio::null()).stdout(Stdio::null());
+            command
+        };
+        // One that runs already is the one that is meant.
+        let mut agent = program("serve").spawn().unwrap();
+        std::thread::spawn(move || agent.wait());
+        let socket = folder.path().join("work/runs/r1/web1/socket");
+        let deadline = Instant::now() + PATIENCE;
+        let (_never, pause) = channel::<()>();
+        while UnixStream::connect(&socket).is_err() {
+            assert!(Instant::now() < deadline, "the agent does not begin");
+            assert_eq!(pause.recv_timeout(Duration::from_millis(5)), Err(RecvTimeoutError::Timeout));
+        }
+        let mut command = program("attach");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = child.stdout.take().unwrap();
         let (tell, statuses) = channel();

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 /// Says marker, that it is attached, and hello, and ends with its input.
 pub(super) const POLITE: &str = "#!/bin/sh
-[ \"$1\" = attach ] || exit 2
+case \"$1$6\" in attach|serve) ;; serve*) exit 9;; *) exit 2;; esac
 frame() { printf \"\\000\\000\\000\\\\$(printf %03o ${#2})\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\\\00$1%s\" \"$2\"; }
 printf '\\000rookery-agent\\002\\n'
 frame 0 \"{\\\"status\\\":\\\"attached\\\",\\\"instance\\\":7,\\\"taken\\\":0,\\\"pid\\\":$$}\"

@@ -43,12 +43,14 @@ pub(super) struct Serve {
 }
 
 /// How far an agent has left its parents behind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// It starts another, and waits for that.
     First,
     /// It is that other.
     Detached,
+    /// It begins where it is, with a console at its stdin and stdout. It looks at the host first if this is its SHA-256, and not empty.
+    Here(String),
 }
 
 /// A way to an agent of a run.
@@ -56,7 +58,8 @@ pub(super) enum Step {
 pub(super) struct Attach {
     pub(super) id: AgentId,
     pub(super) work_dir: PathBuf,
-    pub(super) missing: Missing,
+    /// How it ended, as a shell says it, if that is why it is looked for.
+    pub(super) ended: Option<i32>,
 }
 
 /// A look for what earlier runs left.
@@ -77,15 +80,6 @@ pub(super) enum Live {
     Spare,
     /// End it.
     End,
-}
-
-/// What to do when there is no such agent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Missing {
-    /// Start it.
-    Start,
-    /// Say so.
-    Fail,
 }
 
 /// A tracker by hand.
@@ -151,13 +145,16 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
     match command.as_str() {
         "serve" => {
             let (id, work_dir) = options.agent()?;
-            let step = if options.detached { Step::Detached } else { Step::First };
+            let step = match (options.look, options.detached) {
+                (Some(sum), _) => Step::Here(sum),
+                (None, true) => Step::Detached,
+                (None, false) => Step::First,
+            };
             Ok(Command::Serve(Serve { id, work_dir, step }))
         }
         "attach" => {
             let (id, work_dir) = options.agent()?;
-            let missing = if options.start { Missing::Start } else { Missing::Fail };
-            Ok(Command::Attach(Attach { id, work_dir, missing }))
+            Ok(Command::Attach(Attach { id, work_dir, ended: options.ended }))
         }
         "clean" => {
             let (id, work_dir) = options.agent()?;
@@ -177,12 +174,12 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
 }
 
 #[derive(Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 struct Options {
     id: Option<AgentId>,
     work_dir: Option<PathBuf>,
     detached: bool,
-    start: bool,
+    look: Option<String>,
+    ended: Option<i32>,
     force: bool,
     destinations: Vec<String>,
     torrent: Option<PathBuf>,
@@ -202,7 +199,8 @@ impl Options {
         match (command, name) {
             ("serve" | "attach" | "clean", "work-dir") => self.work_dir = Some(parser.value()?.into()),
             ("serve", "detached") => self.detached = true,
-            ("attach", "start") => self.start = true,
+            ("serve", "look") => self.look = Some(parser.value()?.string()?),
+            ("attach", "ended") => self.ended = parser.value()?.string()?.parse().ok(),
             ("clean", "force") => self.force = true,
             ("clean", "to") => self.destinations.push(parser.value()?.string()?),
             ("track" | "seed" | "peer", "json") => self.json = true,
@@ -286,9 +284,12 @@ const VERSION: &str = concat!("rookery-agent ", env!("CARGO_PKG_VERSION"), "\n")
 const HELP: &str = "\
 rookery-agent: tracker, seeder and peer of a BitTorrent swarm, one host at a time
 
-rookery-agent attach RUN/HOST --work-dir DIR [--start]
+rookery-agent serve RUN/HOST --work-dir DIR [--look SHA256]
+    Be the agent of a run. Started by `rookery`.
+    --look SHA256         look at this host first, if this is its program, and hear the console at stdin
+
+rookery-agent attach RUN/HOST --work-dir DIR
     Carry stdin and stdout to the agent of a run. Started by `rookery`.
-    --start               start that agent, detached, if it does not run
 
 rookery-agent probe
     Answer a line for each on stdin: `listen ADDR FIRST LAST`, `reach ADDR:PORT`. Started by `rookery check`.

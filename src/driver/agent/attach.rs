@@ -5,14 +5,14 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, test_kill_process};
 
-use super::args::{Attach, Missing};
+use super::args::Attach;
 use super::folder::{folder_of, has_socket, holder_of, is_agent, is_free, log_of, socket_of};
-use super::supervisor::KILLED;
+use super::supervisor::{self, KILLED};
 use super::{aside, complain, daemon};
 
 /// How an agent ends that was told to: its process is gone, and so is its socket.
@@ -44,20 +44,11 @@ const LAST_WORDS: u64 = 2000;
 /// Attaches; returns the exit code.
 pub(super) fn attach(args: &Attach) -> u8 {
     let folder = folder_of(&args.work_dir, &args.id);
-    let socket = match (connect(&folder), args.missing) {
-        (Ok(socket), _) => socket,
-        (Err(_), Missing::Fail) => return gone(&folder, holder_of(&folder)),
-        (Err(_), Missing::Start) => {
-            if let Err(why) = daemon::start(args) {
-                return complain(&why, 1);
-            }
-            match connect(&folder) {
-                Ok(socket) => socket,
-                Err(error) => return complain(&format!("cannot attach in {}: {error}", folder.display()), 1),
-            }
-        }
-    };
     let agent = holder_of(&folder);
+    if let Some(code) = args.ended {
+        supervisor::tell(&folder, code);
+    }
+    let Ok(socket) = connect(&folder) else { return gone(&folder, agent) };
     match carry(socket) {
         Ok(()) => fate(&folder, agent),
         // Nobody listens any more.
@@ -68,6 +59,25 @@ pub(super) fn attach(args: &Attach) -> u8 {
 fn connect(folder: &Path) -> io::Result<UnixStream> {
     let (_open, path) = socket_of(folder)?;
     UnixStream::connect(path)
+}
+
+/// Carries both ways until the agent, which is this process, has said its last.
+pub(super) fn carry_here() -> io::Result<(UnixStream, JoinHandle<()>)> {
+    let (socket, console) = UnixStream::pair()?;
+    let carrier = aside(Box::new(move || {
+        // The agent hears that its console is gone.
+        let _ = carry(console);
+        daemon::silence();
+    }));
+    Ok((socket, carrier))
+}
+
+/// Waits until all that was said has been carried, for at most `patience`: a console may not read.
+pub(super) fn carried(carrier: &JoinHandle<()>, patience: Duration) {
+    let begun = Instant::now();
+    while !carrier.is_finished() && begun.elapsed() < patience {
+        thread::park_timeout(Duration::from_millis(1));
+    }
 }
 
 /// Carries both ways until the agent has said its last.
@@ -116,11 +126,15 @@ fn fate(folder: &Path, agent: Option<Pid>) -> u8 {
 
 fn gone(folder: &Path, agent: Option<Pid>) -> u8 {
     let begun = Instant::now();
-    // Its supervisor is still about to say how it died.
+    // Its supervisor is still about to say how it died, be it its parent or what that becomes.
     while agent.is_some_and(|agent| test_kill_process(agent).is_ok()) && begun.elapsed() < EXPLAINED_WITHIN {
         thread::park_timeout(LOOK_AGAIN_AFTER);
     }
     let mut why = last_words(folder);
+    while !why.starts_with(KILLED) && begun.elapsed() < EXPLAINED_WITHIN {
+        thread::park_timeout(LOOK_AGAIN_AFTER);
+        why = last_words(folder);
+    }
     // What its supervisor says of its end is all there is to say.
     if !why.starts_with(KILLED) {
         let ends = if why.is_empty() { "" } else { "; its log ends with: " };

@@ -79,6 +79,11 @@ impl Console {
         Self { clock, listener, line: None, outbox, taken: 0, taken_told: 0, heard: clock.now() }
     }
 
+    /// Has the console at the other end of a connection.
+    pub(super) fn meet(&mut self, stream: UnixStream) {
+        self.line = Some(Line::new(stream));
+    }
+
     /// What the console says next. May be dropped and called again.
     pub(super) async fn next(&mut self, ears: Ears) -> Heard {
         loop {
@@ -91,7 +96,7 @@ impl Console {
             let frame = tokio::select! {
                 accepted = self.listener.accept() => {
                     if let Ok((stream, _)) = accepted {
-                        self.line = Some(Line::new(stream));
+                        self.meet(stream);
                     }
                     continue;
                 }

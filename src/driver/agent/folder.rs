@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::Pid;
 
+use super::supervisor::kills_for_memory;
 use crate::base::InfoHash;
 use crate::control::{AgentFailure, AgentId, RunId};
 
@@ -164,7 +165,7 @@ fn lock_path(folder: &Path) -> PathBuf {
     folder.join("lock")
 }
 
-/// Takes the lock and writes this process's id into it; `None` while another process has it.
+/// Takes the lock and writes this process's id into it, and how many the kernel has killed for want of memory so far; `None` while another process has it.
 fn try_lock(folder: &Path) -> Result<Option<File>, AgentFailure> {
     let path = lock_path(folder);
     let attempt = || -> std::io::Result<Option<File>> {
@@ -175,7 +176,7 @@ fn try_lock(folder: &Path) -> Result<Option<File>, AgentFailure> {
         }
         file.set_len(0)?;
         file.rewind()?;
-        writeln!(file, "{}", std::process::id())?;
+        writeln!(file, "{}\n{}", std::process::id(), kills_for_memory())?;
         Ok(Some(file))
     };
     match attempt() {
@@ -212,11 +213,20 @@ pub(super) fn is_agent(pid: Pid) -> bool {
     state.is_some_and(|state| !matches!(state, 'Z' | 'X')) && ours
 }
 
+/// How many processes the kernel had killed for want of memory when a folder was taken.
+pub(super) fn kills_before(folder: &Path) -> u64 {
+    lock_lines(folder).and_then(|lines| lines.split('\n').nth(1)?.parse().ok()).unwrap_or_default()
+}
+
+fn lock_lines(folder: &Path) -> Option<String> {
+    let mut text = String::new();
+    File::open(lock_path(folder)).ok()?.take(64).read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
 /// The process that holds a folder, or held it.
 pub(super) fn holder_of(folder: &Path) -> Option<Pid> {
-    let mut text = String::new();
-    File::open(lock_path(folder)).ok()?.take(32).read_to_string(&mut text).ok()?;
-    let pid = text.strip_suffix('\n')?.parse().ok()?;
+    let pid = lock_lines(folder)?.split('\n').next()?.parse().ok()?;
     Pid::from_raw(pid).filter(|pid| pid.as_raw_nonzero().get() > 1)
 }
 

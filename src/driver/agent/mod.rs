@@ -17,6 +17,7 @@ mod home;
 mod jobs;
 mod knock;
 mod log;
+mod look;
 mod obey;
 mod outbox;
 mod owner;
@@ -34,6 +35,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
+use std::thread::JoinHandle;
 
 use args::{Command, Step};
 
@@ -61,10 +63,20 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     if command == Command::Sum {
         return sum();
     }
-    if let Command::Serve(serve) = &command
-        && serve.step == Step::First
-    {
-        return daemon::detach(serve);
+    if let Command::Serve(serve) = &command {
+        let ended = match &serve.step {
+            Step::First => Some(daemon::detach(serve)),
+            Step::Detached => None,
+            Step::Here(sum) if sum.is_empty() => {
+                // Without it its digest is looked at once more.
+                let _ = look::remember();
+                None
+            }
+            Step::Here(sum) => look::look(&serve.work_dir, sum),
+        };
+        if let Some(code) = ended {
+            return code;
+        }
     }
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(BLOCKING_THREADS_MAX).build();
@@ -90,15 +102,21 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 
 /// Prints the digest of this program's file.
 fn sum() -> u8 {
-    match sha256_file(Path::new("/proc/self/exe"), &AtomicBool::new(false), &|_| {}) {
+    match digest() {
         Ok(digest) => u8::from(writeln!(std::io::stdout(), "{digest}").is_err()),
-        Err(error) => complain(&error.to_string(), 1),
+        Err(why) => complain(&why, 1),
     }
 }
 
+/// The digest of this program's file.
+fn digest() -> Result<String, String> {
+    let read = sha256_file(Path::new("/proc/self/exe"), &AtomicBool::new(false), &|_| {});
+    read.map(|digest| digest.to_string()).map_err(|error| error.to_string())
+}
+
 /// Does something in a thread of its own, which ends with the process.
-fn aside(task: Box<dyn FnOnce() + Send>) {
-    std::thread::spawn(task);
+fn aside(task: Box<dyn FnOnce() + Send>) -> JoinHandle<()> {
+    std::thread::spawn(task)
 }
 
 fn complain(text: &str, code: u8) -> u8 {

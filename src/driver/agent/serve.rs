@@ -2,13 +2,16 @@
 //!
 //! This is the agent's life: `obey.rs` is what it does when told, `work.rs` what comes of it.
 
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::fs::Mode;
-use tokio::net::UnixListener;
+use tokio::net::{UnixListener, UnixStream};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::args::Serve;
+use super::args::{Serve, Step};
+use super::attach::{carried, carry_here};
+use super::complain;
 use super::console::{Console, Ears, Heard};
 use super::daemon::{self, Footing};
 use super::delivery::{Packed, Site};
@@ -38,26 +41,43 @@ const FAREWELL_AFTER: Duration = Duration::from_secs(2);
 /// Between two marks in the folder that a console is there.
 const MARK_EVERY: Duration = Duration::from_secs(5);
 
+/// How an agent ends that has a console at its stdin, and is the child of a shell: no other program ends so by chance.
+pub(super) const ENDED: u8 = 76;
+
 /// Obeys orders; returns the exit code.
 pub(super) async fn serve(args: &Serve) -> u8 {
-    let begun = begin(args);
-    daemon::report(begun.as_ref().map(drop));
-    match begun {
-        // Another agent obeys already; it is attached to.
-        Ok(None) => 0,
-        Ok(Some((agent, signals))) => Box::pin(agent.live(signals)).await,
-        Err(_) => 1,
+    match begin(args) {
+        // Another agent obeys already.
+        Ok(None) => daemon::ELSEWHERE,
+        Ok(Some((agent, signals, carrier))) => {
+            Box::pin(agent.live(signals)).await;
+            carrier.map_or(0, |carrier| {
+                carried(&carrier, FAREWELL_AFTER);
+                ENDED
+            })
+        }
+        Err(failure) => complain(&failure.to_string(), daemon::NOT_BEGUN),
     }
 }
 
-fn begin(args: &Serve) -> Result<Option<(Agent, Signals)>, AgentFailure> {
+/// What an agent begins as, and what carries its console's words, where one is at its stdin.
+type Begun = (Agent, Signals, Option<JoinHandle<()>>);
+
+fn begin(args: &Serve) -> Result<Option<Begun>, AgentFailure> {
     let Some(Footing { folder, listener, umask }) = daemon::stand(args)? else { return Ok(None) };
     let failed = |error: std::io::Error| AgentFailure::from_io("listen in", folder.path(), &error);
     let signals = Signals::listen().map_err(failed)?;
     let listener = UnixListener::from_std(listener).map_err(failed)?;
     let clock = Clock::start();
-    let console = Console::new(clock, listener, fastrand::u64(1..));
-    Ok(Some((Agent::new(clock, console, folder, umask), signals)))
+    let mut console = Console::new(clock, listener, fastrand::u64(1..));
+    let mut carrier = None;
+    if matches!(args.step, Step::Here(_)) {
+        let (stream, begun) = carry_here().map_err(failed)?;
+        stream.set_nonblocking(true).map_err(failed)?;
+        console.meet(UnixStream::from_std(stream).map_err(failed)?);
+        carrier = Some(begun);
+    }
+    Ok(Some((Agent::new(clock, console, folder, umask), signals, carrier)))
 }
 
 /// What the agent does after an order.
@@ -124,13 +144,13 @@ impl Agent {
         }
     }
 
-    /// Obeys to the end; returns the exit code.
-    async fn live(mut self, mut signals: Signals) -> u8 {
-        let code = tokio::select! {
-            () = self.run() => 0,
-            () = signals.next() => 143,
+    /// Obeys to the end.
+    async fn live(mut self, mut signals: Signals) {
+        let signalled = tokio::select! {
+            () = self.run() => false,
+            () = signals.next() => true,
         };
-        if code != 0 {
+        if signalled {
             self.leave_run("told to stop by a signal; what is fetched is kept").await;
         }
         self.tell_log();
@@ -138,7 +158,6 @@ impl Agent {
             folder.close();
         }
         self.console.finish(FAREWELL_AFTER).await;
-        code
     }
 
     async fn run(&mut self) {

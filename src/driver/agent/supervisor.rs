@@ -1,14 +1,28 @@
 //! The process that waits for an agent and says how it died, as nobody but its parent can know. It does nothing else.
 
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write as _;
+use std::path::Path;
 use std::process::Child;
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 
+use super::folder::{kills_before, log_of};
+
 /// How the line begins that tells of an agent's end.
 pub(super) const KILLED: &str = "killed by signal ";
+
+/// Writes to the log which signal killed an agent, if one did, after what a shell says of its end.
+pub(super) fn tell(folder: &Path, code: i32) {
+    let signal = code - 128;
+    if signal > 0 {
+        let line = told(signal, kills_for_memory().saturating_sub(kills_before(folder)));
+        let log = File::options().append(true).open(log_of(folder));
+        // A log that cannot be written tells nobody.
+        let _ = log.and_then(|mut log| writeln!(log, "{line}"));
+    }
+}
 
 /// Waits until the agent has ended, and writes to the log which signal killed it, if one did. Until that is written the
 /// agent stays a zombie: whoever finds its process gone finds the reason, too.
@@ -52,7 +66,7 @@ const fn name_of(signal: i32) -> Option<&'static str> {
 }
 
 /// How many processes of this system the kernel has killed for want of memory; 0 where it does not say.
-fn kills_for_memory() -> u64 {
+pub(super) fn kills_for_memory() -> u64 {
     let text = fs::read_to_string("/proc/vmstat").unwrap_or_default();
     text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.parse().ok()).unwrap_or_default()
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::{AgentImage, Foothold, Link, Needs, Probe, Traces, enter, probe};
+use crate::control::AgentId;
 use crate::rollout::Failure;
 
 /// The agents for a host.
@@ -55,12 +56,12 @@ impl Agents {
         &self,
         link: &Link,
         work_dir: &str,
-        needs: &Needs,
+        wanted: (&AgentId, &Needs),
         after: Duration,
     ) -> Result<(Probe, Foothold), Failure> {
-        let entered = enter(link, &self.image(), work_dir, needs, after).await?;
+        let entered = enter(link, &self.image(), work_dir, wanted, after).await?;
         match self.fit(&entered.0) {
-            Some(image) => enter(link, &image, work_dir, needs, after).await,
+            Some(image) => enter(link, &image, work_dir, wanted, after).await,
             None => Ok(entered),
         }
     }

@@ -6,9 +6,9 @@ use tokio::io::AsyncWriteExt;
 
 use super::command::{Said, finish, listen_for};
 use super::script::{BECOME, INSTALL, TAKE_IN};
-use super::{AgentImage, Link, Missing, Probe};
+use super::{AgentImage, Link, Probe};
 use crate::base::ByteCount;
-use crate::control::{AgentFailure, AgentId};
+use crate::control::AgentFailure;
 use crate::driver::channel::Channel;
 use crate::driver::ssh::within;
 use crate::rollout::{Failure, Phase};
@@ -51,12 +51,12 @@ impl Foothold {
         verdict(&said.await?)
     }
 
-    /// Attaches to the agent as [`attach`](super::attach) does.
+    /// Starts the agent, or attaches to it as [`attach`](super::attach) does if it runs already.
     ///
     /// # Errors
     /// [`Failure::AgentStart`] when the host takes nothing.
-    pub async fn attach(mut self, id: &AgentId, missing: Missing, after: Duration) -> Result<Channel, Failure> {
-        let head = format!("{BECOME}\n{id}\n{}\n", missing.word());
+    pub async fn start(mut self, after: Duration) -> Result<Channel, Failure> {
+        let head = format!("{BECOME}\n");
         match within(Phase::Start, after, self.channel.input.write_all(head.as_bytes())).await? {
             Ok(()) => Ok(self.channel),
             Err(error) => Err(Failure::AgentStart { why: error.to_string() }),

@@ -23,4 +23,4 @@ pub use install::{Foothold, install};
 pub use link::Link;
 pub use needs::{Needs, Room, SKEW_MAX};
 pub use probe::{Holder, Landing, Probe, Traces, enter, probe};
-pub use process::{AgentPlace, Cleaned, Live, Missing, attach, clean, prove_gone};
+pub use process::{AgentPlace, Cleaned, Live, attach, clean, prove_gone};

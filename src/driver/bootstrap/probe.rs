@@ -9,6 +9,7 @@ use super::command::{Said, finish, listen_for};
 use super::script::PROBE;
 use super::{AgentImage, Foothold, Link, Needs};
 use crate::base::ByteCount;
+use crate::control::AgentId;
 use crate::driver::channel::Channel;
 use crate::driver::ssh::within;
 use crate::rollout::{Failure, Phase};
@@ -99,7 +100,7 @@ pub async fn probe(
     (needs, traces): (&Needs, Traces),
     after: Duration,
 ) -> Result<Probe, Failure> {
-    let question = question(image, work_dir, needs, traces)?;
+    let question = question(image, work_dir, None, (needs, traces))?;
     within(Phase::Exec, after, async {
         let (channel, asked) = ask(link, &question).await?;
         understand(&finish(channel).await, image, (asked, SystemTime::now()))
@@ -107,7 +108,8 @@ pub async fn probe(
     .await?
 }
 
-/// Looks at a host as [`probe`] does, and stays there: the same shell brings the agent and becomes the way to it.
+/// Looks at a host as [`probe`] does, ports left out, and stays there: the same shell brings the agent and becomes the way to it,
+/// `id`. An agent that is there already looks itself, and is that agent then.
 ///
 /// # Errors
 /// Those of [`probe`].
@@ -115,10 +117,10 @@ pub async fn enter(
     link: &Link,
     image: &AgentImage,
     work_dir: &str,
-    needs: &Needs,
+    (id, needs): (&AgentId, &Needs),
     after: Duration,
 ) -> Result<(Probe, Foothold), Failure> {
-    let question = question(image, work_dir, needs, Traces::Stay)?;
+    let question = question(image, work_dir, Some(id), (needs, Traces::Stay))?;
     within(Phase::Exec, after, async {
         let (mut channel, asked) = ask(link, &question).await?;
         let said = listen_for(&mut channel, "end").await;
@@ -136,7 +138,12 @@ async fn ask(link: &Link, question: &str) -> Result<(Channel, SystemTime), Failu
 }
 
 /// The lines that the probe reads.
-fn question(image: &AgentImage, work_dir: &str, needs: &Needs, traces: Traces) -> Result<String, Failure> {
+fn question(
+    image: &AgentImage,
+    work_dir: &str,
+    id: Option<&AgentId>,
+    (needs, traces): (&Needs, Traces),
+) -> Result<String, Failure> {
     // `test -L` looks through a link that is followed by a slash.
     let plain = |path: &str| match path.trim_end_matches('/') {
         "" if !path.is_empty() => "/".to_owned(),
@@ -145,6 +152,7 @@ fn question(image: &AgentImage, work_dir: &str, needs: &Needs, traces: Traces) -
     let lines = [
         plain(work_dir),
         image.sha256.to_string(),
+        id.map(ToString::to_string).unwrap_or_default(),
         if traces == Traces::Stay { "keep" } else { "undo" }.to_owned(),
         needs.destination.as_deref().map(plain).unwrap_or_default(),
         needs.tag.as_ref().map(ToString::to_string).unwrap_or_default(),

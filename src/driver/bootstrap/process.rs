@@ -22,36 +22,11 @@ pub struct AgentPlace {
     pub id: AgentId,
 }
 
-/// What to do when the agent does not run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Missing {
-    /// Start it.
-    Start,
-    /// Say so.
-    Fail,
-}
-
-impl Missing {
-    /// What a host is told.
-    pub(super) const fn word(self) -> &'static str {
-        match self {
-            Self::Start => "start",
-            Self::Fail => "",
-        }
-    }
-}
-
-/// Attaches to the agent, and leaves the channel to the caller: orders in, marker and statuses out.
-pub async fn attach(
-    link: &Link,
-    image: &AgentImage,
-    place: &AgentPlace,
-    missing: Missing,
-    after: Duration,
-) -> Result<Channel, Failure> {
+/// Attaches to an agent that runs, and leaves the channel to the caller: orders in, marker and statuses out.
+pub async fn attach(link: &Link, image: &AgentImage, place: &AgentPlace, after: Duration) -> Result<Channel, Failure> {
     within(Phase::Start, after, async {
         let mut channel = link.exec(ATTACH).await?;
-        let head = format!("{}\n{}\n{}\n{}\n", place.work_dir, image.sha256, place.id, missing.word());
+        let head = format!("{}\n{}\n{}\n", place.work_dir, image.sha256, place.id);
         match channel.input.write_all(head.as_bytes()).await {
             Ok(()) => Ok(channel),
             Err(error) => Err(Failure::AgentStart { why: error.to_string() }),

@@ -29,16 +29,33 @@ macro_rules! take_in {
             "case \"$how\" in gzip) head -c \"$len\" | gzip -dc >\"$t\";; *) head -c \"$len\" >\"$t\";; esac; r=$?; ",
             "chmod 700 \"$t\" && digest \"$t\"; ",
             "if [ $r = 0 ] && [ \"$f\" = \"$sum\" ] && mv -f \"$t\" \"$p/rookery-agent\"; then ",
-            "{ [ -z \"$ran\" ] || stat -c \"%i %s %Y %z\" \"$p/rookery-agent\"; } 2>/dev/null >\"$p/used\"; say stored; ",
+            ": >\"$p/used\"; say stored; ",
             "else rm -f \"$t\"; say bad \"digest $f, $how ended with $r\"; exit 9; fi; trap - HUP INT TERM PIPE; ",
             "for a in \"$d\"/agents/*; do [ \"$a\" = \"$p\" ] || [ -n \"$(find \"$a\" -mtime -15 2>/dev/null)\" ] || rm -rf \"$a\"; done; ",
         )
     };
 }
 
+/// Starts the agent `$id` with the console at its stdin and stdout, and waits for it: only a parent is told which signal killed it.
+/// `$1` is its SHA-256 if it is to look at the host first, as [`PROBE`] does. An agent that is another process (78), or has died, is
+/// attached to: that tells what became of it. It returns when the agent is not what it should be (9), or did not begin.
+macro_rules! run {
+    () => {
+        concat!(
+            "run() { a=\"$d/agents/$sum/rookery-agent\"; [ -O \"$a\" ] || return; cd /; ",
+            "\"$a\" serve \"$id\" --work-dir \"$d\" --look \"$1\" --detached; r=$?; ",
+            "case $r in 7[057]) exit $r;; 76) exit 0;; 1|78|12[89]|1[3-9]?) [ -S \"$d/runs/$id/socket\" ] && ",
+            "exec \"$a\" attach \"$id\" --work-dir \"$d\" --ended $r;; esac; }; ",
+        )
+    };
+}
+
 /// Looks at the host, then does what it is told, a line each, until the end: [`TAKE_IN`], [`BECOME`]. Stdin first, a line each:
-/// the wanted work folder, the agent's SHA-256, `keep` or `undo` for a work folder that is not there yet, and, empty where they
-/// do not matter, the folder of releases, a tag, an info-hash, the first and last port, the address to listen on.
+/// the wanted work folder, the agent's SHA-256, its name, `keep` or `undo` for a work folder that is not there yet, and, empty where
+/// they do not matter, the folder of releases, a tag, an info-hash, the first and last port, the address to listen on.
+///
+/// Where the agent has a name and is in the wanted folder it looks itself, in `driver/agent/look.rs`, and no other program is started: it
+/// is read there what follows its name. If it refuses, the shell looks.
 ///
 /// Each work folder tried must be a folder of ours with mode 0700, no link, and a file in it must run. With `undo`, where
 /// it is not there, one of another name stands in for it, and is removed. The folder of releases is not made: a file is
@@ -46,31 +63,26 @@ macro_rules! take_in {
 ///
 /// Who holds the folder of releases is told by its lock, as long as the system knows somebody to have locked it: one whose agent
 /// is dead is nobody's. The holder's own words are not for `echo`, which may look into them.
-///
-/// An agent that ran and was what it should be is known again by what its file's inode says, kept in `used`: each change of the file
-/// changes that, and its digest is looked at anew. What `/proc` makes for a process that begins is as old as that, so that the same
-/// program tells the time.
 pub(super) const PROBE: &str = concat!(
-    "exec /bin/sh -c 'for v in want sum keep to tag hash ports at; do IFS= read -r $v; done; ",
-    "LC_ALL=C; export LC_ALL; say() { echo \"@rookery $*\"; }; echo; set -- $(uname -snm); n=$2.$$; now=; ",
+    "exec /bin/sh -c 'get() { for v in \"$@\"; do IFS= read -r $v; done; }; get want sum id; export LC_ALL=C; echo; ",
+    "home() { case \"$1\" in \"~\") h=$HOME;; \"~/\"*) h=$HOME/${1#??};; *) h=$1;; esac; }; ",
+    run!(),
+    "home \"$want\"; want=$h; d=$h; [ -n \"$id\" ] && run \"$sum\"; ",
+    "get keep to tag hash ports at; ",
+    "say() { echo \"@rookery $*\"; }; set -- $(uname -snm); n=$2.$$; ",
     "say system \"$1 $3\"; say ssh \"$SSH_CONNECTION\"; ",
     "command -v gzip >/dev/null 2>&1 && say has gzip; ",
-    "home() { case \"$1\" in \"~\") h=$HOME;; \"~/\"*) h=$HOME/${1#??};; *) h=$1;; esac; }; ",
     "above() { p=\"$1\"; c=; until [ -d \"$p/\" ]; do c=\"$p\"; p=\"${p%/*}\"; done; }; ",
     digest!(),
     "fit() { ",
     "if [ -L \"$1\" ]; then why=\"is a symbolic link\"; return 1; fi; ",
     "if [ -d \"$1\" ]; then :; else why=\"cannot be made\"; return 1; fi; ",
     "if [ -O \"$1\" ]; then :; else why=\"belongs to somebody else\"; return 1; fi; ",
-    "a=\"$1/agents/$sum/rookery-agent\"; u=\"$1/agents/$sum/used\"; is=; has=; ",
-    "if [ -z \"$m\" ]; then set -- $(stat -c \"%a %i %s %Y %z\" \"$w\" \"$a\" /proc/self/. 2>/dev/null); ",
-    "case \"$1\" in 700) ;; *) case \"$(ls -ld \"$w\")\" in drwx------*) ;; ",
-    "*) why=\"is open to others (chmod 700)\"; return 1;; esac;; esac; ",
-    "if [ $# = 21 ]; then now=${18}; is=\"$9 ${10} ${11} ${12} ${13} ${14}\"; fi; fi; ",
-    "if [ -x \"$a\" ]; then was=; [ -r \"$u\" ] && IFS= read -r was <\"$u\"; ",
-    "if [ -n \"$is\" ] && [ \"$was\" = \"$is\" ] && echo \"$is\" 2>/dev/null >\"$u\"; then has=1; return 0; fi; ",
-    "if echo 2>/dev/null >\"$u\"; then digest \"$a\"; if [ \"$f\" = \"$sum\" ]; then has=1; ",
-    "if [ -n \"$ran\" ]; then echo \"$is\" >\"$u\"; return 0; fi; fi; fi; fi; ",
+    "a=\"$1/agents/$sum/rookery-agent\"; has=; ",
+    "[ -n \"$m\" ] || case \"$(ls -ld \"$w\")\" in drwx------*) ;; *) why=\"is open to others (chmod 700)\"; return 1;; esac; ",
+    "u=\"$1/agents/$sum/used\"; was=; [ -r \"$u\" ] && IFS= read -r was <\"$u\"; ",
+    "if [ -x \"$a\" ] && echo \"$was\" 2>/dev/null >\"$u\"; then digest \"$a\"; ",
+    "if [ \"$f\" = \"$sum\" ]; then has=1; [ -z \"$ran\" ] || return 0; fi; fi; ",
     "t=\"$w/.probe.$n\"; [ -e \"$t\" ] && rm -f \"$t\"; ",
     "if echo : 2>/dev/null >\"$t\" && chmod 700 \"$t\"; then :; ",
     "else rm -f \"$t\"; why=\"cannot be written to\"; return 1; fi; ",
@@ -85,12 +97,11 @@ pub(super) const PROBE: &str = concat!(
     "fit \"$w\"; r=$?; [ \"$w\" = \"$1\" ] || rmdir \"$w\" 2>/dev/null; return $r; }; ",
     "ladder() { for d in \"$@\"; do [ -n \"$d\" ] || continue; ",
     "if try \"$d\"; then return 0; else say refused \"$d $why\"; fi; done; return 1; }; ",
-    "home \"$want\"; want=$h; top=; ",
-    "if ladder \"$want\" \"$HOME/.cache/rookery\" || ",
+    "top=; if ladder \"$want\" \"$HOME/.cache/rookery\" || ",
     "{ u=$(id -u); ladder \"/run/user/$u/rookery\" \"/var/tmp/rookery-$u\" \"/tmp/rookery-$u\"; }; ",
     "then top=\"$p/\"; say folder \"$d\"; say top \"$top\"; [ -n \"$has\" ] && say agent; ",
     "o=0; for a in \"$d\"/agents/*; do case \"$a\" in *\"/$sum\"|*\"/*\") ;; *) o=$((o+1));; esac; done; say agents $o; fi; ",
-    "say time \"${now:-$(date +%s)}\"; p=; if [ -n \"$to\" ]; then home \"$to\"; to=$h; above \"$to\"; ",
+    "say time $(date +%s); p=; if [ -n \"$to\" ]; then home \"$to\"; to=$h; above \"$to\"; ",
     "if [ -n \"$c\" ] && { [ -e \"$c\" ] || [ -L \"$c\" ]; }; then say misfit \"$c\"; ",
     "else t=\"$p/.rookery-probe.$n\"; if echo 2>/dev/null >\"$t\"; then rm -f \"$t\"; ",
     "else e=$( { echo >\"$t\"; } 2>&1); rm -f \"$t\" 2>/dev/null; say refuses \"${e##*: }\"; fi; fi; ",
@@ -112,11 +123,8 @@ pub(super) const PROBE: &str = concat!(
 /// Takes the agent into the folder that was found.
 pub(super) const TAKE_IN: &str = take_in!();
 
-/// Becomes the way to the agent. Stdin: its name, whether to start it (anything) or not (nothing), then orders.
-pub(super) const BECOME: &str = concat!(
-    "IFS= read -r id; IFS= read -r how; ",
-    "exec \"$d/agents/$sum/rookery-agent\" attach \"$id\" --work-dir \"$d\" ${how:+--start}",
-);
+/// Starts the agent, or becomes the way to it if it runs already. Stdin: orders.
+pub(super) const BECOME: &str = "run; exit $r";
 
 /// Takes the agent into another folder. Stdin: the folder, the agent's SHA-256, then as [`TAKE_IN`].
 pub(super) const INSTALL: &str = concat!(
@@ -126,11 +134,11 @@ pub(super) const INSTALL: &str = concat!(
     "'",
 );
 
-/// Becomes the way to the agent, in place of the login shell too: who waits for it is told how it really ended. Stdin: the
-/// work folder, the agent's SHA-256, its name, whether to start it (anything) or not (nothing), then orders.
+/// Becomes the way to an agent that runs, in place of the login shell too: who waits for it is told how it really ended. Stdin: the
+/// work folder, the agent's SHA-256, its name, then orders.
 pub(super) const ATTACH: &str = concat!(
-    "exec /bin/sh -c 'IFS= read -r d; IFS= read -r sum; IFS= read -r id; IFS= read -r how; ",
-    "exec \"$d/agents/$sum/rookery-agent\" attach \"$id\" --work-dir \"$d\" ${how:+--start}'",
+    "exec /bin/sh -c 'IFS= read -r d; IFS= read -r sum; IFS= read -r id; ",
+    "exec \"$d/agents/$sum/rookery-agent\" attach \"$id\" --work-dir \"$d\"'",
 );
 
 /// Ends an agent and all in its session's group, its unit first if it has one, and proves it. Stdin: the work folder, its

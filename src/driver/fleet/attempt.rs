@@ -13,7 +13,7 @@ use super::look::clock;
 use super::talk::{Ended, Talk, Turn};
 use super::writer::{Command, Writer};
 use crate::control::AgentId;
-use crate::driver::bootstrap::{AgentImage, AgentPlace, Agents, Foothold, Link, Missing, Needs, Probe, attach};
+use crate::driver::bootstrap::{AgentImage, AgentPlace, Agents, Foothold, Link, Needs, Probe, attach};
 use crate::driver::channel::Channel;
 use crate::driver::ssh::Route;
 use crate::inventory::Place;
@@ -54,7 +54,7 @@ impl Attempt {
             Err(failure) => return (Some(failure), Vec::new()),
         };
         let place = AgentPlace { work_dir, id: self.id() };
-        let channel = match foothold.attach(&place.id, Missing::Start, self.shared.limits.start).await {
+        let channel = match foothold.start(self.shared.limits.start).await {
             Ok(channel) => channel,
             Err(failure) => {
                 self.transcribe(&link).await;
@@ -122,7 +122,7 @@ impl Attempt {
             let dialled = async {
                 let link = self.connect().await?;
                 let image = self.image();
-                let channel = attach(&link, &image, place, Missing::Fail, self.shared.limits.start).await;
+                let channel = attach(&link, &image, place, self.shared.limits.start).await;
                 self.transcribe(&link).await;
                 match channel {
                     Ok(channel) => Ok((link, channel)),
@@ -163,7 +163,7 @@ impl Attempt {
         self.transcribe(link).await;
         self.step(BootStep::Probing).await;
         let needs = self.needs();
-        let entered = self.agents().enter(link, self.work_dir(), &needs, limits.probe).await?;
+        let entered = self.agents().enter(link, self.work_dir(), (&self.id(), &needs), limits.probe).await?;
         let (mut probe, mut foothold) = entered;
         probe.faults.extend(needs.faults(&probe));
         let all: Vec<Failure> = probe.faults.iter().cloned().chain(clock(&probe)).collect();
