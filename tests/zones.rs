@@ -11,7 +11,8 @@ struct Fleet(Scenario);
 
 impl Fleet {
     fn of(hosts: u32) -> Self {
-        let mut scenario = Scenario { zones: 4, limit: Duration::from_secs(300), ..Scenario::of(hosts, 64) };
+        let mut scenario =
+            Scenario { zones: 4, connections: 64, limit: Duration::from_secs(300), ..Scenario::of(hosts, 64) };
         scenario.piece_length = ByteCount(256 << 10);
         (scenario.host.up, scenario.host.down) = (ByteRate(5_000_000), ByteRate(5_000_000));
         Self(scenario)

@@ -91,6 +91,7 @@ pub(super) struct Member {
 impl Member {
     /// Joins: listens, dials, announces.
     pub(super) fn join(clock: Clock, part: Part) -> Result<Self, AgentFailure> {
+        let usual = Config::meeting(part.preference, part.zone.as_ref());
         let mut config = Config {
             allow: part.allow,
             zone: part.zone,
@@ -99,7 +100,7 @@ impl Member {
             exchange: part.exchange,
             preference: part.preference,
             tracker: if part.trackers.is_empty() { Tracker::Absent } else { Tracker::Present },
-            ..Config::default()
+            ..usual
         };
         let peers = Peers::listen(part.bind, part.ports, config.dial_timeout, Arc::clone(&part.storage))?;
         config.listen_port = peers.port();

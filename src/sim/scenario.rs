@@ -204,7 +204,7 @@ const fn piece_length() -> ByteCount {
 }
 
 const fn connections() -> usize {
-    64
+    32
 }
 
 const fn limit() -> Duration {

@@ -28,7 +28,8 @@ pub struct Config {
     /// Whether there is a tracker to announce to, from the start.
     pub tracker: Tracker,
 
-    /// Connections at once, handshakes included: a socket and two queues each.
+    /// Connections at once after their handshakes: a socket and two queues each. Few, for all of them have something under way,
+    /// and what is under way in front of a full line waits; see [`Self::meeting`].
     pub connections_max: usize,
     /// Connections below which peers are dialled: the rest is left to those who dial us, so that newcomers get in.
     pub connections_wanted: usize,
@@ -52,6 +53,8 @@ pub struct Config {
     /// Connections from one address whose handshakes are not over, at most: many hosts may share an address, but one that
     /// never says who it is must not take all connections.
     pub greetings_max: usize,
+    /// Connections whose handshakes are not over, of all addresses, at most.
+    pub handshakes_max: usize,
     /// How long a handshake may take after the connection.
     pub handshake_timeout: Duration,
     /// A keep-alive is sent when nothing else was for this long; other clients close after 120 s.
@@ -164,6 +167,22 @@ pub enum Tracker {
     Absent,
 }
 
+impl Config {
+    /// The defaults for a host that chooses its peers like this. In a run newcomers need room with hosts that have enough
+    /// connections. Where priorities decide, a newcomer takes the place of another, so that all may have equally many.
+    /// In a zone a host knows all gates of its own and some of others (`roster`).
+    pub fn meeting(preference: Preference, zone: Option<&Zone>) -> Self {
+        let usual = Self::default();
+        match (zone, preference) {
+            (Some(_), _) => Self { connections_max: 64, connections_wanted: 32, announce_wanted: 50, ..usual },
+            (None, Preference::AsTold) => usual,
+            (None, Preference::Canonical(_)) => {
+                Self { connections_max: 12, connections_wanted: 12, announce_wanted: 50, ..usual }
+            }
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -176,8 +195,8 @@ impl Default for Config {
             exchange: Exchange::Off,
             preference: Preference::AsTold,
             tracker: Tracker::Present,
-            connections_max: 64,
-            connections_wanted: 32,
+            connections_max: 32,
+            connections_wanted: 16,
             dials_max: 16,
             dial_timeout: Duration::from_secs(5),
             redial_after_min: Duration::from_secs(1),
@@ -187,6 +206,7 @@ impl Default for Config {
             blame_max: 64,
             oversleep_max: Duration::from_secs(3),
             greetings_max: 32,
+            handshakes_max: 64,
             handshake_timeout: Duration::from_secs(10),
             keep_alive_after: Duration::from_secs(20),
             idle_after: Duration::from_secs(150),
@@ -224,7 +244,7 @@ impl Default for Config {
             announce_every_complete: Duration::from_secs(30),
             announce_timeout: Duration::from_secs(15),
             announce_after_max: Duration::from_secs(15),
-            announce_wanted: 50,
+            announce_wanted: 25,
             exchange_after: Duration::from_secs(1),
             exchange_every: Duration::from_secs(60),
             tick: Duration::from_millis(250),

@@ -21,10 +21,12 @@ const REDUNDANT_PAUSE: Duration = Duration::from_secs(300);
 const CLIENT_LENGTH: usize = 3;
 
 impl Swarm {
-    /// Whether another connection of our own making is wanted.
+    /// Whether another connection of our own making is wanted. Who has dialled us and not said who it is does not count: it
+    /// may never say so.
     pub(super) fn wants_to_dial(&self) -> bool {
         let wants_peers = !self.have.is_full() || self.origin == PayloadOrigin::Elsewhere;
-        let connections = self.peers.len() + self.greetings.len() + self.dialer.dialing();
+        let greeted = self.greetings.values().filter(|greeting| greeting.origin == Origin::Dialed).count();
+        let connections = self.peers.len() + greeted + self.dialer.dialing();
         wants_peers && connections < self.config.connections_wanted && self.dialer.dialing() < self.config.dials_max
     }
 
@@ -61,7 +63,9 @@ impl Swarm {
             self.disconnect(now, connection, PeerFault::NotAllowed);
         } else if knocking >= self.config.greetings_max {
             self.disconnect(now, connection, PeerFault::Full);
-        } else if self.peers.len() + self.greetings.len() + self.dialer.dialing() > self.config.connections_max {
+        } else if self.greetings.len() > self.config.handshakes_max {
+            self.disconnect(now, connection, PeerFault::Full);
+        } else if self.peers.len() >= self.config.connections_max {
             match self.useless(now) {
                 Some(useless) => self.disconnect(now, useless, PeerFault::Useless),
                 None if self.may_outrank(address) => {}

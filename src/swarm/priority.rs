@@ -18,14 +18,10 @@ pub enum Preference {
     Canonical(SocketAddr),
 }
 
-/// Connections beyond the most there may be, for those of high priority until they have shaken hands.
-const SPARE: usize = 8;
-
 impl Swarm {
     /// Whether one that connects while every connection is taken and of use is let in, to show who it is.
     pub(super) fn may_outrank(&self, newcomer: SocketAddr) -> bool {
-        let connections = self.peers.len() + self.greetings.len();
-        connections <= self.config.connections_max + SPARE && self.outranked(newcomer).is_some()
+        self.outranked(newcomer).is_some()
     }
 
     /// Makes room for a peer that has shaken hands; returns why there is none for it, if so.
