@@ -91,17 +91,13 @@ pub(super) struct Member {
 impl Member {
     /// Joins: listens, dials, announces.
     pub(super) fn join(clock: Clock, part: Part) -> Result<Self, AgentFailure> {
-        let usual = Config::meeting(part.preference, part.zone.as_ref());
-        let mut config = Config {
-            allow: part.allow,
-            zone: part.zone,
-            max_upload: part.max_upload,
-            max_download: part.max_download,
-            exchange: part.exchange,
-            preference: part.preference,
-            tracker: if part.trackers.is_empty() { Tracker::Absent } else { Tracker::Present },
-            ..usual
-        };
+        let mut config = Config::meeting(part.preference, part.zone.as_ref());
+        config.allow = part.allow;
+        config.zone = part.zone;
+        config.max_upload = part.max_upload;
+        config.max_download = part.max_download;
+        config.exchange = part.exchange;
+        config.tracker = if part.trackers.is_empty() { Tracker::Absent } else { Tracker::Present };
         let peers = Peers::listen(part.bind, part.ports, config.dial_timeout, Arc::clone(&part.storage))?;
         config.listen_port = peers.port();
         if let Preference::Canonical(own) = &mut config.preference {

@@ -172,14 +172,12 @@ impl Config {
     /// connections. Where priorities decide, a newcomer takes the place of another, so that all may have equally many.
     /// In a zone a host knows all gates of its own and some of others (`roster`).
     pub fn meeting(preference: Preference, zone: Option<&Zone>) -> Self {
-        let usual = Self::default();
-        match (zone, preference) {
-            (Some(_), _) => Self { connections_max: 64, connections_wanted: 32, announce_wanted: 50, ..usual },
-            (None, Preference::AsTold) => usual,
-            (None, Preference::Canonical(_)) => {
-                Self { connections_max: 12, connections_wanted: 12, announce_wanted: 50, ..usual }
-            }
-        }
+        let (most, wanted, told) = match (zone, preference) {
+            (Some(_), _) => (64, 32, 50),
+            (None, Preference::AsTold) => (32, 16, 25),
+            (None, Preference::Canonical(_)) => (12, 12, 50),
+        };
+        Self { connections_max: most, connections_wanted: wanted, announce_wanted: told, preference, ..Self::default() }
     }
 }
 
