@@ -61,9 +61,7 @@ impl Swarm {
         self.greetings.insert(connection, Greeting { address, origin: Origin::Accepted, since: now });
         if !self.dialer.is_allowed(address.ip()) {
             self.disconnect(now, connection, PeerFault::NotAllowed);
-        } else if knocking >= self.config.greetings_max {
-            self.disconnect(now, connection, PeerFault::Full);
-        } else if self.greetings.len() > self.config.handshakes_max {
+        } else if knocking >= self.config.greetings_max || self.greetings.len() > self.config.handshakes_max {
             self.disconnect(now, connection, PeerFault::Full);
         } else if self.peers.len() >= self.config.connections_max {
             match self.useless(now) {
