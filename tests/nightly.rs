@@ -3,9 +3,8 @@
 
 use rookery::sim::{Figures, Scenario, World};
 
-/// How many times the optimum the last of ten thousand may take: 1.276 was measured before the first hosts
-/// became strangers to each other, and 1.25 is wanted.
-const RATIO_MAX: f64 = 1.3;
+/// How many times the optimum the last of ten thousand may take: 1.16 was measured.
+const RATIO_MAX: f64 = 1.25;
 
 /// How many copies the seeder may give.
 const COPIES_MAX: f64 = 1.3;
@@ -29,7 +28,7 @@ fn a_thousand_hosts_have_512_pieces_soon_after_the_optimum() {
     let report = World::new(&scenario).run().expect("no law is broken");
     let figures = Figures::of(&scenario, &report);
     assert_eq!((figures.alive, figures.complete), (1000, 1000), "{figures:?}");
-    assert!(figures.ratio().is_some_and(|ratio| ratio <= 1.25), "{figures:?}");
+    assert!(figures.ratio().is_some_and(|ratio| ratio <= RATIO_MAX), "{figures:?}");
     assert!(figures.copies.is_some_and(|copies| copies <= COPIES_MAX), "{figures:?}");
 }
 
@@ -39,7 +38,7 @@ fn forty_eight_hosts_on_slow_links_are_done_soon_after_the_optimum() {
     let scenario = Scenario::parse(include_str!("scenarios/lab-48.toml")).expect("the scenario is valid");
     let report = World::new(&scenario).run().expect("no law is broken");
     let figures = Figures::of(&scenario, &report);
-    // 1.32 of an optimum that knows nothing of frames: 1.27 of one that does.
-    assert!(figures.ratio().is_some_and(|ratio| ratio <= 1.35), "{figures:?}");
+    // An optimum that knows nothing of frames: 1.20 of one that does.
+    assert!(figures.ratio().is_some_and(|ratio| ratio <= 1.25), "{figures:?}");
     assert!(figures.copies.is_some_and(|copies| copies <= 1.3), "{figures:?}");
 }
