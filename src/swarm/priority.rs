@@ -18,10 +18,13 @@ pub enum Preference {
     Canonical(SocketAddr),
 }
 
+/// Handshakes under way, at most, of those who come while every connection is taken.
+const KNOCKING_MAX: usize = 8;
+
 impl Swarm {
     /// Whether one that connects while every connection is taken and of use is let in, to show who it is.
     pub(super) fn may_outrank(&self, newcomer: SocketAddr) -> bool {
-        self.outranked(newcomer).is_some()
+        self.greetings.len() <= KNOCKING_MAX && self.outranked(newcomer).is_some()
     }
 
     /// Makes room for a peer that has shaken hands; returns why there is none for it, if so.
