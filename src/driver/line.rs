@@ -40,8 +40,9 @@ const READS_FEW: u32 = 4;
 /// Large buffers kept for later.
 const SPARE_MAX: usize = 16;
 
-/// Bytes left unsent in the kernel, at least: two blocks.
-const UNSENT_MIN: u32 = 32 << 10;
+/// Bytes left unsent in the kernel, at least, of a connection that is slow or new: it takes a block when the one before is all but
+/// on its way. Two blocks of each of a dozen peers would be a third of a second of a line of 10 Mbit/s.
+const UNSENT_MIN: u32 = 4 << 10;
 
 /// Bytes left unsent in the kernel, at most.
 const UNSENT_MAX: u32 = 512 << 10;

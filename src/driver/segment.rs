@@ -7,18 +7,15 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{Advice, Mode, OFlags, fadvise, fstatfs, openat};
+use rustix::fs::{Advice, Mode, OFlags, fadvise, openat};
 use rustix::io::{Errno, ReadWriteFlags, preadv2, pwritev, retry_on_intr};
 
 use crate::base::ByteCount;
 use crate::control::AgentFailure;
-use crate::release::{self, preallocate, space_left};
+use crate::release::{self, is_in_memory, preallocate, space_left};
 
 /// What the disk is told to have ready when bytes had to be waited for: the peer asks for what follows next.
 const AHEAD: u64 = 1 << 20;
-
-/// `f_type` of a file system in memory (`linux/magic.h`).
-const TMPFS_MAGIC: i64 = 0x0102_1994;
 
 /// What may be done with the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,8 +74,7 @@ impl Segment {
             release::share(&file);
             preallocate(&file, &path, length)?;
         }
-        let in_memory = fstatfs(&file).is_ok_and(|stat| stat.f_type == TMPFS_MAGIC);
-        let medium = if in_memory { Medium::Memory } else { Medium::Disk };
+        let medium = if is_in_memory(&file) { Medium::Memory } else { Medium::Disk };
         Ok(Self { start, length, held, backing: Backing::Open(path, file, medium) })
     }
 

@@ -16,7 +16,7 @@ use crate::base::ByteCount;
 use crate::payload::{FileError, ReadError};
 
 pub use place::{ReleaseState, digest, place, state};
-pub use space::{preallocate, space_left};
+pub use space::{is_in_memory, preallocate, space_left};
 pub use workspace::{Claim, Workspace, share};
 
 /// Why a release cannot be looked at, prepared or placed.

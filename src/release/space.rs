@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use rustix::fs::{FallocateFlags, StatVfs, fallocate, fstatvfs, statvfs};
+use rustix::fs::{FallocateFlags, StatVfs, fallocate, fstatfs, fstatvfs, statvfs};
 use rustix::io::Errno;
 
 use super::ReleaseError;
@@ -14,6 +14,14 @@ use crate::payload::FileError;
 /// Unit of `st_blocks`, whatever the file system's own is.
 const BLOCK: u64 = 512;
 
+/// `f_type` of a file system in memory (`linux/magic.h`).
+const TMPFS_MAGIC: i64 = 0x0102_1994;
+
+/// Whether a file lies in memory: tmpfs.
+pub fn is_in_memory(file: &File) -> bool {
+    fstatfs(file).is_ok_and(|stat| stat.f_type == TMPFS_MAGIC)
+}
+
 /// How many bytes this user can still write on the file system of `path`.
 pub fn space_left(path: &Path) -> Result<ByteCount, ReleaseError> {
     let stat = statvfs(path).map_err(FileError::at("inspect", path))?;
@@ -22,8 +30,9 @@ pub fn space_left(path: &Path) -> Result<ByteCount, ReleaseError> {
 
 /// Gives `file` exactly `length` bytes and takes the room for them, so that no later write can find the disk full.
 ///
-/// What the file holds within `length` stays. Where the file system cannot take room beforehand the length is set alone. `path`
-/// names the file in errors.
+/// What the file holds within `length` stays. Where the file system cannot take room beforehand the length is set alone, and where
+/// it is memory, too: room there is taken by writing zeros, which takes as long as the payload itself. `path` names the file in
+/// errors.
 ///
 /// # Errors
 ///
@@ -42,10 +51,14 @@ pub fn preallocate(file: &File, path: &Path, length: u64) -> Result<(), ReleaseE
     if length == 0 {
         return Ok(());
     }
+    let lengthen = || Ok(file.set_len(length).map_err(FileError::at("lengthen", path))?);
+    if is_in_memory(file) {
+        return lengthen();
+    }
     match rustix::io::retry_on_intr(|| fallocate(file, FallocateFlags::empty(), 0, length)) {
         Ok(()) => Ok(()),
         Err(Errno::NOSPC | Errno::DQUOT) => Err(full()),
-        Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(file.set_len(length).map_err(FileError::at("lengthen", path))?),
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => lengthen(),
         Err(error) => Err(FileError::at("preallocate", path)(error).into()),
     }
 }
@@ -72,6 +85,15 @@ mod tests {
         );
         preallocate(file.as_file(), file.path(), 4).unwrap();
         assert_eq!(std::fs::read(file.path()).unwrap(), b"part");
+    }
+
+    #[test]
+    fn in_memory_no_zeros_are_written() {
+        let file = tempfile::NamedTempFile::new_in("/dev/shm").unwrap();
+        assert!(is_in_memory(file.as_file()));
+        preallocate(file.as_file(), file.path(), 1 << 20).unwrap();
+        let metadata = file.as_file().metadata().unwrap();
+        assert_eq!((metadata.len(), metadata.blocks()), (1 << 20, 0));
     }
 
     #[test]

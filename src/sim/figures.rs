@@ -51,9 +51,10 @@ impl Figures {
         }
     }
 
-    /// How many times the optimum the last host took.
+    /// How many times the optimum the last host took; `None` when one that is alive is not complete, for nobody knows how long
+    /// it would take.
     pub fn ratio(&self) -> Option<f64> {
-        let optimum = Some(self.optimum.as_secs_f64()).filter(|optimum| *optimum > 0.0)?;
+        let optimum = Some(self.optimum.as_secs_f64()).filter(|optimum| *optimum > 0.0 && self.is_complete())?;
         Some(self.last?.as_secs_f64() / optimum)
     }
 
@@ -77,5 +78,14 @@ mod tests {
         assert!(figures.ratio().is_some_and(|ratio| ratio >= 1.0), "{figures:?}");
         assert!(figures.copies.is_some_and(|copies| copies >= 1.0), "{figures:?}");
         assert!(figures.median <= figures.last);
+    }
+
+    #[test]
+    fn a_run_in_which_a_host_was_left_out_has_no_ratio() {
+        let text = "hosts = 4\npieces = 8\npiece_length = '16KiB'\nlimit = '2s'\n[[fault]]\nhost = 3\ntrouble = 'slow'\nrate = '8K/s'";
+        let scenario = Scenario::parse(text).unwrap();
+        let figures = Figures::of(&scenario, &World::new(&scenario).run().unwrap());
+        assert!(figures.complete < figures.alive && figures.last.is_some(), "{figures:?}");
+        assert_eq!(figures.ratio(), None);
     }
 }

@@ -121,7 +121,8 @@ pub struct Config {
     /// The same, as what it sends at its present rate within this span and twice the time in which a peer asks for what it
     /// is shown.
     pub first_copies_span: Duration,
-    /// Bytes queued for a peer, at least: the next block while one is on the wire.
+    /// Bytes queued for a peer, at least: the next block while the kernel holds one, and no more, for whoever asks for a rarer
+    /// piece waits behind it.
     pub send_queue_min: u64,
     /// Bytes queued for a peer, at most.
     pub send_queue_max: u64,
@@ -175,7 +176,7 @@ impl Config {
         let (most, wanted, told) = match (zone, preference) {
             (Some(_), _) => (64, 32, 50),
             (None, Preference::AsTold) => (32, 16, 25),
-            (None, Preference::Canonical(_)) => (12, 12, 50),
+            (None, Preference::Canonical(_)) => (10, 10, 50),
         };
         Self { connections_max: most, connections_wanted: wanted, announce_wanted: told, preference, ..Self::default() }
     }
@@ -231,9 +232,9 @@ impl Default for Config {
             slot_patience: Duration::from_millis(100),
             serve_patience: Duration::from_secs(2),
             lead_patience: Duration::from_secs(50),
-            first_copies: 12,
+            first_copies: 8,
             first_copies_span: Duration::from_millis(200),
-            send_queue_min: 32 << 10,
+            send_queue_min: 16 << 10,
             send_queue_max: 1 << 20,
             send_queue_span: Duration::from_millis(200),
             requests_max: 1024,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rookery::base::{BLOCK_LENGTH, Bitfield, Block, Instant, PieceIndex};
-use rookery::swarm::{Config, Input, PeerFault};
+use rookery::swarm::{Config, ConnectionId, Input, PeerFault};
 use rookery::wire::Message;
 
 use crate::room::{PIECES, Room, address};
@@ -39,6 +39,7 @@ fn blocks_that_do_not_exist_cannot_be_asked_for_and_those_of_odd_length_can() {
     let odd = [block(0, 5, 1), block(1, 65_535, 1), block(2, 3, 20_000)];
     for block in odd {
         room.send(1, Message::Request(block));
+        room.tell(Input::Sent { connection: ConnectionId(1), payload: u64::from(block.length) });
     }
     assert_eq!(room.served, odd);
 }
