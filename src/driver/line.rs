@@ -47,7 +47,7 @@ const UNSENT_MIN: u32 = 4 << 10;
 /// Bytes left unsent in the kernel, at most.
 const UNSENT_MAX: u32 = 512 << 10;
 
-/// What is left unsent in the kernel lasts about this long: twice the longest wait between turns ([`super::pace`]).
+/// What is left unsent in the kernel lasts about this long: longer than the longest wait between turns ([`super::pace`]).
 pub(super) const UNSENT_SPAN: Duration = Duration::from_millis(16);
 
 /// Bytes between looks at how fast a connection takes what it is given.
