@@ -13,11 +13,15 @@ use crate::journal::{Story, newest};
 /// The largest inventory that is read, in bytes.
 const LENGTH_MAX: u64 = 16 << 20;
 
+/// What names the inventory where no flag does.
+pub(super) const VARIABLE: &str = "ROOKERY_INVENTORY";
+
 /// Finds, reads and parses the inventory; warnings go to stderr.
 pub(super) fn load(given: Option<&Path>) -> Result<Inventory, Ending> {
     let path = find(given)?;
     let unreadable = |error: io::Error| {
-        Ending::new(Exit::Invalid, format!("failed to read the inventory {}: {error}", path.display()))
+        let from = if is_of_variable(&path) { format!(", which ${VARIABLE} names") } else { String::new() };
+        Ending::new(Exit::Invalid, format!("failed to read the inventory {}{from}: {error}", path.display()))
     };
     if fs::metadata(&path).map_err(unreadable)?.len() > LENGTH_MAX {
         let why = format!("the inventory {} is larger than {LENGTH_MAX} bytes", path.display());
@@ -28,6 +32,11 @@ pub(super) fn load(given: Option<&Path>) -> Result<Inventory, Ending> {
         .map_err(|found| Ending::new(Exit::Invalid, format!("the inventory cannot be used\n{found}")))?;
     inventory.warnings.iter().for_each(tell);
     Ok(inventory)
+}
+
+/// Whether an environment variable names this file, so that nobody looks for it on the command line.
+fn is_of_variable(path: &Path) -> bool {
+    std::env::var_os(VARIABLE).is_some_and(|named| named == path.as_os_str())
 }
 
 /// The inventory that is used, unless there is none.

@@ -19,7 +19,7 @@ const PLENTY: usize = 256 << 10;
 const PAUSE_MIN: Duration = Duration::from_micros(250);
 
 /// The longest wait: a block takes that long at 2 MB/s, and a piece to be passed on many times as long.
-const PAUSE_MAX: Duration = Duration::from_millis(10);
+const PAUSE_MAX: Duration = Duration::from_millis(8);
 
 /// How long the next wait is.
 #[derive(Debug, Default)]

@@ -284,7 +284,10 @@ pub enum Failure {
 }
 
 fn seconds(duration: Duration) -> String {
-    format!("{} s", duration.as_secs_f64().round())
+    match duration.as_secs() {
+        0 => format!("{} ms", duration.as_millis()),
+        _ => format!("{} s", duration.as_secs_f64().round()),
+    }
 }
 
 impl Failure {
@@ -487,5 +490,7 @@ mod tests {
         let late = Failure::Timeout { phase: Phase::KeyExchange, after: Duration::from_secs(10) };
         assert_eq!(late.to_string(), "no answer within 10 s while trying to exchange keys");
         assert!(late.is_unreachable() && late.is_retryable());
+        let soon = Failure::Overdue { whole: Whole::Host, after: Duration::from_millis(300) };
+        assert!(soon.to_string().starts_with("not done within 300 ms of "), "{soon}");
     }
 }

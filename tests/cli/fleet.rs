@@ -102,6 +102,8 @@ fn the_inventory_is_found_where_the_contract_says() {
     assert_eq!(said(&["hosts", "-i", "flag.toml"], "other.toml"), "flag (1)\n");
     assert_eq!(said(&["hosts"], "other.toml"), "other (1)\n");
     assert_eq!(said(&["hosts"], ""), "here (1)\n");
+    let output = desk.command(&["hosts"]).env("ROOKERY_INVENTORY", "nosuch.toml").output().unwrap();
+    crate::desk::Said::of(&output).fails(7, &["nosuch.toml, which $ROOKERY_INVENTORY names", "No such file"]);
     std::fs::remove_file(desk.path("work/inventory.toml")).unwrap();
     assert_eq!(said(&["hosts"], ""), "far (1)\n");
 }

@@ -139,7 +139,7 @@ fn a_host_whose_last_peer_goes_asks_the_tracker_soon_whatever_interval_it_was_gi
     room.join(1, address(1));
     room.send(1, Message::HaveAll);
     room.tell(Input::Announced { interval: Duration::from_secs(86_400), peers: Vec::new() });
-    room.tell(Input::Closed { connection: rookery::swarm::ConnectionId(1) });
+    room.tell(Input::Closed { connection: ConnectionId(1) });
     let lonely = room.now;
     room.announced = None;
     room.wait(Duration::from_secs(20));
