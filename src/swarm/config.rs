@@ -121,8 +121,7 @@ pub struct Config {
     /// The same, as what it sends at its present rate within this span and twice the time in which a peer asks for what it
     /// is shown.
     pub first_copies_span: Duration,
-    /// Bytes queued for a peer, at least: the next block while the kernel holds one, and no more, for whoever asks for a rarer
-    /// piece waits behind it.
+    /// Bytes queued for a peer, at least: the next block while one is on the wire.
     pub send_queue_min: u64,
     /// Bytes queued for a peer, at most.
     pub send_queue_max: u64,
@@ -234,7 +233,7 @@ impl Default for Config {
             lead_patience: Duration::from_secs(50),
             first_copies: 8,
             first_copies_span: Duration::from_millis(200),
-            send_queue_min: 16 << 10,
+            send_queue_min: 32 << 10,
             send_queue_max: 1 << 20,
             send_queue_span: Duration::from_millis(200),
             requests_max: 1024,
