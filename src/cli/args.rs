@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::course::{GateArg, RolloutArgs};
-use super::fleet_file::VARIABLE;
+use super::fleet_file::INVENTORY_VARIABLE;
 use crate::base::{BLOCK_LENGTH, ByteCount, ByteRate, UnitError};
 use crate::console::{ColorChoice, ColorDepth};
 use crate::control::Tag;
@@ -228,7 +228,7 @@ pub(super) struct CleanArgs {
 #[command(next_help_heading = "Fleet")]
 pub(super) struct FleetArgs {
     /// The inventory [default: ./inventory.toml, then the user's config folder].
-    #[arg(long, short = 'i', value_name = "FILE", env = VARIABLE, hide_env_values = true)]
+    #[arg(long, short = 'i', value_name = "FILE", env = INVENTORY_VARIABLE, hide_env_values = true)]
     pub(super) inventory: Option<PathBuf>,
     /// Only these hosts: `web,db`, `@web & @dc1`, `web[001-010].dc1`, `rack=r1`, `10%`, `@failed`.
     #[arg(long, value_name = "SELECTOR")]
@@ -346,7 +346,7 @@ pub(super) struct HostsArgs {
     /// Which hosts [default: all].
     pub(super) selector: Option<String>,
     /// The inventory [default: ./inventory.toml, then the user's config folder].
-    #[arg(long, short = 'i', value_name = "FILE", env = VARIABLE, hide_env_values = true)]
+    #[arg(long, short = 'i', value_name = "FILE", env = INVENTORY_VARIABLE, hide_env_values = true)]
     pub(super) inventory: Option<PathBuf>,
     /// One name a line.
     #[arg(long, conflicts_with = "json")]
@@ -439,7 +439,7 @@ pub(super) enum ThemeCommand {
 #[derive(Debug, Args)]
 pub(super) struct DoctorArgs {
     /// The inventory [default: ./inventory.toml, then the user's config folder].
-    #[arg(long, short = 'i', value_name = "FILE", env = VARIABLE, hide_env_values = true)]
+    #[arg(long, short = 'i', value_name = "FILE", env = INVENTORY_VARIABLE, hide_env_values = true)]
     pub(super) inventory: Option<PathBuf>,
 }
 

@@ -14,13 +14,13 @@ use crate::journal::{Story, newest};
 const LENGTH_MAX: u64 = 16 << 20;
 
 /// What names the inventory where no flag does.
-pub(super) const VARIABLE: &str = "ROOKERY_INVENTORY";
+pub(super) const INVENTORY_VARIABLE: &str = "ROOKERY_INVENTORY";
 
 /// Finds, reads and parses the inventory; warnings go to stderr.
 pub(super) fn load(given: Option<&Path>) -> Result<Inventory, Ending> {
     let path = find(given)?;
     let unreadable = |error: io::Error| {
-        let from = if is_of_variable(&path) { format!(", which ${VARIABLE} names") } else { String::new() };
+        let from = if is_of_variable(&path) { format!(", which ${INVENTORY_VARIABLE} names") } else { String::new() };
         Ending::new(Exit::Invalid, format!("failed to read the inventory {}{from}: {error}", path.display()))
     };
     if fs::metadata(&path).map_err(unreadable)?.len() > LENGTH_MAX {
@@ -36,7 +36,7 @@ pub(super) fn load(given: Option<&Path>) -> Result<Inventory, Ending> {
 
 /// Whether an environment variable names this file, so that nobody looks for it on the command line.
 fn is_of_variable(path: &Path) -> bool {
-    std::env::var_os(VARIABLE).is_some_and(|named| named == path.as_os_str())
+    std::env::var_os(INVENTORY_VARIABLE).is_some_and(|named| named == path.as_os_str())
 }
 
 /// The inventory that is used, unless there is none.

@@ -105,7 +105,7 @@ pub enum Failure {
         address: String,
     },
     /// A phase took longer than it may.
-    #[error("no answer within {} while trying to {phase}", seconds(*.after))]
+    #[error("no answer within {} while trying to {phase}", time(*.after))]
     Timeout {
         /// Which.
         phase: Phase,
@@ -181,7 +181,7 @@ pub enum Failure {
         why: String,
     },
     /// The session was lost, and could not be had again while the agent was at work.
-    #[error("no SSH for {}: {why}", seconds(*.after))]
+    #[error("no SSH for {}: {why}", time(*.after))]
     OutOfReach {
         /// How long.
         after: Duration,
@@ -251,7 +251,7 @@ pub enum Failure {
         skew: i64,
     },
     /// Nothing arrived for so long that it was given up.
-    #[error("no new piece for {}: {reason}", seconds(*.after))]
+    #[error("no new piece for {}: {reason}", time(*.after))]
     Stalled {
         /// How long.
         after: Duration,
@@ -271,7 +271,7 @@ pub enum Failure {
         why: String,
     },
     /// A deadline over all phases has passed.
-    #[error("not done within {} of {whole}", seconds(*.after))]
+    #[error("not done within {} of {whole}", time(*.after))]
     Overdue {
         /// Whose.
         whole: Whole,
@@ -283,7 +283,7 @@ pub enum Failure {
     Agent(AgentFailure),
 }
 
-fn seconds(duration: Duration) -> String {
+fn time(duration: Duration) -> String {
     match duration.as_secs() {
         0 => format!("{} ms", duration.as_millis()),
         _ => format!("{} s", duration.as_secs_f64().round()),
