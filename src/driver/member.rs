@@ -12,7 +12,7 @@ use tokio::time::sleep_until;
 
 use super::Clock;
 use super::disk::{Disk, Done};
-use super::pace::Pace;
+use super::pace::{Pace, Stage};
 use super::peers::Peers;
 use super::storage::Storage;
 use super::tracker::announce;
@@ -184,7 +184,8 @@ impl Member {
         }
         self.work_off();
         self.disk.flush();
-        let pause = self.pace.after(moved);
+        let have = self.swarm.bitfield();
+        let pause = self.pace.after(moved, Stage::of(have.count(), have.capacity()));
         if !pause.is_zero() {
             // A timer would wake this thread for every packet until it is over; nothing here is in more of a hurry.
             std::thread::sleep(pause);

@@ -82,9 +82,15 @@ pub struct Config {
     pub pipeline_min: usize,
     /// Blocks asked of a peer at once, at most: 8 MiB, 1 GiB/s at 8 ms.
     pub pipeline_max: usize,
+    /// Blocks asked of the others of a zone together, at least: they are few, and what they send waits behind much else.
+    pub zone_asked: usize,
+    /// Blocks asked of one of them for that reason, at most: what waits at one host cannot be had of another.
+    pub zone_asked_each: usize,
     /// What is asked of a peer at once lasts this long at the pace it sends at: longer than a request takes to get there
     /// through queues that are full both ways.
     pub pipeline_span: Duration,
+    /// A peer that owes [`Self::pipeline_min`] blocks is asked for more when there is room for so many: one packet, not two.
+    pub requests_together: usize,
     /// Blocks asked of a peer at once, at most, when it does not say how much it takes (BEP 10 `reqq`).
     pub pipeline_unknown: usize,
     /// A line that brings less than this is slow, and what is asked of all peers together is bounded by
@@ -217,7 +223,10 @@ impl Default for Config {
             useless_after: Duration::from_secs(5),
             pipeline_min: 2,
             pipeline_max: 512,
+            zone_asked: 48,
+            zone_asked_each: 16,
             pipeline_span: Duration::from_millis(50),
+            requests_together: 2,
             pipeline_unknown: 200,
             slow_line: ByteRate(1 << 20),
             asked_span: Duration::from_secs(4),

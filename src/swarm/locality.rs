@@ -166,6 +166,11 @@ impl Locality {
         if self.far.is_empty() { Station::Inland } else { Station::Border }
     }
 
+    /// Blocks to have asked of each of the others, at least.
+    pub(super) fn asked_min(&self, config: &Config) -> usize {
+        config.zone_asked.div_ceil(self.mates.len().max(1)).min(config.zone_asked_each)
+    }
+
     /// The others of the zone.
     pub(super) fn mates(&self) -> impl Iterator<Item = ConnectionId> + '_ {
         self.mates.keys().copied()

@@ -282,12 +282,12 @@ impl Peer {
 }
 
 impl Asking {
-    /// Requests that may be made now.
-    pub(super) fn room(&self, now: Instant) -> usize {
+    /// Requests that may be made now, of a peer of which `least` are to be out at any time.
+    pub(super) fn room(&self, now: Instant, least: usize) -> usize {
         if now < self.quiet_until || self.is_overdue() {
             return 0;
         }
-        self.pipeline.min(self.requests_max).saturating_sub(self.asked.len())
+        self.pipeline.max(least).min(self.requests_max).saturating_sub(self.asked.len())
     }
 
     /// Whether it owes us blocks for too long.
