@@ -103,8 +103,8 @@ mod tests {
 
     #[test]
     fn the_middle_of_the_payload_is_waited_in_longer_than_its_edges() {
-        let stages = [0, 10, 11, 89, 90, 100].map(|have| Stage::of(have, 100));
         use Stage::{Edge, Middle};
+        let stages = [0, 10, 11, 89, 90, 100].map(|have| Stage::of(have, 100));
         assert_eq!(stages, [Edge, Edge, Middle, Middle, Edge, Edge]);
         assert_eq!((Stage::of(0, 1), Stage::of(1, 1)), (Edge, Edge));
         let mut pace = Pace::default();
