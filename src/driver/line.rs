@@ -48,7 +48,7 @@ const UNSENT_MIN: u32 = 4 << 10;
 const UNSENT_MAX: u32 = 512 << 10;
 
 /// What is left unsent in the kernel lasts about this long: longer than two of the longest waits between turns ([`super::pace`]).
-pub(super) const UNSENT_SPAN: Duration = Duration::from_millis(32);
+pub(super) const UNSENT_SPAN: Duration = Duration::from_millis(24);
 
 /// Bytes between looks at how fast a connection takes what it is given.
 const MEASURE_AFTER: u64 = 256 << 10;

@@ -27,7 +27,7 @@ const PAUSE_MIN: Duration = Duration::from_micros(250);
 const PAUSE_MAX: Duration = Duration::from_millis(8);
 
 /// The longest wait in its middle.
-const PAUSE_MAX_AMID: Duration = Duration::from_millis(12);
+const PAUSE_MAX_AMID: Duration = Duration::from_millis(10);
 
 /// Part of the payload that is an edge of it.
 const EDGE: u32 = 10;
