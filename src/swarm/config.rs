@@ -89,8 +89,6 @@ pub struct Config {
     /// What is asked of a peer at once lasts this long at the pace it sends at: longer than a request takes to get there
     /// through queues that are full both ways.
     pub pipeline_span: Duration,
-    /// A peer that owes [`Self::pipeline_min`] blocks is asked for more when there is room for so many: one packet, not two.
-    pub requests_together: usize,
     /// Blocks asked of a peer at once, at most, when it does not say how much it takes (BEP 10 `reqq`).
     pub pipeline_unknown: usize,
     /// A line that brings less than this is slow, and what is asked of all peers together is bounded by
@@ -226,7 +224,6 @@ impl Default for Config {
             zone_asked: 48,
             zone_asked_each: 16,
             pipeline_span: Duration::from_millis(50),
-            requests_together: 2,
             pipeline_unknown: 200,
             slow_line: ByteRate(1 << 20),
             asked_span: Duration::from_secs(4),

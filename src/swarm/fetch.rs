@@ -12,9 +12,6 @@ use super::{ConnectionId, Note, Output, PeerFault, Swarm};
 use crate::base::{BLOCK_LENGTH, Bitfield, Block, ByteCount, Instant, PieceIndex, Sha1Digest};
 use crate::wire::Message;
 
-/// Connected peers that have a piece from which on whoever waits for something else of ours need not hear of it at once.
-const COMMON: u32 = 2;
-
 impl Swarm {
     /// Routes a message.
     pub(super) fn received(&mut self, now: Instant, connection: ConnectionId, message: Message) {
@@ -125,11 +122,7 @@ impl Swarm {
     /// Asks a peer for as much as it may be asked for.
     pub(super) fn fill(&mut self, now: Instant, connection: ConnectionId) {
         let Some(peer) = self.peers.get(&connection).filter(|peer| peer.useful > 0) else { return };
-        let room = peer.asking.room(now, self.asked_min(connection));
-        if room < self.config.requests_together && peer.asking.asked.len() >= self.config.pipeline_min {
-            return;
-        }
-        for _ in 0..room {
+        for _ in 0..peer.asking.room(now, self.asked_min(connection)) {
             if !self.download.is_ready() || self.unwritten >= self.config.unwritten_max || self.is_line_full(now) {
                 break;
             }
@@ -213,7 +206,6 @@ impl Swarm {
         peer.asking.ask(block, now);
         self.pieces.ask(block, connection, now);
         self.download.take(u64::from(block.length));
-        self.tell_haves(now, connection);
         self.tell(now, connection, Message::Request(block));
     }
 
@@ -306,7 +298,6 @@ impl Swarm {
         self.say(Output::PieceDone(piece));
         self.show(now);
         let complete = self.have.is_full();
-        let common = self.picker.availability(piece) >= COMMON;
         let connections: Vec<_> = self.peers.keys().copied().collect();
         for connection in &connections {
             let Some(peer) = self.peers.get_mut(connection) else { continue };
@@ -314,9 +305,7 @@ impl Swarm {
             let had = peer.has.contains(piece);
             if peer.serving.veil.is_none() {
                 peer.serving.unsaid.push(piece);
-                // Who waits for a block of ours hears of it with that.
-                let waits = common && !peer.serving.requests.is_empty();
-                if complete || !(had || waits) {
+                if !had || complete {
                     self.tell_haves(now, *connection);
                 }
             }
@@ -341,8 +330,8 @@ impl Swarm {
         }
     }
 
-    /// Tells a peer of the pieces that have come since the last time. Of one that it has, or that is common while it waits for
-    /// something of ours, it learns with what is said to it next, or a tick later: many in one packet.
+    /// Tells a peer of the pieces that have come since the last time. One it lacks is told at once; of one it has it
+    /// learns with the next such, or a tick later: many in one packet.
     pub(super) fn tell_haves(&mut self, now: Instant, connection: ConnectionId) {
         let Some(peer) = self.peers.get_mut(&connection) else { return };
         for piece in std::mem::take(&mut peer.serving.unsaid) {

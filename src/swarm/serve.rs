@@ -134,7 +134,6 @@ impl Swarm {
         serving.queued += u64::from(block.length);
         peer.spoke = now;
         self.upload.take(u64::from(block.length));
-        self.tell_haves(now, connection);
         self.say(Output::Serve { connection, block });
         if begun != Some(block.piece) {
             self.spread.give(block.piece);
