@@ -255,3 +255,10 @@ fn a_delay_of_5_ms_and_a_lost_frame_in_a_thousand_cost_little() {
 fn sixteen_hosts_on_equal_links_are_done_near_the_physical_limit() {
     assert_near_the_limit(include_str!("scenarios/lab-16.toml"), 1.10);
 }
+
+#[test]
+fn a_payload_that_is_pushed_while_the_others_are_there_already_takes_no_longer() {
+    for rate in [5_500_000, 20_000_000] {
+        assert_near_the_limit(&format!("push = '{rate}'\n{}", include_str!("scenarios/lab-16.toml")), 1.10);
+    }
+}

@@ -3,7 +3,8 @@
 //! Over a slow network bytes trickle in, and to be woken for each packet costs more than the packet. So after a turn that
 //! moved little the next one waits a moment, as a network card does before it interrupts; after one that moved much it does
 //! not. In the middle of the payload a host has much to give and to ask for, and nobody waits for one message of it: the wait
-//! is longer there, unless the line is so slow that it would save little. It is shorter than what is queued at either end lasts ([`UNSENT_SPAN`](super::line::UNSENT_SPAN)).
+//! is longer there, unless the line is so slow that it would save little. It is shorter than what is queued at either end
+//! lasts ([`UNSENT_SPAN`](super::line::UNSENT_SPAN)).
 
 use std::time::Duration;
 

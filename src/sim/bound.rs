@@ -24,7 +24,7 @@ impl Scenario {
     /// With F bytes of payload, N hosts that want it and d, u for what a host can receive and send, it is
     /// max(F ÷ u of the seeder, F ÷ d of the slowest, N × F ÷ (u of the seeder + Σ u)): the seeder must give every byte
     /// once, every host must receive all of them, and all that is received was sent by somebody. Pieces that are there
-    /// from the start are taken off. Latency, handshakes, hashing and late starts are not counted, so it is never reached.
+    /// from the start are taken off. Nor is it before all is pushed to the seeder. Latency, handshakes, hashing and late starts are not counted, so it is never reached.
     pub fn optimum(&self) -> Duration {
         let shares: Vec<Share> = (0..self.hosts).map(|host| self.share(host)).collect();
         let Some((seeder, others)) = shares.split_first() else { return Duration::ZERO };
@@ -34,7 +34,8 @@ impl Scenario {
         let unlimited = shares.iter().any(|share| share.up == ByteRate::UNLIMITED);
         let all: ByteRate = shares.iter().map(|share| share.up).sum();
         let together = takes(missing, if unlimited { ByteRate::UNLIMITED } else { all });
-        takes(unique, seeder.up).max(slowest).max(together)
+        let pushed = takes(self.payload().0, self.push);
+        takes(unique, seeder.up).max(slowest).max(together).max(pushed)
     }
 
     /// Bytes that are on another host than the seeder from the start: resumed hosts all have the first pieces.
@@ -124,6 +125,15 @@ mod tests {
         assert_eq!(scenario.optimum(), Duration::from_secs(2));
         scenario.hosts = 2;
         assert_eq!(scenario.optimum(), Duration::from_secs(2));
+    }
+
+    #[test]
+    fn what_is_pushed_slowly_sets_it() {
+        let pushed = |push| Scenario { push, ..even() }.optimum();
+        assert_eq!(
+            (pushed(ByteRate(1 << 19)), pushed(ByteRate(1 << 24))),
+            (Duration::from_secs(2), Duration::from_secs(1))
+        );
     }
 
     #[test]

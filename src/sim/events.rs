@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use super::network::Inbound;
-use crate::base::Instant;
+use crate::base::{Instant, PieceIndex};
 use crate::swarm::{Announcement, ConnectionId, Input};
 use crate::wire::{Handshake, Message};
 
@@ -15,6 +15,8 @@ pub(super) enum Event {
     Start(usize),
     /// An impostor tries to get in.
     Intrude(usize),
+    /// A piece has come to the seeder from a console.
+    Pushed(PieceIndex),
     /// A partition begins.
     Cut(usize),
     /// A machine wants to be woken.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::events::Parcel;
 use super::impostor::Impostor;
-use super::{Fault, Trouble};
-use crate::base::{BLOCK_LENGTH, Bitfield, Block, ByteCount, Instant, Layout, PieceIndex, Sha1Digest};
+use super::{Scenario, Trouble};
+use crate::base::{BLOCK_LENGTH, Bitfield, Block, ByteCount, ByteRate, Instant, Layout, PieceIndex, Sha1Digest};
 use crate::swarm::Swarm;
 use crate::wire::Message;
 
@@ -77,11 +77,11 @@ pub(super) struct Host {
 }
 
 impl Host {
-    pub(super) fn new(index: usize, layout: Layout, faults: &[Fault]) -> Self {
+    pub(super) fn new(index: usize, layout: Layout, scenario: &Scenario) -> Self {
         let troubles: Vec<Trouble> =
-            faults.iter().filter(|fault| fault.host as usize == index).map(|fault| fault.trouble).collect();
-        let mut have =
-            if index == 0 { Bitfield::full(layout.piece_count()) } else { Bitfield::empty(layout.piece_count()) };
+            scenario.faults.iter().filter(|fault| fault.host as usize == index).map(|fault| fault.trouble).collect();
+        let (pieces, begins_with_all) = (layout.piece_count(), index == 0 && scenario.push == ByteRate::UNLIMITED);
+        let mut have = if begins_with_all { Bitfield::full(pieces) } else { Bitfield::empty(pieces) };
         for trouble in &troubles {
             if let Trouble::Resumed { pieces } = trouble {
                 (0..*pieces).for_each(|piece| {
@@ -90,7 +90,7 @@ impl Host {
             }
         }
         let elsewhere = |trouble: &Trouble| trouble.is_impostor() || *trouble == Trouble::Absent;
-        let awaited = !have.is_full() && !troubles.iter().any(elsewhere);
+        let awaited = index > 0 && !have.is_full() && !troubles.iter().any(elsewhere);
         Self {
             index,
             life: Life::Down,

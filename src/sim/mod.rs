@@ -18,6 +18,7 @@ mod impostor;
 mod misfortune;
 mod network;
 mod place;
+mod push;
 mod rehearsal;
 mod report;
 mod scenario;

@@ -35,7 +35,7 @@ pub enum ScenarioError {
     TooManyHosts(u32),
 }
 
-/// What is simulated. Host 0 has the payload from the start; all others want it.
+/// What is simulated. Host 0 has the payload from the start, or is pushed it; all others want it.
 ///
 /// ```
 /// use rookery::sim::{Scenario, World};
@@ -55,6 +55,9 @@ pub struct Scenario {
     /// Length of each.
     #[serde(default = "piece_length", deserialize_with = "size")]
     pub piece_length: ByteCount,
+    /// The rate at which a console pushes the payload to the seeder, from the start; 0 is that it has it already.
+    #[serde(default, deserialize_with = "rate")]
+    pub push: ByteRate,
     /// Zones the hosts lie in, by turns: host i in zone i modulo this; 0 is no zones.
     #[serde(default)]
     pub zones: u32,
@@ -170,6 +173,7 @@ impl Scenario {
             hosts,
             pieces,
             piece_length: piece_length(),
+            push: ByteRate::UNLIMITED,
             zones: 0,
             zoneless: Vec::new(),
             connections: connections(),

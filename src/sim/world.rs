@@ -78,8 +78,7 @@ impl World {
     pub fn new(scenario: &Scenario) -> Self {
         let layout = scenario.layout().expect("a scenario has pieces");
         let mut rng = fastrand::Rng::with_seed(scenario.seed);
-        let hosts: Vec<Host> =
-            (0..scenario.hosts as usize).map(|index| Host::new(index, layout, &scenario.faults)).collect();
+        let hosts: Vec<Host> = (0..scenario.hosts as usize).map(|index| Host::new(index, layout, scenario)).collect();
         let mut events = Events::default();
         for host in &hosts {
             let window = u64::try_from(scenario.start_within.as_micros()).unwrap_or(u64::MAX);
@@ -93,7 +92,7 @@ impl World {
         for host in hosts.iter().skip(1) {
             host.disk.verified().iter().for_each(|piece| copies[piece.as_usize()] += 1);
         }
-        Self {
+        let mut world = Self {
             unfinished: hosts.iter().filter(|host| host.awaited).count(),
             network: Network::new(
                 hosts.iter().map(|host| spec_of(host, scenario.host)),
@@ -111,7 +110,9 @@ impl World {
             copies,
             spins: 0,
             report: Report::default(),
-        }
+        };
+        world.push(PieceIndex(0));
+        world
     }
 
     /// Lets everything happen until every host is complete, dead, or out of time.
@@ -169,6 +170,7 @@ impl World {
         match event {
             Event::Start(index) => self.start(index),
             Event::Intrude(index) => self.intrude(index),
+            Event::Pushed(piece) => self.pushed(piece),
             Event::Cut(partition) => {
                 self.cut(partition);
                 Ok(())
@@ -452,7 +454,7 @@ impl World {
     fn piece_done(&mut self, index: usize, piece: PieceIndex) -> Result<(), Violation> {
         checks::announced(&self.hosts[index], piece, self.now)?;
         self.report.stir((index as u64) << 32 | u64::from(piece.0));
-        self.copies[piece.as_usize()] += 1;
+        self.copies[piece.as_usize()] += u32::from(index > 0);
         self.suffer(index);
         self.kill_the_dispensable();
         Ok(())

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::locality::Side;
+use super::machine::PayloadOrigin;
 use super::peer::{Asked, Gate, Interest, Peer};
 use super::picker::Asker;
 use super::pieces::{Overdue, Receipt};
@@ -296,7 +297,6 @@ impl Swarm {
             locality.done(piece);
         }
         self.say(Output::PieceDone(piece));
-        self.show(now);
         let complete = self.have.is_full();
         let connections: Vec<_> = self.peers.keys().copied().collect();
         for connection in &connections {
@@ -313,6 +313,7 @@ impl Swarm {
                 self.useless_piece(now, *connection);
             }
         }
+        self.show(now);
         if complete {
             self.completed(now);
             for connection in connections {
@@ -383,7 +384,9 @@ impl Swarm {
 
     /// A piece has come by another way: it is checked like any other.
     pub(super) fn injected(&mut self, now: Instant, piece: PieceIndex) {
-        self.origin = super::machine::PayloadOrigin::Elsewhere;
+        if self.origin == PayloadOrigin::Swarm {
+            self.veil();
+        }
         if self.layout.contains(piece) && !self.have.contains(piece) {
             self.layout.blocks(piece).for_each(|block| self.cancel_elsewhere(now, block));
             self.pieces.remove(piece);

@@ -143,7 +143,7 @@ impl Swarm {
         let veiled = self.is_veiled();
         let pieces = self.layout.piece_count();
         let Some(peer) = self.peers.get_mut(&connection) else { return };
-        peer.serving.veil = veiled.then(|| Veil::new(pieces));
+        peer.serving.veil = veiled.then(|| Veil::new(Bitfield::empty(pieces)));
         let (fast, speaks_extensions, address) = (peer.fast, peer.extensions, peer.address);
         if speaks_extensions {
             let ours = ExtensionHandshake {

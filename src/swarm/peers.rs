@@ -61,6 +61,10 @@ impl Peers {
         self.list.iter().map(|(_, peer)| &**peer)
     }
 
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut Peer> {
+        self.list.iter_mut().map(|(_, peer)| &mut **peer)
+    }
+
     fn place(&self, connection: ConnectionId) -> Result<usize, usize> {
         self.list.binary_search_by_key(&connection, |(connection, _)| *connection)
     }

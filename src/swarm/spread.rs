@@ -84,8 +84,9 @@ impl Spread {
 }
 
 impl Veil {
-    pub(super) fn new(pieces: u32) -> Self {
-        Self { shown: Bitfield::empty(pieces), open: Vec::new(), at: Instant::ZERO }
+    /// For a peer that knows of these pieces.
+    pub(super) const fn new(shown: Bitfield) -> Self {
+        Self { shown, open: Vec::new(), at: Instant::ZERO }
     }
 
     /// Whether a piece may be asked for.
@@ -120,9 +121,19 @@ impl Serving {
 }
 
 impl Swarm {
-    /// Whether peers are shown pieces one by one: as long as there are some that nobody else has.
+    /// Whether peers are shown pieces one by one: as long as there are some that nobody else has, or more are to come.
     pub(super) fn is_veiled(&self) -> bool {
-        self.origin == PayloadOrigin::Elsewhere && !self.spread.fresh.is_empty()
+        self.origin == PayloadOrigin::Elsewhere && !(self.spread.fresh.is_empty() && self.have.is_full())
+    }
+
+    /// The payload begins to come by another way than the swarm: from now on peers are shown it piece by piece. What is here
+    /// already they know of.
+    pub(super) fn veil(&mut self) {
+        self.origin = PayloadOrigin::Elsewhere;
+        for peer in self.peers.values_mut() {
+            peer.serving.veil = Some(Veil::new(self.have.clone()));
+            self.spread.fresh = Bitfield::empty(self.have.capacity());
+        }
     }
 
     /// A piece that was shown has left, or need not.
@@ -149,7 +160,12 @@ impl Swarm {
         let window = self.window();
         let share = window.div_ceil(count.max(1)).max(OPEN_MIN);
         for _ in open..window {
-            let Some(piece) = self.spread.next_fresh(self.picker.order()) else { return self.unveil(now) };
+            let Some(piece) = self.spread.next_fresh(self.picker.order()) else {
+                if !self.is_veiled() {
+                    self.unveil(now);
+                }
+                return;
+            };
             let Some(connection) = self.audience(now, piece, share) else { return };
             self.spread.stale(piece);
             if let Some(veil) = self.peers.get_mut(&connection).and_then(|peer| peer.serving.veil.as_mut()) {

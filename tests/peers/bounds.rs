@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rookery::base::{BLOCK_LENGTH, Bitfield, Block, Instant, PieceIndex};
-use rookery::swarm::{Config, Input, PeerFault};
+use rookery::swarm::{Config, ConnectionId, Input, PeerFault};
 use rookery::wire::Message;
 
 use crate::room::{PIECES, Room, address};
@@ -138,7 +138,7 @@ fn a_host_whose_last_peer_goes_asks_the_tracker_soon_whatever_interval_it_was_gi
     room.join(1, address(1));
     room.send(1, Message::HaveAll);
     room.tell(Input::Announced { interval: Duration::from_secs(86_400), peers: Vec::new() });
-    room.tell(Input::Closed { connection: rookery::swarm::ConnectionId(1) });
+    room.tell(Input::Closed { connection: ConnectionId(1) });
     let lonely = room.now;
     room.announced = None;
     room.wait(Duration::from_secs(20));

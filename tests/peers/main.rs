@@ -6,3 +6,4 @@ mod bounds;
 mod exchange;
 mod priority;
 mod room;
+mod spread;
