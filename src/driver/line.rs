@@ -73,13 +73,12 @@ impl Buffers {
     }
 }
 
-/// What is to be written next.
+/// A block that is to be written with its head, of which so many bytes are.
 #[derive(Debug)]
-enum Outgoing {
-    /// Messages without blocks.
-    Messages(BytesMut),
-    /// A block with its head, of which so many bytes are written.
-    Block { block: Block, written: usize, source: Source },
+struct Outgoing {
+    block: Block,
+    written: usize,
+    source: Source,
 }
 
 /// Where a block comes from.
@@ -124,9 +123,10 @@ pub(super) struct Line {
     framer: Framer,
     room: usize,
     reads: u32,
-    queue: VecDeque<Outgoing>,
-    /// Bytes of messages without blocks in the queue.
-    queued: usize,
+    /// Messages without blocks. They go before all blocks but one that is partly written: they are short, and others wait for
+    /// what they ask and tell, while a block that comes a little later holds up nobody.
+    messages: BytesMut,
+    blocks: VecDeque<Outgoing>,
     /// The kernel takes no more at present.
     full: bool,
     unsent_max: u32,
@@ -144,8 +144,8 @@ impl Line {
             framer: Framer::new(),
             room: ROOM_MIN,
             reads: 0,
-            queue: VecDeque::new(),
-            queued: 0,
+            messages: BytesMut::new(),
+            blocks: VecDeque::new(),
             full: false,
             unsent_max: UNSENT_MIN,
             measured: (Instant::now(), 0),
@@ -224,50 +224,31 @@ impl Line {
 
     /// Queues a handshake.
     pub(super) fn greet(&mut self, handshake: &Handshake) {
-        let before = self.messages().len();
-        self.messages().extend_from_slice(&handshake.encode());
-        self.queued += self.messages().len() - before;
+        self.messages.extend_from_slice(&handshake.encode());
     }
 
     /// Queues a message; false is that there are too many.
     pub(super) fn say(&mut self, message: &Message) -> bool {
-        let messages = self.messages();
-        let before = messages.len();
-        if let Some(payload) = message.encode(messages) {
-            messages.extend_from_slice(&payload);
+        if let Some(payload) = message.encode(&mut self.messages) {
+            self.messages.extend_from_slice(&payload);
         }
-        let added = messages.len() - before;
-        self.queued += added;
-        self.queued <= QUEUE_MAX
+        self.messages.len() <= QUEUE_MAX
     }
 
     /// Queues a block.
     pub(super) fn serve(&mut self, block: Block) {
-        self.queue.push_back(Outgoing::Block { block, written: 0, source: Source::Storage });
+        self.blocks.push_back(Outgoing { block, written: 0, source: Source::Storage });
     }
 
     /// A block was read from the disk, or cannot be; then it is not sent. Says whether it was waited for.
     pub(super) fn fetched(&mut self, fetched: Block, data: Option<Bytes>) -> bool {
-        let awaited = self.queue.iter_mut().enumerate().find_map(|(at, outgoing)| match outgoing {
-            Outgoing::Block { block, source: source @ Source::Awaited, .. } if *block == fetched => Some((at, source)),
-            Outgoing::Block { .. } | Outgoing::Messages(_) => None,
-        });
-        let Some((at, source)) = awaited else { return false };
+        let is_awaited = |out: &Outgoing| out.block == fetched && matches!(out.source, Source::Awaited);
+        let Some(at) = self.blocks.iter().position(is_awaited) else { return false };
         match data {
-            Some(data) => *source = Source::Read(data),
-            None => drop(self.queue.remove(at)),
+            Some(data) => self.blocks[at].source = Source::Read(data),
+            None => drop(self.blocks.remove(at)),
         }
         true
-    }
-
-    fn messages(&mut self) -> &mut BytesMut {
-        if !matches!(self.queue.back(), Some(Outgoing::Messages(_))) {
-            self.queue.push_back(Outgoing::Messages(BytesMut::new()));
-        }
-        match self.queue.back_mut() {
-            Some(Outgoing::Messages(messages)) => messages,
-            Some(Outgoing::Block { .. }) | None => unreachable!("messages were queued last"),
-        }
     }
 
     /// Writes what is queued, as far as the kernel takes it.
@@ -307,37 +288,37 @@ impl Line {
     /// Copies what is next into `scratch`, blocks from the files; says how much. Nothing is taken off the queue but what
     /// cannot be read. An error is that a block of which a part is sent cannot be read.
     fn fill(&mut self, storage: &Storage, scratch: &mut [u8], written: &mut Written) -> io::Result<usize> {
-        let (mut filled, mut at) = (0, 0);
-        while let Some(outgoing) = self.queue.get_mut(at) {
+        let (mut filled, mut at, mut told) = (0, 0, false);
+        loop {
             let free = &mut scratch[filled..];
-            let (copied, whole) = match outgoing {
-                Outgoing::Messages(messages) => {
-                    let length = messages.len().min(free.len());
-                    free[..length].copy_from_slice(&messages[..length]);
-                    (length, length == messages.len())
-                }
-                Outgoing::Block { block, written: before, source } => {
-                    match copy(*block, *before, source, storage, free) {
-                        Ok(copied) => (copied, *before + copied == Message::PIECE_HEAD + block.length as usize),
-                        Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                            if matches!(source, Source::Storage) {
-                                (written.cold, *source) = (Some(*block), Source::Awaited);
-                            }
-                            break;
-                        }
-                        Err(error) if *before > 0 => return Err(error),
-                        Err(_) => {
-                            written.unreadable.push(*block);
-                            self.queue.remove(at);
-                            continue;
-                        }
+            let next = self.blocks.get_mut(at);
+            if !told && next.as_ref().is_none_or(|next| next.written == 0) {
+                told = true;
+                let length = self.messages.len().min(free.len());
+                free[..length].copy_from_slice(&self.messages[..length]);
+                filled += length;
+                continue;
+            }
+            let Some(Outgoing { block, written: before, source }) = next else { break };
+            match copy(*block, *before, source, storage, free) {
+                Ok(copied) => {
+                    filled += copied;
+                    at += 1;
+                    if *before + copied < Message::PIECE_HEAD + block.length as usize {
+                        break;
                     }
                 }
-            };
-            filled += copied;
-            at += 1;
-            if !whole {
-                break;
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if matches!(source, Source::Storage) {
+                        (written.cold, *source) = (Some(*block), Source::Awaited);
+                    }
+                    break;
+                }
+                Err(error) if *before > 0 => return Err(error),
+                Err(_) => {
+                    written.unreadable.push(*block);
+                    self.blocks.remove(at);
+                }
             }
         }
         Ok(filled)
@@ -347,26 +328,22 @@ impl Line {
     fn advance(&mut self, mut length: usize) -> u64 {
         let mut payload = 0;
         while length > 0 {
-            let (taken, whole) = match self.queue.front_mut() {
-                None => break,
-                Some(Outgoing::Messages(messages)) => {
-                    let taken = messages.len().min(length);
-                    messages.advance(taken);
-                    self.queued -= taken;
-                    (taken, messages.is_empty())
-                }
-                Some(Outgoing::Block { block, written, .. }) => {
-                    let total = Message::PIECE_HEAD + block.length as usize;
-                    let taken = (total - *written).min(length);
-                    let before = written.saturating_sub(Message::PIECE_HEAD);
-                    *written += taken;
-                    payload += (written.saturating_sub(Message::PIECE_HEAD) - before) as u64;
-                    (taken, *written == total)
-                }
-            };
+            let next = self.blocks.front_mut();
+            if !self.messages.is_empty() && next.as_ref().is_none_or(|next| next.written == 0) {
+                let taken = self.messages.len().min(length);
+                self.messages.advance(taken);
+                length -= taken;
+                continue;
+            }
+            let Some(Outgoing { block, written, .. }) = next else { break };
+            let total = Message::PIECE_HEAD + block.length as usize;
+            let taken = (total - *written).min(length);
+            let before = written.saturating_sub(Message::PIECE_HEAD);
+            *written += taken;
+            payload += (written.saturating_sub(Message::PIECE_HEAD) - before) as u64;
             length -= taken;
-            if whole {
-                self.queue.pop_front();
+            if *written == total {
+                self.blocks.pop_front();
             }
         }
         self.measure(payload);
@@ -417,4 +394,42 @@ fn copy(block: Block, before: usize, source: &Source, storage: &Storage, free: &
         Source::Read(data) => to_payload.copy_from_slice(&data[from..from + to_payload.len()]),
     }
     Ok(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::PieceIndex;
+
+    const fn block(piece: u32) -> Block {
+        Block { piece: PieceIndex(piece), begin: 0, length: BLOCK_LENGTH }
+    }
+
+    /// What would be written first: so many bytes of messages, or a part of this piece.
+    fn next(line: &Line) -> Result<usize, u32> {
+        match line.blocks.front() {
+            Some(out) if out.written > 0 || line.messages.is_empty() => Err(out.block.piece.0),
+            Some(_) | None => Ok(line.messages.len()),
+        }
+    }
+
+    #[tokio::test]
+    async fn messages_go_before_blocks_that_are_not_begun() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut line = Line::new(stream, Waker::noop().clone());
+        line.serve(block(1));
+        line.serve(block(2));
+        assert!(line.say(&Message::Have(PieceIndex(7))));
+        assert_eq!(next(&line), Ok(9));
+        assert_eq!(line.advance(9 + 100), 100 - Message::PIECE_HEAD as u64);
+        assert!(line.say(&Message::Unchoke) && line.say(&Message::Have(PieceIndex(8))));
+        line.serve(block(3));
+        assert_eq!(next(&line), Err(1));
+        let rest = Message::PIECE_HEAD + BLOCK_LENGTH as usize - 100;
+        assert_eq!(line.advance(rest + 3), rest as u64);
+        assert_eq!(next(&line), Ok(5 + 9 - 3));
+        line.advance(5 + 9 - 3);
+        assert_eq!(next(&line), Err(2));
+    }
 }
