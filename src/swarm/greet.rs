@@ -291,7 +291,7 @@ impl Swarm {
         let peer = self.peers.remove(&connection)?;
         self.picker.lose_all(&peer.has);
         if let Some(veil) = &peer.serving.veil {
-            self.reclaim(veil);
+            self.reclaim(veil, &peer.has);
         }
         self.part(now, connection, &peer.has);
         self.release_all(connection, peer.asking.asked);

@@ -143,10 +143,12 @@ impl Swarm {
         self.show(now);
     }
 
-    /// A peer is gone: what it alone was to have is to be shown to another.
-    pub(super) fn reclaim(&mut self, veil: &Veil) {
-        for piece in veil.open.iter().filter(|piece| self.picker.availability(**piece) == 0) {
-            self.spread.freshen(*piece);
+    /// A peer is gone: what it alone had, or was to have, is to be shown to another.
+    pub(super) fn reclaim(&mut self, veil: &Veil, has: &Bitfield) {
+        let lost =
+            |piece: &PieceIndex| self.picker.availability(*piece) == 0 && (veil.shows(*piece) || has.contains(*piece));
+        for piece in self.have.iter().filter(lost) {
+            self.spread.freshen(piece);
         }
     }
 

@@ -1,7 +1,9 @@
 //! Who is shown which piece of a payload that the host alone has.
 
-use rookery::base::{Bitfield, PieceIndex};
-use rookery::swarm::{Config, Input};
+use std::time::Duration;
+
+use rookery::base::{BLOCK_LENGTH, Bitfield, Block, PieceIndex};
+use rookery::swarm::{Config, ConnectionId, Input};
 use rookery::wire::Message;
 
 use crate::room::{PIECES, Room, address};
@@ -61,8 +63,26 @@ fn what_peers_were_told_before_more_comes_may_still_be_asked_for() {
     let mut room = Room::new(Config::default(), have);
     room.join(1, address(1));
     room.inject(0);
-    let block = rookery::base::Block { piece: PieceIndex(3), begin: 0, length: 16_384 };
+    let block = Block { piece: PieceIndex(3), begin: 0, length: BLOCK_LENGTH };
     room.send(1, Message::Request(block));
     assert_eq!(room.served, [block]);
     assert_eq!(room.told(), [vec![1], vec![], vec![], vec![]]);
+}
+
+#[test]
+fn what_only_a_peer_had_that_is_gone_is_shown_to_another() {
+    let mut room = Room::empty(Config::default());
+    room.join(1, address(1));
+    room.inject(0);
+    for begin in (0..65_536).step_by(BLOCK_LENGTH as usize) {
+        room.send(1, Message::Request(Block { piece: PieceIndex(0), begin, length: BLOCK_LENGTH }));
+        room.tell(Input::Sent { connection: ConnectionId(1), payload: u64::from(BLOCK_LENGTH) });
+    }
+    room.send(1, Message::Have(PieceIndex(0)));
+    room.join(2, address(2));
+    room.wait(Duration::from_secs(2));
+    assert_eq!((room.served.len(), &room.told()[0]), (4, &vec![1]), "somebody has it");
+    room.tell(Input::Closed { connection: ConnectionId(1) });
+    room.wait(Duration::from_secs(2));
+    assert_eq!(room.told()[0], [1, 2]);
 }
