@@ -24,7 +24,8 @@ impl Scenario {
     /// With F bytes of payload, N hosts that want it and d, u for what a host can receive and send, it is
     /// max(F ÷ u of the seeder, F ÷ d of the slowest, N × F ÷ (u of the seeder + Σ u)): the seeder must give every byte
     /// once, every host must receive all of them, and all that is received was sent by somebody. Pieces that are there
-    /// from the start are taken off. Nor is it before all is pushed to the seeder. Latency, handshakes, hashing and late starts are not counted, so it is never reached.
+    /// from the start are taken off. A payload that is pushed to the seeder is not there before F ÷ the push's rate. Latency,
+    /// handshakes, hashing and late starts are not counted, so it is never reached.
     pub fn optimum(&self) -> Duration {
         let shares: Vec<Share> = (0..self.hosts).map(|host| self.share(host)).collect();
         let Some((seeder, others)) = shares.split_first() else { return Duration::ZERO };

@@ -127,12 +127,14 @@ impl Swarm {
     }
 
     /// The payload begins to come by another way than the swarm: from now on peers are shown it piece by piece. What is here
-    /// already they know of.
+    /// already they know of, if there are any.
     pub(super) fn veil(&mut self) {
         self.origin = PayloadOrigin::Elsewhere;
+        if !self.peers.is_empty() {
+            self.spread.fresh = Bitfield::empty(self.have.capacity());
+        }
         for peer in self.peers.values_mut() {
             peer.serving.veil = Some(Veil::new(self.have.clone()));
-            self.spread.fresh = Bitfield::empty(self.have.capacity());
         }
     }
 

@@ -29,12 +29,18 @@ impl Room {
     }
 }
 
-#[test]
-fn who_connects_before_the_payload_has_come_is_shown_it_piece_by_piece() {
+/// The first piece has come from the console; a peer was there before it, another came after.
+fn amid_the_push() -> Room {
     let mut room = Room::empty(Config::default());
     room.join(1, address(1));
     room.inject(0);
     room.join(2, address(2));
+    room
+}
+
+#[test]
+fn who_connects_before_the_payload_has_come_is_shown_it_piece_by_piece() {
+    let mut room = amid_the_push();
     (1..PIECES - 1).for_each(|piece| room.inject(piece));
     let told = room.told();
     assert!(told[..3].iter().all(|told| told.len() == 1), "one peer for each piece: {told:?}");
@@ -46,10 +52,7 @@ fn who_connects_before_the_payload_has_come_is_shown_it_piece_by_piece() {
 
 #[test]
 fn who_connects_while_the_payload_comes_and_all_of_it_was_shown_sees_only_what_is_meant_for_it() {
-    let mut room = Room::empty(Config::default());
-    room.join(1, address(1));
-    room.inject(0);
-    room.join(2, address(2));
+    let mut room = amid_the_push();
     assert!(!room.told_all_there_is());
     assert_eq!(room.told()[0], [1]);
     room.inject(1);
