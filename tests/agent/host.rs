@@ -124,10 +124,15 @@ impl Host {
             command.args([what, "r1/web1", "--work-dir", &work]).stdin(Stdio::null()).stdout(Stdio::null());
             command
         };
-        // One that runs already is the one that is meant.
-        let mut agent = program("serve").spawn().unwrap();
-        std::thread::spawn(move || agent.wait());
         let socket = folder.path().join("work/runs/r1/web1/socket");
+        let runs = UnixStream::connect(&socket).is_ok();
+        let mut agent = program("serve").spawn().unwrap();
+        if runs {
+            // That one is the one that is meant; a second which came late would take its place when it ends.
+            agent.wait().unwrap();
+        } else {
+            std::thread::spawn(move || agent.wait());
+        }
         let deadline = Instant::now() + PATIENCE;
         let (_never, pause) = channel::<()>();
         while UnixStream::connect(&socket).is_err() {
