@@ -34,7 +34,7 @@ const C_FLAGS: &str = "-fno-asynchronous-unwind-tables -fno-unwind-tables -DZSTD
                        -DZSTD_EXCLUDE_BTULTRA_BLOCK_COMPRESSOR -DDYNAMIC_BMI2=0";
 
 /// What the agent is made of, files or folders: a change elsewhere does not build it again.
-const SOURCES: [&str; 28] = [
+const SOURCES: [&str; 29] = [
     "Cargo.toml",
     "Cargo.lock",
     ".cargo/agent.ld",
@@ -56,6 +56,7 @@ const SOURCES: [&str; 28] = [
     "src/driver/peers",
     "src/driver/scribe",
     "src/driver/storage",
+    "src/driver/tally",
     "src/driver/tracker",
     "src/metainfo",
     "src/payload",

@@ -4,10 +4,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 functions=${1:-10}
-export CARGO_PROFILE_AGENT_STRIP=none CARGO_PROFILE_AGENT_DEBUG=line-tables-only
-export CARGO_ENCODED_RUSTFLAGS=-Ctarget-feature=+crt-static
 target=$(rustc -vV | sed -n 's/^host: //p')
-cargo build --quiet --locked --no-default-features --features agent --bin rookery-agent --profile agent --target "$target" --target-dir target/profile
+CARGO_PROFILE_AGENT_STRIP=none CARGO_PROFILE_AGENT_DEBUG=line-tables-only CARGO_ENCODED_RUSTFLAGS=-Ctarget-feature=+crt-static \
+    cargo build --quiet --locked --no-default-features --features agent --bin rookery-agent --profile agent --target "$target" --target-dir target/profile
 cargo build --quiet --locked --release --bin rookery
 agent=$PWD/target/profile/$target/agent/rookery-agent rookery=$PWD/target/release/rookery
 

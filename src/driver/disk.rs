@@ -1,6 +1,6 @@
-//! The payload's disk: writing, hashing and slow reading, on threads of their own.
+//! The payload's disk: writing and slow reading, on threads of their own.
 //!
-//! What was fetched goes to a [`Scribe`] in batches, so that nobody is woken for every block. What is in memory is read by
+//! What was fetched is hashed at once ([`Tallies`]) and goes to a [`Scribe`] in batches, so that nobody is woken for every block. What is in memory is read by
 //! whoever sends it; for the rest there are threads that may wait for a disk as long as it takes. Jobs are bounded by the
 //! machine (bytes not yet written) and by whoever reads from peers ([`Disk::is_behind`]).
 
@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 
 use super::scribe::{Job, Scribe};
 use super::storage::Storage;
+use super::tally::Tallies;
 use crate::base::{Block, ByteCount, PieceIndex, Sha1Digest};
 use crate::control::AgentFailure;
 use crate::swarm::ConnectionId;
@@ -41,7 +42,7 @@ const TOLD: u64 = 512 << 10;
 /// Threads that read what is not in memory: a slow disk is asked for several things at once.
 const READERS: usize = 2;
 
-/// Threads that write and hash, at most. One does about a gigabyte a second.
+/// Threads that write, at most.
 const SCRIBES_MAX: usize = 4;
 
 /// Cores for each thread that writes: the others have peers to talk to.
@@ -106,6 +107,7 @@ struct Outbox {
 /// The threads that work on one payload. Dropping it lets them end.
 pub(super) struct Disk {
     lanes: Vec<Lane>,
+    tallies: Tallies,
     reads: SyncSender<(ConnectionId, Block)>,
     outbox: Arc<Outbox>,
     unwritten: u64,
@@ -135,12 +137,13 @@ impl Disk {
             let (to_read, closing) = (Arc::clone(&to_read), Arc::clone(&closing));
             threads.push(std::thread::spawn(move || read_all(&storage, &to_read, &outbox, &closing)));
         }
-        Self { lanes, reads, outbox, unwritten: 0, closing, threads }
+        Self { lanes, tallies: Tallies::default(), reads, outbox, unwritten: 0, closing, threads }
     }
 
     /// Writes a block.
     pub(super) fn write(&mut self, block: Block, data: Bytes) {
         self.unwritten += data.len() as u64;
+        self.tallies.add(block, &data);
         let lane = self.lane(block.piece);
         lane.add(data.len() as u64);
         lane.gathered.push_back(Job::Write { block, data });
@@ -148,6 +151,8 @@ impl Disk {
 
     /// Writes a whole piece that the console sent.
     pub(super) fn store(&mut self, piece: PieceIndex, data: Bytes) {
+        // Whatever a peer sent of it will be replaced; these bytes, up to 16 MiB at once, are read back and hashed apart.
+        self.tallies.take(piece);
         let lane = self.lane(piece);
         lane.awaited = true;
         lane.gathered.push_back(Job::Store { piece, data });
@@ -156,9 +161,10 @@ impl Disk {
 
     /// Says whether a piece is intact when all writes said before are done.
     pub(super) fn verify(&mut self, piece: PieceIndex) {
+        let tally = self.tallies.take(piece);
         let lane = self.lane(piece);
         lane.awaited = true;
-        lane.gathered.push_back(Job::Verify(piece));
+        lane.gathered.push_back(Job::Verify(piece, tally));
     }
 
     /// Hashes each block of a piece, after all writes said before and before those said later.
@@ -280,5 +286,49 @@ fn read_all(storage: &Storage, blocks: &Mutex<Receiver<(ConnectionId, Block)>>, 
         if !closing.load(Ordering::Relaxed) {
             outbox.put(Done::Read { connection, block, data: storage.read(block).ok() });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sha1::{Digest, Sha1};
+
+    use super::*;
+    use crate::base::Layout;
+    use crate::driver::segment::Access;
+    use crate::metainfo::Info;
+
+    const PIECE: PieceIndex = PieceIndex(0);
+
+    async fn verified(disk: &mut Disk) -> bool {
+        disk.verify(PIECE);
+        disk.flush();
+        loop {
+            let done = disk.collect();
+            if let Some(Done::Verified { intact, .. }) = done.last() {
+                return *intact;
+            }
+            disk.ready().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_piece_from_the_console_counts_as_it_lies_there_whatever_a_peer_sent_of_it() {
+        let content = Bytes::from((0..48_000_u32).map(|at| (at / 3) as u8).collect::<Vec<_>>());
+        let layout = Layout::new(48_000, 65_536).unwrap();
+        let info = Info::single("x", layout, &[Sha1Digest::new(Sha1::digest(&content).into())]).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let storage = Arc::new(Storage::open(info, &folder.path().join("x"), Access::Write).unwrap());
+        let mut disk = Disk::new(&storage);
+        let first = layout.blocks(PIECE).next().unwrap();
+        let length = first.length as usize;
+        for intact in [false, true] {
+            let wrong = [&[0xee; 16_384][..length], &content[length..]].concat();
+            let (sent, stored) = if intact { (wrong.into(), content.clone()) } else { (content.clone(), wrong.into()) };
+            disk.write(first, sent.slice(..length));
+            disk.store(PIECE, stored);
+            assert_eq!(verified(&mut disk).await, intact);
+        }
+        disk.close();
     }
 }

@@ -1,21 +1,18 @@
-//! Scribe: writes what was fetched, and hashes it on the way, while it is in the processor's cache.
+//! Scribe: writes what was fetched, and says whether a piece is intact.
 //!
-//! Blocks mostly come in order. Then nothing is read back: a piece is hashed when its last block is written. What came out
+//! Blocks mostly come in order. Then nothing is read back: their [`Tally`] is complete when the last is written. What came out
 //! of order is read back from the files, where it is what will be served.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sha1::{Digest, Sha1};
 
 use super::disk::Done;
 use super::storage::{RUN_MAX, Storage};
+use super::tally::Tally;
 use crate::base::{Block, PieceIndex};
 use crate::control::AgentFailure;
-
-/// Pieces being hashed at once, at most: as many as the swarm has under way. The first ones beyond are read back.
-const TALLIES_MAX: usize = 256;
 
 /// Something to do, in order.
 #[derive(Debug)]
@@ -34,29 +31,21 @@ pub(super) enum Job {
         /// Its bytes.
         data: Bytes,
     },
-    /// All of a piece was written: is it intact?
-    Verify(PieceIndex),
+    /// All of a piece was written: is it intact? What is not in the tally is read back.
+    Verify(PieceIndex, Tally),
     /// What does each block of a piece hash to, as it lies there?
     Digest(PieceIndex),
-}
-
-/// How far a piece is hashed.
-struct Tally {
-    digest: Sha1,
-    /// Bytes from the piece's first on that are in the digest, and lie on the disk as they were hashed.
-    end: u32,
 }
 
 /// What one thread that writes knows.
 pub(super) struct Scribe {
     storage: Arc<Storage>,
-    tallies: BTreeMap<PieceIndex, Tally>,
     run: Vec<Bytes>,
 }
 
 impl Scribe {
     pub(super) fn new(storage: Arc<Storage>) -> Self {
-        Self { storage, tallies: BTreeMap::new(), run: Vec::with_capacity(RUN_MAX) }
+        Self { storage, run: Vec::with_capacity(RUN_MAX) }
     }
 
     /// Does the first jobs of a queue that belong together, and says what came of them. Nothing is left of an empty queue.
@@ -74,7 +63,9 @@ impl Scribe {
                 self.run.push(data);
                 self.write(Block { piece, begin: 0, length: length as u32 }).map(|()| Done::Stored { piece, length })
             }
-            Some(Job::Verify(piece)) => self.verify(piece).map(|intact| Done::Verified { piece, intact }),
+            Some(Job::Verify(piece, tally)) => {
+                self.storage.is_intact(piece, tally).map(|intact| Done::Verified { piece, intact })
+            }
             Some(Job::Digest(piece)) => self.storage.digests(piece).map(|blocks| Done::Digested { piece, blocks }),
         };
         tell(outcome.unwrap_or_else(Done::Failed));
@@ -86,7 +77,7 @@ impl Scribe {
         while self.run.len() < RUN_MAX {
             let follows = |job: &mut Job| match job {
                 Job::Write { block, .. } => block.piece == last.piece && block.begin == last.begin + last.length,
-                Job::Store { .. } | Job::Verify(_) | Job::Digest(_) => false,
+                Job::Store { .. } | Job::Verify(..) | Job::Digest(_) => false,
             };
             let Some(Job::Write { block, data }) = jobs.pop_front_if(follows) else { break };
             self.run.push(data);
@@ -95,55 +86,29 @@ impl Scribe {
         last
     }
 
-    /// Writes the run that begins with `first`, hashed before if it is its turn.
+    /// Writes the run that begins with `first`.
     fn write(&mut self, first: Block) -> Result<(), AgentFailure> {
-        self.hash(first);
         let written = self.storage.write_run(first, &self.run);
         self.run.clear();
-        if written.is_err() {
-            self.tallies.remove(&first.piece);
-        }
         written
-    }
-
-    fn hash(&mut self, first: Block) {
-        if first.begin == 0 {
-            self.tallies.insert(first.piece, Tally { digest: Sha1::new(), end: 0 });
-            if self.tallies.len() > TALLIES_MAX {
-                self.tallies.pop_first();
-            }
-        }
-        let Some(tally) = self.tallies.get_mut(&first.piece) else { return };
-        if first.begin == tally.end {
-            for data in &self.run {
-                tally.digest.update(data);
-                tally.end += data.len() as u32;
-            }
-        } else if first.begin < tally.end {
-            // Bytes that were hashed are replaced: the piece was corrupt, or its only source was another one.
-            self.tallies.remove(&first.piece);
-        }
-    }
-
-    fn verify(&mut self, piece: PieceIndex) -> Result<bool, AgentFailure> {
-        match self.tallies.remove(&piece) {
-            Some(Tally { digest, end }) => self.storage.is_intact_from(piece, end, digest),
-            None => self.storage.is_intact(piece),
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use sha1::{Digest, Sha1};
+
     use super::*;
     use crate::base::{Layout, Sha1Digest};
     use crate::driver::segment::Access;
+    use crate::driver::tally::Tallies;
     use crate::metainfo::Info;
 
     const PIECE: PieceIndex = PieceIndex(0);
 
-    /// A scribe of one piece of three blocks, and these.
+    /// A scribe of one piece of three blocks, these, and what is hashed of them.
     struct Desk {
+        tallies: Tallies,
         scribe: Scribe,
         blocks: Vec<(Block, Bytes)>,
         told: Vec<Done>,
@@ -160,18 +125,29 @@ mod tests {
             let storage = Storage::open(info, &folder.path().join("x"), Access::Write).unwrap();
             let cut = |block: Block| content.slice(block.begin as usize..(block.begin + block.length) as usize);
             let blocks = layout.blocks(PIECE).map(|block| (block, cut(block))).collect();
-            Self { scribe: Scribe::new(Arc::new(storage)), blocks, told: Vec::new(), folder }
+            Self {
+                tallies: Tallies::default(),
+                scribe: Scribe::new(Arc::new(storage)),
+                blocks,
+                told: Vec::new(),
+                folder,
+            }
         }
 
         fn write(&mut self, order: &[usize]) {
-            let jobs = order.iter().map(|at| self.blocks[*at].clone()).map(|(block, data)| Job::Write { block, data });
-            self.perform(jobs.collect());
+            let jobs = order.iter().map(|at| self.blocks[*at].clone()).map(|(block, data)| {
+                self.tallies.add(block, &data);
+                Job::Write { block, data }
+            });
+            let jobs = jobs.collect();
+            self.perform(jobs);
         }
 
         fn write_wrong(&mut self, at: usize) {
-            let (block, data) = &self.blocks[at];
-            let job = Job::Write { block: *block, data: Bytes::from(vec![0xee; data.len()]) };
-            self.perform(VecDeque::from([job]));
+            let block = self.blocks[at].0;
+            let data = Bytes::from(vec![0xee; block.length as usize]);
+            self.tallies.add(block, &data);
+            self.perform(VecDeque::from([Job::Write { block, data }]));
         }
 
         fn perform(&mut self, mut jobs: VecDeque<Job>) {
@@ -181,15 +157,12 @@ mod tests {
         }
 
         fn is_intact(&mut self) -> bool {
-            self.perform(VecDeque::from([Job::Verify(PIECE)]));
+            let tally = self.tallies.take(PIECE);
+            self.perform(VecDeque::from([Job::Verify(PIECE, tally)]));
             match self.told.pop() {
                 Some(Done::Verified { piece: PIECE, intact }) => intact,
                 other => panic!("{other:?}"),
             }
-        }
-
-        fn hashed(&self) -> Option<u32> {
-            self.scribe.tallies.get(&PIECE).map(|tally| tally.end)
         }
     }
 
@@ -198,9 +171,9 @@ mod tests {
         let mut desk = Desk::new();
         desk.write(&[0, 1, 2]);
         assert!(matches!(desk.told[..], [Done::Written(Block { begin: 0, length: 48_000, .. })]), "{:?}", desk.told);
-        assert_eq!(desk.hashed(), Some(48_000));
-        assert!(desk.is_intact());
-        assert_eq!(desk.hashed(), None);
+        std::fs::write(desk.folder.path().join("x"), "something else").unwrap();
+        assert!(desk.is_intact(), "it was read");
+        assert!(!desk.is_intact(), "it was not read the second time");
     }
 
     #[test]
@@ -251,16 +224,6 @@ mod tests {
         )
         .unwrap();
         desk.write(&[1, 2]);
-        assert!(desk.is_intact());
-    }
-
-    #[test]
-    fn a_piece_from_the_console_is_hashed_as_it_is_stored() {
-        let mut desk = Desk::new();
-        let data: Bytes = desk.blocks.iter().flat_map(|(_, data)| data.clone()).collect::<Vec<_>>().into();
-        desk.perform(VecDeque::from([Job::Store { piece: PIECE, data }]));
-        assert!(matches!(desk.told[..], [Done::Stored { piece: PIECE, length: 48_000 }]));
-        assert_eq!(desk.hashed(), Some(48_000));
         assert!(desk.is_intact());
     }
 }

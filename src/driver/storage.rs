@@ -11,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use sha1::{Digest, Sha1};
 
 use super::segment::{Access, Segment};
+use super::tally::Tally;
 use crate::base::{Bitfield, Block, ByteCount, Layout, PieceIndex, Sha1Digest};
 use crate::control::AgentFailure;
 use crate::metainfo::{Content, FileEntry, FileKind, Info};
@@ -90,7 +91,7 @@ impl Storage {
                     if cancel.load(Ordering::Relaxed) {
                         return Err(ReadError::Cancelled.into());
                     }
-                    if self.is_intact(piece)? {
+                    if self.is_intact(piece, Tally::default())? {
                         intact.insert(piece);
                     }
                     progress(ByteCount(layout.piece_offset(piece)));
@@ -100,18 +101,9 @@ impl Storage {
         }
     }
 
-    /// Whether the bytes of a piece hash to what the torrent promises.
-    pub(super) fn is_intact(&self, piece: PieceIndex) -> Result<bool, AgentFailure> {
-        self.is_intact_from(piece, 0, Sha1::new())
-    }
-
-    /// The same when the first `hashed` bytes of the piece are in `digest` already: only the rest is read.
-    pub(super) fn is_intact_from(
-        &self,
-        piece: PieceIndex,
-        hashed: u32,
-        mut digest: Sha1,
-    ) -> Result<bool, AgentFailure> {
+    /// Whether the bytes of a piece hash to what the torrent promises; what is in the tally is not read.
+    pub(super) fn is_intact(&self, piece: PieceIndex, tally: Tally) -> Result<bool, AgentFailure> {
+        let Tally { mut digest, end: hashed } = tally;
         let begin = self.layout().piece_offset(piece);
         let end = begin + u64::from(self.layout().piece_length(piece));
         let mut at = begin + u64::from(hashed);
@@ -283,7 +275,7 @@ mod tests {
             storage.read_now(block, 5, &mut now).unwrap();
             assert_eq!(now, data[5..]);
         }
-        assert!(storage.is_intact(PIECE).unwrap());
+        assert!(storage.is_intact(PIECE, Tally::default()).unwrap());
         assert_eq!(std::fs::read(folder.path().join("b")).unwrap(), content()[10_000..]);
     }
 
@@ -295,9 +287,9 @@ mod tests {
         let first = Block { piece: PIECE, begin: 0, length: BLOCK_LENGTH };
         storage.write_run(first, &run).unwrap();
         storage.write(0, &[0; 100]).unwrap();
-        let hashed = Sha1::new_with_prefix(&run[0]);
-        assert!(storage.is_intact_from(PIECE, BLOCK_LENGTH, hashed).unwrap());
-        assert!(!storage.is_intact(PIECE).unwrap());
+        let tally = Tally { digest: Sha1::new_with_prefix(&run[0]), end: BLOCK_LENGTH };
+        assert!(storage.is_intact(PIECE, tally).unwrap());
+        assert!(!storage.is_intact(PIECE, Tally::default()).unwrap());
     }
 
     #[test]
@@ -340,7 +332,7 @@ mod tests {
         std::fs::rename(&part, &whole).unwrap();
         storage.write(20_000, &payload[20_000..]).unwrap();
         storage.sync().unwrap();
-        assert!(storage.is_intact(PieceIndex(1)).unwrap() && !part.exists());
+        assert!(storage.is_intact(PieceIndex(1), Tally::default()).unwrap() && !part.exists());
         let again = Storage::open(info, &whole, Access::Read).unwrap();
         assert!(survey(&again).is_full());
         let last = Block { piece: PieceIndex(1), begin: payload.len() as u32 - 16_384 - 60, length: 60 };
@@ -362,7 +354,10 @@ mod tests {
         wrong[12_000] = 1;
         storage.write(0, &wrong).unwrap();
         assert_eq!(storage.read(Block { piece: PieceIndex(0), begin: 0, length: 16_384 }).unwrap(), payload[..16_384]);
-        assert!(storage.is_intact(PieceIndex(0)).unwrap() && storage.is_intact(PieceIndex(1)).unwrap());
+        assert!(
+            storage.is_intact(PieceIndex(0), Tally::default()).unwrap()
+                && storage.is_intact(PieceIndex(1), Tally::default()).unwrap()
+        );
         let mut names: Vec<_> =
             std::fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
