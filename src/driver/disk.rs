@@ -1,8 +1,8 @@
 //! The payload's disk: writing and slow reading, on threads of their own.
 //!
-//! What was fetched is hashed at once ([`Tallies`]) and goes to a [`Scribe`] in batches, so that nobody is woken for every block. What is in memory is read by
-//! whoever sends it; for the rest there are threads that may wait for a disk as long as it takes. Jobs are bounded by the
-//! machine (bytes not yet written) and by whoever reads from peers ([`Disk::is_behind`]).
+//! What was fetched is hashed at once ([`Tallies`]) and goes to a [`Scribe`] in batches, so that nobody is woken for every
+//! block. What is in memory is read by whoever sends it; for the rest there are threads that may wait for a disk as long as
+//! it takes. Jobs are bounded by the machine (bytes not yet written) and by whoever reads from peers ([`Disk::is_behind`]).
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -274,7 +274,13 @@ impl Outbox {
 fn write_all(mut scribe: Scribe, batches: &Receiver<VecDeque<Job>>, outbox: &Outbox, closing: &AtomicBool) {
     while let Ok(mut jobs) = batches.recv() {
         while !jobs.is_empty() && !closing.load(Ordering::Relaxed) {
-            scribe.perform(&mut jobs, |done| outbox.put(done));
+            scribe.perform(&mut jobs, |done| {
+                // What was hashed as it came would pass for intact although it is not written.
+                if matches!(done, Done::Failed(_)) {
+                    closing.store(true, Ordering::Relaxed);
+                }
+                outbox.put(done);
+            });
         }
     }
 }
@@ -291,6 +297,8 @@ fn read_all(storage: &Storage, blocks: &Mutex<Receiver<(ConnectionId, Block)>>, 
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use sha1::{Digest, Sha1};
 
     use super::*;
@@ -300,13 +308,23 @@ mod tests {
 
     const PIECE: PieceIndex = PieceIndex(0);
 
-    async fn verified(disk: &mut Disk) -> bool {
+    fn content() -> Bytes {
+        (0..48_000_u32).map(|at| (at / 3) as u8).collect::<Vec<_>>().into()
+    }
+
+    /// The disk of one piece, which is the content, in a file of this folder.
+    fn disk(folder: &Path, access: Access) -> (Disk, Layout) {
+        let layout = Layout::new(48_000, 65_536).unwrap();
+        let info = Info::single("x", layout, &[Sha1Digest::new(Sha1::digest(content()).into())]).unwrap();
+        (Disk::new(&Arc::new(Storage::open(info, &folder.join("x"), access).unwrap())), layout)
+    }
+
+    async fn outcome(disk: &mut Disk) -> Done {
         disk.verify(PIECE);
         disk.flush();
         loop {
-            let done = disk.collect();
-            if let Some(Done::Verified { intact, .. }) = done.last() {
-                return *intact;
+            if let Some(done) = disk.collect().pop_if(|done| matches!(done, Done::Verified { .. } | Done::Failed(_))) {
+                return done;
             }
             disk.ready().await;
         }
@@ -314,21 +332,33 @@ mod tests {
 
     #[tokio::test]
     async fn a_piece_from_the_console_counts_as_it_lies_there_whatever_a_peer_sent_of_it() {
-        let content = Bytes::from((0..48_000_u32).map(|at| (at / 3) as u8).collect::<Vec<_>>());
-        let layout = Layout::new(48_000, 65_536).unwrap();
-        let info = Info::single("x", layout, &[Sha1Digest::new(Sha1::digest(&content).into())]).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let storage = Arc::new(Storage::open(info, &folder.path().join("x"), Access::Write).unwrap());
-        let mut disk = Disk::new(&storage);
-        let first = layout.blocks(PIECE).next().unwrap();
+        let (mut disk, layout) = disk(folder.path(), Access::Write);
+        let (content, first) = (content(), layout.blocks(PIECE).next().unwrap());
         let length = first.length as usize;
-        for intact in [false, true] {
-            let wrong = [&[0xee; 16_384][..length], &content[length..]].concat();
-            let (sent, stored) = if intact { (wrong.into(), content.clone()) } else { (content.clone(), wrong.into()) };
+        for expected in [false, true] {
+            let wrong = Bytes::from([&vec![0xee; length], &content[length..]].concat());
+            let (sent, stored) = if expected { (wrong, content.clone()) } else { (content.clone(), wrong) };
             disk.write(first, sent.slice(..length));
             disk.store(PIECE, stored);
-            assert_eq!(verified(&mut disk).await, intact);
+            let done = outcome(&mut disk).await;
+            assert!(matches!(done, Done::Verified { piece: PIECE, intact } if intact == expected), "{done:?}");
         }
         disk.close();
+    }
+
+    #[tokio::test]
+    async fn a_piece_that_was_not_written_is_not_intact_though_it_came_so() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("x"), vec![0; 48_000]).unwrap();
+        let (mut disk, layout) = disk(folder.path(), Access::Read);
+        for block in layout.blocks(PIECE) {
+            disk.write(block, content().slice(block.begin as usize..(block.begin + block.length) as usize));
+        }
+        let done = outcome(&mut disk).await;
+        assert!(matches!(done, Done::Failed(_)), "{done:?}");
+        let outbox = Arc::clone(&disk.outbox);
+        disk.close();
+        assert!(outbox.lock().0.is_empty(), "{outbox:?}");
     }
 }
