@@ -20,7 +20,7 @@ const LENGTH_MAX: u64 = 2_621_440;
 /// does (its own, then by `.cargo/agent.ld` those of std and libc), with its relocations packed, and with what many
 /// functions have in common written once.
 const RUST_FLAGS: &str = "-Ctarget-feature=+crt-static\u{1f}-Cforce-unwind-tables=no\u{1f}-Clink-arg=-T.cargo/agent.ld\u{1f}\
-                          -Clink-arg=-Wl,--no-eh-frame-hdr,-z,pack-relative-relocs\u{1f}\
+                          -Clink-arg=-Wl,--no-eh-frame-hdr,-z,pack-relative-relocs,--build-id=none\u{1f}\
                           -Cllvm-args=--enable-machine-outliner=always";
 
 /// The same for whole functions, where the linker that Rust brings along, which can do it, is the usual one.
