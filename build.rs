@@ -18,7 +18,7 @@ const LENGTH_MAX: u64 = 2_621_440;
 
 /// How the agent is compiled and linked besides its profile: static, without the tables for unwinding that it never
 /// does (its own, then by `.cargo/agent.ld` those of std and libc), with its relocations packed, and with what many
-/// functions have in common written once.
+/// functions have in common written once; it is known by its digest, so that it needs no build id.
 const RUST_FLAGS: &str = "-Ctarget-feature=+crt-static\u{1f}-Cforce-unwind-tables=no\u{1f}-Clink-arg=-T.cargo/agent.ld\u{1f}\
                           -Clink-arg=-Wl,--no-eh-frame-hdr,-z,pack-relative-relocs,--build-id=none\u{1f}\
                           -Cllvm-args=--enable-machine-outliner=always";

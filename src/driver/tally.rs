@@ -13,7 +13,7 @@ use crate::base::{Block, PieceIndex};
 const TALLIES_MAX: usize = 256;
 
 /// How far a piece is hashed.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Tally {
     /// Of the bytes before `end`.
     pub(super) digest: Sha1,
