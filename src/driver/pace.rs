@@ -2,9 +2,8 @@
 //!
 //! Over a slow network bytes trickle in, and to be woken for each packet costs more than the packet. So after a turn that
 //! moved little the next one waits a moment, as a network card does before it interrupts; after one that moved much it does
-//! not. In the middle of the payload a host has much to give and to ask for, and nobody waits for one message of it: the wait
-//! is longer there, unless the line is so slow that it would save little. It is shorter than what is queued at either end
-//! lasts ([`UNSENT_SPAN`](super::line::UNSENT_SPAN)).
+//! not. In the middle of the payload a host has much to give and to ask for, and nobody waits for one message of it: more is
+//! waited for there. The longest wait is shorter than what is queued at either end lasts ([`UNSENT_SPAN`](super::line::UNSENT_SPAN)).
 
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ const FEW: usize = 64 << 10;
 /// Bytes moved in a turn from which on the next one waits less.
 const MANY: usize = 128 << 10;
 
-/// The same in the middle of the payload, where turns are longer.
+/// The same in the middle of the payload.
 const MANY_AMID: usize = 192 << 10;
 
 /// Bytes moved in a turn after which the next one does not wait.
@@ -23,12 +22,8 @@ const PLENTY: usize = 256 << 10;
 /// The first wait.
 const PAUSE_MIN: Duration = Duration::from_micros(250);
 
-/// The longest wait at the edges of the payload: a block takes that long at 2 MB/s, and a piece to be passed on many times as
-/// long.
-const PAUSE_MAX: Duration = Duration::from_millis(8);
-
-/// The longest wait in its middle.
-const PAUSE_MAX_AMID: Duration = Duration::from_millis(10);
+/// The longest wait: a block takes that long at 1.6 MB/s, and a piece to be passed on many times as long.
+const PAUSE_MAX: Duration = Duration::from_millis(10);
 
 /// Part of the payload that is an edge of it.
 const EDGE: u32 = 10;
@@ -68,8 +63,7 @@ impl Pace {
             PLENTY.. => Duration::ZERO,
             _ if moved >= many && self.pause <= PAUSE_MIN => Duration::ZERO,
             _ if moved >= many => self.pause / 2,
-            FEW.. if self.pause < PAUSE_MAX => self.pause,
-            FEW.. if stage == Stage::Middle => PAUSE_MAX_AMID,
+            FEW.. => self.pause,
             _ => (self.pause * 2).clamp(PAUSE_MIN, PAUSE_MAX),
         };
         self.pause
@@ -110,9 +104,8 @@ mod tests {
         assert_eq!((Stage::of(0, 1), Stage::of(1, 1)), (Edge, Edge));
         let mut pace = Pace::default();
         assert_eq!((0..10).map(|_| pace.after(100, Middle)).max(), Some(PAUSE_MAX));
-        assert_eq!(pace.after(80_000, Middle), PAUSE_MAX_AMID);
-        assert_eq!(pace.after(160_000, Middle), PAUSE_MAX_AMID);
-        assert_eq!(pace.after(80_000, Edge), PAUSE_MAX);
-        assert_eq!(pace.after(100, Middle), PAUSE_MAX);
+        assert_eq!(pace.after(80_000, Middle), PAUSE_MAX);
+        assert_eq!(pace.after(160_000, Middle), PAUSE_MAX);
+        assert_eq!(pace.after(160_000, Edge), PAUSE_MAX / 2);
     }
 }
