@@ -35,26 +35,43 @@ def bencode(value):
 
 class Agent:
     def __init__(self, folder):
-        agent = shutil.which(os.environ.get("ROOKERY_AGENT", "rookery-agent"))
-        self.process = subprocess.Popen([agent, "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.DEVNULL)
-        self.begun = False
-        self.tell({"order": "hello", "protocol": 1, "run": "caps", "host": "h", "work_dir": f"{folder}/work",
-                   "destination": f"{folder}/releases"})
+        self.folder = folder
+        program = shutil.which(os.environ.get("ROOKERY_AGENT", "rookery-agent"))
+        of = ["caps/h", "--work-dir", f"{folder}/work"]
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self.server = subprocess.Popen([program, "serve", *of], **quiet)
+        deadline = time.monotonic() + 10
+        while not os.path.exists(f"{folder}/work/runs/caps/h/socket"):
+            if time.monotonic() > deadline:
+                sys.exit("the agent does not begin")
+            time.sleep(0.01)
+        self.process = subprocess.Popen([program, "attach", *of], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.said = -1
+        self.process.stdout.readline()
+        self.tell({"order": "attach", "seen": None})
+        minutes = {"secs": 600, "nanos": 0}
+        self.tell({"order": "hello", "protocol": 3, "run": "caps", "host": "h", "destination": f"{folder}/releases",
+                   "holder": {"operator": "caps", "from": "here", "since": "now", "why": "a measurement"},
+                   "lease": minutes, "deadline": minutes})
 
     def tell(self, order, bulk=b""):
         text = json.dumps(order).encode()
-        self.process.stdin.write(struct.pack(">II", len(text), len(bulk)) + text + bulk)
+        self.said += 1
+        self.process.stdin.write(struct.pack(">IIQ", len(text), len(bulk), self.said) + text + bulk)
         self.process.stdin.flush()
 
     def hear(self):
-        if not self.begun:
-            self.process.stdout.readline()
-            self.begun = True
-        text, bulk = struct.unpack(">II", self.process.stdout.read(8))
+        text, bulk, _ = struct.unpack(">IIQ", self.process.stdout.read(16))
         status = json.loads(self.process.stdout.read(text))
         self.process.stdout.read(bulk)
         return status
+
+    def end(self):
+        for process in (self.process, self.server):
+            process.kill()
+            process.wait()
+        # What serves is a process apart, which would end when its lease does.
+        subprocess.run(["pkill", "-KILL", "-f", f"serve caps/h --work-dir {self.folder}/work"], check=False)
 
     def port(self):
         while (status := self.hear())["status"] != "serving":
@@ -152,8 +169,7 @@ def measure(way):
             time.sleep(span)
             report(way, cap, [at - begun for at in list(passed) if at >= begun], span)
     finally:
-        agent.process.kill()
-        agent.process.wait()
+        agent.end()
         shutil.rmtree(folder)
 
 
