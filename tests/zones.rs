@@ -73,6 +73,18 @@ fn about_one_copy_goes_into_each_of_four_zones() {
 }
 
 #[test]
+fn zones_cost_little_time() {
+    let took = |zones, seed| {
+        let mut fleet = Fleet::of(17).zones(zones).seed(seed);
+        fleet.0.pieces = 256;
+        last(&fleet.run(), |_| true)
+    };
+    let all = |zones| (1..=3).map(|seed| took(zones, seed)).sum::<f64>();
+    let (with, without) = (all(4), all(0));
+    assert!(with < without * 1.12, "{with} s instead of {without} s");
+}
+
+#[test]
 fn without_zones_everything_crosses_where_borders_would_be() {
     let fleet = Fleet::of(9).zones(0);
     assert!(fleet.run().imported.is_empty());
