@@ -7,20 +7,21 @@ use super::{ConnectionId, Swarm};
 use crate::base::{Bitfield, Instant, PieceIndex};
 use crate::wire::{Message, ZoneMessage};
 
+/// With fewer blocks asked of all peers than this, a host is in need.
+const NEED: usize = 20;
+
+/// Of what comes, this part may be asked for across the border in need.
+const RELIEF_PART: u64 = 8;
+
 impl Swarm {
     /// What of the extension protocol the zone needs.
     pub(super) fn zone_extension(&self) -> BTreeMap<String, u8> {
         self.locality.iter().map(|_| (ZoneMessage::NAME.to_owned(), ZoneMessage::ID)).collect()
     }
 
-    /// Where a peer is; a host in no zone has only neighbours.
-    pub(super) fn side(&self, connection: ConnectionId) -> Side {
-        self.locality.as_ref().map_or(Side::Near, |locality| locality.side(connection))
-    }
-
     /// A peer has shaken hands, or says where it is.
     pub(super) fn place(&mut self, now: Instant, connection: ConnectionId) {
-        let (Some(locality), Some(peer)) = (&mut self.locality, self.peers.get(&connection)) else { return };
+        let (Some(locality), Some(peer)) = (&mut self.locality, self.peers.get_mut(&connection)) else { return };
         let before = locality.station();
         locality.place(connection, peer, now);
         let after = locality.station();
@@ -42,14 +43,40 @@ impl Swarm {
         }
     }
 
-    /// A piece is asked of a peer: when that is across the border, the zone hears of it.
-    pub(super) fn claim(&mut self, now: Instant, connection: ConnectionId, piece: PieceIndex) {
-        let Some(locality) = self.locality.as_mut().filter(|locality| locality.side(connection) == Side::Far) else {
-            return;
-        };
-        if locality.claim(piece) {
+    /// A piece is asked of a peer across the border: the zone hears of it.
+    pub(super) fn claim(&mut self, now: Instant, piece: PieceIndex) {
+        if self.locality.as_mut().is_some_and(|locality| locality.claim(piece)) {
             self.tell_zone(now, ZoneMessage::Claim(piece));
         }
+    }
+
+    /// Blocks that a peer may be asked for now. The others of a zone are few, and what they send waits behind much else, so
+    /// that some are asked of each at least. With enough asked of all it is no more than of anybody, for what waits at one of
+    /// them cannot be had of another; but for one that gives out first copies, as all wait for these.
+    pub(super) fn room(&self, now: Instant, connection: ConnectionId) -> usize {
+        let Some(peer) = self.peers.get(&connection).filter(|peer| peer.useful > 0) else { return 0 };
+        let asking = &peer.asking;
+        if self.locality.is_none() || peer.side == Side::Far {
+            return asking.room(now, 0);
+        }
+        let room = asking.room(now, self.config.zone_asked_each);
+        if peer.suggests || self.is_quick {
+            return room;
+        }
+        let least = self.config.pipeline_min.saturating_sub(asking.asked.len());
+        room.min(self.config.zone_asked.saturating_sub(self.asked_of_all()).max(least))
+    }
+
+    /// Whether so little is asked of all that a peer across the border may be asked for what the zone has as well: the line
+    /// would stand idle.
+    pub(super) fn is_in_need(&self, connection: ConnectionId) -> bool {
+        self.peers.get(&connection).is_some_and(|peer| peer.side == Side::Far)
+            && self.relieved < self.totals.down.0 / RELIEF_PART
+            && self.asked_of_all() < NEED
+    }
+
+    fn asked_of_all(&self) -> usize {
+        self.peers.values().map(|peer| peer.asking.asked.len()).sum()
     }
 
     /// A peer says something about the zone; from outside it is of no interest.
@@ -68,7 +95,8 @@ impl Swarm {
 
     /// Takes back what was asked of peers across the border: somebody else brings it in.
     fn leave_to_mate(&mut self, now: Instant, piece: PieceIndex) {
-        let far: Vec<_> = self.peers.keys().copied().filter(|peer| self.side(*peer) == Side::Far).collect();
+        let far = self.peers.iter().filter(|(_, peer)| peer.side == Side::Far);
+        let far: Vec<_> = far.map(|(connection, _)| *connection).collect();
         for connection in far {
             let Some(peer) = self.peers.get_mut(&connection) else { continue };
             let (back, kept): (VecDeque<_>, _) =

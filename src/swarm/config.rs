@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{Exchange, Preference};
-use crate::base::{ByteRate, Zone};
+use crate::base::{ByteCount, ByteRate, Zone};
 
 /// Limits and intervals. The defaults are for a fleet in a data centre: short timers, deep pipelines, no choking.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,10 +82,13 @@ pub struct Config {
     pub pipeline_min: usize,
     /// Blocks asked of a peer at once, at most: 8 MiB, 1 GiB/s at 8 ms.
     pub pipeline_max: usize,
-    /// Blocks asked of the others of a zone together, at least: they are few, and what they send waits behind much else.
+    /// Blocks asked of all peers from which on the others of a zone are asked for [`Self::pipeline_min`] each and no more: what
+    /// waits at one of few cannot be had of another.
     pub zone_asked: usize,
-    /// Blocks asked of one of them for that reason, at most: what waits at one host cannot be had of another.
+    /// Blocks asked of one of them, at least, until then: what they send waits behind much else.
     pub zone_asked_each: usize,
+    /// A line that has brought more than this within a [`tick`](Self::tick) has no such bound: it would be too little to fill it.
+    pub zone_quick: ByteCount,
     /// What is asked of a peer at once lasts this long at the pace it sends at: longer than a request takes to get there
     /// through queues that are full both ways.
     pub pipeline_span: Duration,
@@ -223,6 +226,7 @@ impl Default for Config {
             pipeline_max: 512,
             zone_asked: 24,
             zone_asked_each: 8,
+            zone_quick: ByteCount(1_500_000),
             pipeline_span: Duration::from_millis(50),
             pipeline_unknown: 200,
             slow_line: ByteRate(1 << 20),

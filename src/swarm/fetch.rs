@@ -46,7 +46,10 @@ impl Swarm {
             }
             Message::HaveAll => self.told(now, connection, &Bitfield::full(pieces)),
             Message::HaveNone => self.told(now, connection, &Bitfield::empty(pieces)),
-            Message::Suggest(piece) => Peer::offer(&mut peer.suggested, piece),
+            Message::Suggest(piece) => {
+                peer.suggests = true;
+                Peer::offer(&mut peer.suggested, piece);
+            }
             Message::AllowedFast(piece) => {
                 Peer::offer(&mut peer.allowed_fast, piece);
                 self.fill(now, connection);
@@ -122,21 +125,16 @@ impl Swarm {
 
     /// Asks a peer for as much as it may be asked for.
     pub(super) fn fill(&mut self, now: Instant, connection: ConnectionId) {
-        let Some(peer) = self.peers.get(&connection).filter(|peer| peer.useful > 0) else { return };
-        for _ in 0..peer.asking.room(now, self.asked_min(connection)) {
+        for _ in 0..self.room(now, connection) {
             if !self.download.is_ready() || self.unwritten >= self.config.unwritten_max || self.is_line_full(now) {
                 break;
             }
-            let Some(block) = self.pick(now, connection).or_else(|| self.pick_again(now, connection)) else { break };
+            let mut block = self.pick(now, connection, false);
+            if block.is_none() && self.is_in_need(connection) {
+                block = self.pick(now, connection, true);
+            }
+            let Some(block) = block.or_else(|| self.pick_again(now, connection)) else { break };
             self.ask(now, connection, block);
-        }
-    }
-
-    /// Blocks to have asked of a peer, at least, because it is one of few.
-    fn asked_min(&self, connection: ConnectionId) -> usize {
-        match &self.locality {
-            Some(locality) if locality.side(connection) == Side::Near => locality.asked_min(&self.config),
-            Some(_) | None => 0,
         }
     }
 
@@ -157,8 +155,10 @@ impl Swarm {
         due.sum::<usize>() as u64 * u64::from(BLOCK_LENGTH) >= worth.max(self.config.asked_min)
     }
 
-    fn pick(&mut self, now: Instant, connection: ConnectionId) -> Option<Block> {
+    /// A block to ask a peer for; in `relief` without a look at the border.
+    fn pick(&mut self, now: Instant, connection: ConnectionId, relief: bool) -> Option<Block> {
         let peer = self.peers.get_mut(&connection)?;
+        let far = peer.side == Side::Far;
         let asker = Asker {
             connection,
             has: &peer.has,
@@ -168,7 +168,7 @@ impl Swarm {
             },
             suggested: &peer.suggested,
             current: peer.asking.current,
-            abroad: self.locality.as_ref().and_then(|locality| locality.abroad(connection, now)),
+            abroad: self.locality.as_ref().filter(|_| far && !relief).map(|locality| locality.abroad(now)),
         };
         let piece = self.picker.pick(&self.pieces, asker, self.config.under_way_max)?;
         if !self.pieces.contains(piece) {
@@ -178,7 +178,11 @@ impl Swarm {
         peer.asking.current = Some(piece);
         peer.suggested.remove(&piece);
         let block = self.pieces.next_unasked(piece, connection);
-        self.claim(now, connection, piece);
+        if relief {
+            self.relieved += u64::from(BLOCK_LENGTH);
+        } else if far {
+            self.claim(now, piece);
+        }
         block
     }
 
@@ -194,7 +198,7 @@ impl Swarm {
         } else {
             self.config.assist_after.max(self.usual_wait * 4)
         };
-        let age = match self.side(connection) {
+        let age = match peer.side {
             Side::Near => age,
             Side::Far => age * 2,
         };

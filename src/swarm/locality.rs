@@ -82,7 +82,7 @@ pub(super) struct Locality {
     step_min: Duration,
     patience_min: Duration,
     mates: BTreeMap<ConnectionId, Mate>,
-    far: BTreeSet<ConnectionId>,
+    far: Vec<ConnectionId>,
     /// Mates that have each piece, and send.
     near: Vec<u16>,
     /// Importing mates that go before us.
@@ -107,7 +107,7 @@ impl Locality {
             step_min: config.import_step,
             patience_min: config.import_patience,
             mates: BTreeMap::new(),
-            far: BTreeSet::new(),
+            far: Vec::new(),
             near: vec![0; pieces],
             rank: vec![0; pieces],
             open: vec![None; pieces],
@@ -119,7 +119,7 @@ impl Locality {
     }
 
     /// A peer says where it is.
-    pub(super) fn place(&mut self, connection: ConnectionId, peer: &Peer, now: Instant) {
+    pub(super) fn place(&mut self, connection: ConnectionId, peer: &mut Peer, now: Instant) {
         let near = peer.zone.as_ref() == Some(&self.zone);
         let known = if near { self.mates.contains_key(&connection) } else { self.far.contains(&connection) };
         if known {
@@ -127,18 +127,20 @@ impl Locality {
         }
         self.leave(connection, &peer.has, now);
         if near {
+            peer.side = Side::Near;
             let mate = Mate { peer_id: peer.peer_id, station: Station::Inland, overdue: Overdue::No, claims: 0 };
             self.mates.insert(connection, mate);
             self.count(&peer.has);
         } else {
-            self.far.insert(connection);
+            peer.side = Side::Far;
+            self.far.push(connection);
             peer.has.iter().for_each(|piece| self.seen(piece, now));
         }
     }
 
     /// A peer is gone, with what it has.
     pub(super) fn leave(&mut self, connection: ConnectionId, has: &Bitfield, now: Instant) {
-        self.far.remove(&connection);
+        self.far.retain(|far| *far != connection);
         self.stand(connection, Station::Inland);
         let Some(mate) = self.mates.remove(&connection) else { return };
         if mate.overdue == Overdue::No {
@@ -151,24 +153,14 @@ impl Locality {
         }
     }
 
-    /// Where a peer is.
-    pub(super) fn side(&self, connection: ConnectionId) -> Side {
-        if self.mates.contains_key(&connection) { Side::Near } else { Side::Far }
-    }
-
-    /// The rule for a peer, if it is across the border.
-    pub(super) fn abroad(&self, connection: ConnectionId, now: Instant) -> Option<Abroad<'_>> {
-        (self.side(connection) == Side::Far).then_some(Abroad { locality: self, now })
+    /// The rule for a peer across the border.
+    pub(super) const fn abroad(&self, now: Instant) -> Abroad<'_> {
+        Abroad { locality: self, now }
     }
 
     /// Where we are ourselves.
     pub(super) fn station(&self) -> Station {
         if self.far.is_empty() { Station::Inland } else { Station::Border }
-    }
-
-    /// Blocks to have asked of each of the others, at least.
-    pub(super) fn asked_min(&self, config: &Config) -> usize {
-        config.zone_asked.div_ceil(self.mates.len().max(1)).min(config.zone_asked_each)
     }
 
     /// The others of the zone.

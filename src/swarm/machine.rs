@@ -59,6 +59,10 @@ pub struct Swarm {
     pub(super) last_block: Instant,
     /// How long blocks take to come of late, on average.
     pub(super) usual_wait: Duration,
+    /// The line has brought more within a tick than [`Config::zone_quick`].
+    pub(super) is_quick: bool,
+    /// Bytes asked for across the border although somebody in the zone has them, or brings them in.
+    pub(super) relieved: u64,
     /// Corrupt pieces whose liars are not known yet.
     pub(super) blame: Blame,
     /// Peers that are not taken back before a moment.
@@ -141,6 +145,8 @@ impl Swarm {
             unwritten: 0,
             last_block: Instant::ZERO,
             usual_wait: Duration::ZERO,
+            is_quick: false,
+            relieved: 0,
             blame: Blame::default(),
             bans: BTreeMap::new(),
             totals: Totals::default(),
@@ -241,7 +247,7 @@ impl Swarm {
 
     /// What is looked at from time to time rather than at each input.
     fn tick(&mut self, now: Instant) {
-        self.meters.0.turn();
+        self.is_quick |= self.meters.0.turn() > self.config.zone_quick;
         self.meters.1.turn();
         self.bans.retain(|_, until| *until > now);
         self.expire_greetings(now);

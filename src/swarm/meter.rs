@@ -22,11 +22,13 @@ impl Meter {
         self.total += bytes;
     }
 
-    /// A tick is over.
-    pub(super) fn turn(&mut self) {
+    /// A tick is over; says how many bytes moved in it.
+    pub(super) fn turn(&mut self) -> ByteCount {
+        let moved = self.ticks[self.at];
         self.at = (self.at + 1) % TICKS;
         self.ticks[self.at] = 0;
         self.turned = (self.turned + 1).min(TICKS - 1);
+        ByteCount(moved)
     }
 
     /// The rate over the ticks that are over, or over the first one while it lasts.
@@ -57,11 +59,11 @@ mod tests {
         for _ in 0..40 {
             meter.add(250);
             assert_eq!(meter.rate(tick), ByteRate(1000));
-            meter.turn();
+            assert_eq!(meter.turn(), ByteCount(250));
         }
         assert_eq!(meter.total(), ByteCount(10_000));
         assert!(!meter.is_at_rest());
-        (0..TICKS).for_each(|_| meter.turn());
+        (0..TICKS).for_each(|_| assert_eq!(meter.turn(), ByteCount(0)));
         assert_eq!(meter.rate(tick), ByteRate(0));
         assert!(meter.is_at_rest());
     }

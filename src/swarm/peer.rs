@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::exchange::Gossip;
+use super::locality::Side;
 use super::meter::Meter;
 use super::pieces::{Overdue, Sender};
 use super::spread::Veil;
@@ -127,6 +128,8 @@ pub(super) struct Peer {
     pub(super) client: Option<String>,
     /// Its zone, if it says one.
     pub(super) zone: Option<Zone>,
+    /// Where that is, seen from here.
+    pub(super) side: Side,
     /// Under which id it receives what hosts of one zone tell each other.
     pub(super) zone_id: Option<u8>,
     /// Where it listens, as far as known.
@@ -138,6 +141,8 @@ pub(super) struct Peer {
     pub(super) allowed_fast: BTreeSet<PieceIndex>,
     /// Pieces it would like to be asked for (BEP 6).
     pub(super) suggested: BTreeSet<PieceIndex>,
+    /// It has suggested any: it gives out first copies, which nobody else has.
+    pub(super) suggests: bool,
     pub(super) asking: Asking,
     pub(super) serving: Serving,
     pub(super) gossip: Gossip,
@@ -225,12 +230,14 @@ impl Peer {
             extensions: handshake.has_extensions(),
             client: None,
             zone: None,
+            side: if config.zone.is_some() { Side::Far } else { Side::Near },
             zone_id: None,
             listening,
             has: Bitfield::empty(pieces),
             useful: 0,
             allowed_fast: BTreeSet::new(),
             suggested: BTreeSet::new(),
+            suggests: false,
             asking,
             serving,
             gossip: Gossip::default(),

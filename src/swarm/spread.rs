@@ -31,6 +31,8 @@ pub(super) struct Veil {
     shown: Bitfield,
     /// Shown, and not out yet.
     open: Vec<PieceIndex>,
+    /// How many it was shown.
+    count: u32,
     /// When it was last shown a piece.
     at: Instant,
 }
@@ -86,7 +88,7 @@ impl Spread {
 impl Veil {
     /// For a peer that knows of these pieces.
     pub(super) const fn new(shown: Bitfield) -> Self {
-        Self { shown, open: Vec::new(), at: Instant::ZERO }
+        Self { shown, open: Vec::new(), count: 0, at: Instant::ZERO }
     }
 
     /// Whether a piece may be asked for.
@@ -102,6 +104,7 @@ impl Veil {
     fn show(&mut self, piece: PieceIndex, now: Instant) {
         self.shown.insert(piece);
         self.open.push(piece);
+        self.count += 1;
         self.at = now;
     }
 
@@ -190,11 +193,14 @@ impl Swarm {
         usize::try_from(worth).unwrap_or(usize::MAX).max(self.config.first_copies)
     }
 
-    /// The peer to show a piece to: the one that waits for the fewest, and has not been shown any for longest.
+    /// The peer to show a piece to: the one that waits for the fewest, and has not been shown any for longest. Among zones the
+    /// one that was shown the fewest: who brings more into a zone than the others gives more, gets less of them, and so has
+    /// the more room for what it is shown.
     fn audience(&self, now: Instant, piece: PieceIndex, share: usize) -> Option<ConnectionId> {
         let able = self.peers.iter().filter_map(|(connection, peer)| {
             let veil = peer.serving.attentive_veil(now).filter(|veil| veil.open.len() < share)?;
-            (!peer.has.contains(piece)).then_some((veil.open.len(), veil.at, *connection))
+            let count = if peer.zone.is_some() { veil.count } else { 0 };
+            (!peer.has.contains(piece)).then_some((count, veil.open.len(), veil.at, *connection))
         });
         able.min().map(|(.., connection)| connection)
     }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test looks for one message among all")]
 
+mod border;
 mod bounds;
 mod exchange;
 mod priority;

@@ -1,0 +1,99 @@
+//! What the others of a zone are asked for, and peers across its border.
+
+use rookery::base::{BLOCK_LENGTH, Bitfield, PieceIndex, Zone};
+use rookery::swarm::{Config, Input};
+use rookery::wire::{ExtensionHandshake, Message};
+
+use crate::room::{PIECES, Room, address};
+
+fn zone(name: &str) -> Zone {
+    name.parse().expect("a name")
+}
+
+impl Room {
+    /// A peer of a zone joins that has nothing.
+    fn join_from(&mut self, connection: u64, name: &str) {
+        self.join(connection, address(connection));
+        self.send(
+            connection,
+            ExtensionHandshake { zone: Some(zone(name)), ..ExtensionHandshake::default() }.to_message(),
+        );
+    }
+
+    /// It gets everything, and may be asked for it.
+    fn offer_all(&mut self, connection: u64) {
+        (0..PIECES).for_each(|piece| self.send(connection, Message::Have(PieceIndex(piece))));
+        self.send(connection, Message::Unchoke);
+    }
+
+    /// Blocks that were asked of it so far.
+    fn asked(&self, connection: u64) -> usize {
+        let asks = |message: &Message| matches!(message, Message::Request(_));
+        self.said.iter().filter(|(to, message)| to.0 == connection && asks(message)).count()
+    }
+
+    /// It sends a block that was asked of it, the first when `at` is 0.
+    fn answer(&mut self, connection: u64, at: usize) {
+        let asked = self.said.iter().filter(|(to, _)| to.0 == connection).map(|(_, message)| message);
+        let mut asked =
+            asked.filter_map(|message| if let Message::Request(block) = message { Some(*block) } else { None });
+        let block = asked.nth(at).expect("it was asked for one");
+        let data = vec![0; BLOCK_LENGTH as usize].into();
+        self.send(connection, Message::Piece { piece: block.piece, begin: block.begin, data });
+    }
+}
+
+fn in_zone(zone_asked: usize, zone_asked_each: usize) -> Room {
+    Room::empty(Config { zone: Some(zone("a")), zone_asked, zone_asked_each, ..Config::default() })
+}
+
+#[test]
+fn when_enough_is_asked_of_all_each_neighbour_owes_two_blocks() {
+    let mut room = in_zone(5, 4);
+    for mate in 1..=3 {
+        room.join_from(mate, "a");
+        room.offer_all(mate);
+    }
+    assert_eq!([1, 2, 3].map(|mate| room.asked(mate)), [4, 2, 2]);
+}
+
+#[test]
+fn a_neighbour_that_gives_out_first_copies_is_asked_for_as_much_as_ever() {
+    let mut room = in_zone(5, 4);
+    for mate in 1..=2 {
+        room.join_from(mate, "a");
+        room.send(mate, Message::Suggest(PieceIndex(0)));
+        room.offer_all(mate);
+    }
+    assert_eq!([1, 2].map(|mate| room.asked(mate)), [4, 4]);
+}
+
+#[test]
+fn in_need_a_part_of_what_comes_may_come_across_the_border_although_the_zone_has_it() {
+    let mut room = in_zone(24, 8);
+    room.join_from(1, "a");
+    room.offer_all(1);
+    room.join_from(2, "b");
+    room.offer_all(2);
+    assert_eq!((room.asked(1), room.asked(2)), (8, 0));
+    for (at, far) in [(0, 1), (1, 1), (2, 1), (3, 1)] {
+        room.answer(1, at);
+        room.tell(Input::Elapsed);
+        assert_eq!(room.asked(2), far, "after {} blocks", at + 1);
+    }
+}
+
+#[test]
+fn first_copies_go_to_hosts_in_zones_evenly_however_quick_they_are() {
+    let mut room = Room::new(Config { zone: Some(zone("a")), ..Config::default() }, Bitfield::empty(PIECES));
+    room.join_from(1, "b");
+    room.join_from(2, "b");
+    for piece in 0..PIECES {
+        room.tell(Input::Injected { piece: PieceIndex(piece) });
+        room.tell(Input::Verified { piece: PieceIndex(piece), intact: true });
+        room.send(1, Message::Have(PieceIndex(piece)));
+    }
+    let shown = |piece| room.said.iter().find(|(_, message)| *message == Message::Have(PieceIndex(piece)));
+    let to: Vec<_> = (0..PIECES).map(|piece| shown(piece).map(|(to, _)| to.0)).collect();
+    assert_eq!(to, [Some(1), Some(2), Some(1), Some(2)]);
+}
