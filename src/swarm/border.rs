@@ -1,4 +1,5 @@
-//! The border: what hosts of one zone tell each other, so that each piece is brought in once.
+//! The border: what hosts of one zone tell each other, so that each piece is brought in once, and how much they ask of each
+//! other and across it.
 
 use std::collections::{BTreeMap, VecDeque};
 
