@@ -193,14 +193,15 @@ impl Swarm {
         usize::try_from(worth).unwrap_or(usize::MAX).max(self.config.first_copies)
     }
 
-    /// The peer to show a piece to: the one that waits for the fewest, and has not been shown any for longest. Among zones the
-    /// one that was shown the fewest: who brings more into a zone than the others gives more, gets less of them, and so has
-    /// the more room for what it is shown.
+    /// The peer to show a piece to: the one that waits for the fewest, and has not been shown any for longest. In zones those
+    /// that were shown the most come last: who brings more into a zone than the others gives more, gets less of them, and so
+    /// has the more room for what it is shown.
     fn audience(&self, now: Instant, piece: PieceIndex, share: usize) -> Option<ConnectionId> {
+        let most = self.peers.values().filter_map(|peer| peer.serving.veil.as_ref()).map(|veil| veil.count).max()?;
         let able = self.peers.iter().filter_map(|(connection, peer)| {
             let veil = peer.serving.attentive_veil(now).filter(|veil| veil.open.len() < share)?;
-            let count = if peer.zone.is_some() { veil.count } else { 0 };
-            (!peer.has.contains(piece)).then_some((count, veil.open.len(), veil.at, *connection))
+            let leads = peer.zone.is_some() && veil.count == most;
+            (!peer.has.contains(piece)).then_some((leads, veil.open.len(), veil.at, *connection))
         });
         able.min().map(|(.., connection)| connection)
     }
