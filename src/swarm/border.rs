@@ -1,5 +1,5 @@
 //! The border: what hosts of one zone tell each other, so that each piece is brought in once, and how much they ask of each
-//! other and across it.
+//! other.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -7,12 +7,6 @@ use super::locality::{Side, Station};
 use super::{ConnectionId, Swarm};
 use crate::base::{Bitfield, Instant, PieceIndex};
 use crate::wire::{Message, ZoneMessage};
-
-/// With fewer blocks asked of all peers than this, a host is in need.
-const NEED: usize = 20;
-
-/// Of what comes, this part may be asked for across the border in need.
-const RELIEF_PART: u64 = 8;
 
 impl Swarm {
     /// What of the extension protocol the zone needs.
@@ -66,14 +60,6 @@ impl Swarm {
         }
         let least = self.config.pipeline_min.saturating_sub(asking.asked.len());
         room.min(self.config.zone_asked.saturating_sub(self.asked_of_all()).max(least))
-    }
-
-    /// Whether so little is asked of all that a peer across the border may be asked for what the zone has as well: the line
-    /// would stand idle.
-    pub(super) fn is_in_need(&self, connection: ConnectionId) -> bool {
-        self.peers.get(&connection).is_some_and(|peer| peer.side == Side::Far)
-            && self.relieved < self.totals.down.0 / RELIEF_PART
-            && self.asked_of_all() < NEED
     }
 
     fn asked_of_all(&self) -> usize {

@@ -61,8 +61,6 @@ pub struct Swarm {
     pub(super) usual_wait: Duration,
     /// The line has brought more within a tick than [`Config::zone_quick`].
     pub(super) is_quick: bool,
-    /// Bytes asked for across the border although somebody in the zone has them, or brings them in.
-    pub(super) relieved: u64,
     /// Corrupt pieces whose liars are not known yet.
     pub(super) blame: Blame,
     /// Peers that are not taken back before a moment.
@@ -146,7 +144,6 @@ impl Swarm {
             last_block: Instant::ZERO,
             usual_wait: Duration::ZERO,
             is_quick: false,
-            relieved: 0,
             blame: Blame::default(),
             bans: BTreeMap::new(),
             totals: Totals::default(),

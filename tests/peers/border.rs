@@ -1,6 +1,6 @@
-//! What the others of a zone are asked for, and peers across its border.
+//! What the others of a zone are asked for, and who of them is shown first copies.
 
-use rookery::base::{BLOCK_LENGTH, Bitfield, PieceIndex, Zone};
+use rookery::base::{Bitfield, PieceIndex, Zone};
 use rookery::swarm::{Config, Input};
 use rookery::wire::{ExtensionHandshake, Message};
 
@@ -31,16 +31,6 @@ impl Room {
         let asks = |message: &Message| matches!(message, Message::Request(_));
         self.said.iter().filter(|(to, message)| to.0 == connection && asks(message)).count()
     }
-
-    /// It sends a block that was asked of it, the first when `at` is 0.
-    fn answer(&mut self, connection: u64, at: usize) {
-        let asked = self.said.iter().filter(|(to, _)| to.0 == connection).map(|(_, message)| message);
-        let mut asked =
-            asked.filter_map(|message| if let Message::Request(block) = message { Some(*block) } else { None });
-        let block = asked.nth(at).expect("it was asked for one");
-        let data = vec![0; BLOCK_LENGTH as usize].into();
-        self.send(connection, Message::Piece { piece: block.piece, begin: block.begin, data });
-    }
 }
 
 fn in_zone(zone_asked: usize, zone_asked_each: usize) -> Room {
@@ -66,21 +56,6 @@ fn a_neighbour_that_gives_out_first_copies_is_asked_for_as_much_as_ever() {
         room.offer_all(mate);
     }
     assert_eq!([1, 2].map(|mate| room.asked(mate)), [4, 4]);
-}
-
-#[test]
-fn in_need_a_part_of_what_comes_may_come_across_the_border_although_the_zone_has_it() {
-    let mut room = in_zone(24, 8);
-    room.join_from(1, "a");
-    room.offer_all(1);
-    room.join_from(2, "b");
-    room.offer_all(2);
-    assert_eq!((room.asked(1), room.asked(2)), (8, 0));
-    for (at, far) in [(0, 1), (1, 1), (2, 1), (3, 1)] {
-        room.answer(1, at);
-        room.tell(Input::Elapsed);
-        assert_eq!(room.asked(2), far, "after {} blocks", at + 1);
-    }
 }
 
 #[test]
