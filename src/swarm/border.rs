@@ -1,5 +1,5 @@
 //! The border: what hosts of one zone tell each other, so that each piece is brought in once, and how much they ask of each
-//! other.
+//! other and across it.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -7,6 +7,12 @@ use super::locality::{Side, Station};
 use super::{ConnectionId, Swarm};
 use crate::base::{Bitfield, Instant, PieceIndex};
 use crate::wire::{Message, ZoneMessage};
+
+/// With fewer blocks asked of all peers than this, a host is in need.
+const NEED: usize = 20;
+
+/// Of what comes, this part may be asked for across the border in need.
+const RELIEF_PART: u64 = 16;
 
 impl Swarm {
     /// What of the extension protocol the zone needs.
@@ -55,11 +61,19 @@ impl Swarm {
             return asking.room(now, 0);
         }
         let room = asking.room(now, self.config.zone_asked_each);
-        if peer.suggests || self.is_quick {
+        if peer.suggests || self.quickest > self.config.zone_quick {
             return room;
         }
         let least = self.config.pipeline_min.saturating_sub(asking.asked.len());
         room.min(self.config.zone_asked.saturating_sub(self.asked_of_all()).max(least))
+    }
+
+    /// Whether so little is asked of all that a peer across the border may be asked for what the zone has as well: the line
+    /// would stand idle.
+    pub(super) fn is_in_need(&self, connection: ConnectionId) -> bool {
+        self.peers.get(&connection).is_some_and(|peer| peer.side == Side::Far)
+            && self.relieved < self.totals.down.0 / RELIEF_PART
+            && self.asked_of_all() < NEED
     }
 
     fn asked_of_all(&self) -> usize {

@@ -26,8 +26,11 @@ impl Bucket {
 
     /// Changes the cap; what was saved up under another is gone.
     pub(super) fn set(&mut self, rate: ByteRate) {
-        self.rate = rate.cap().map(|rate| i64::try_from(rate).unwrap_or(i64::MAX).min(1 << 40));
-        self.tokens = self.tokens.min(0);
+        let rate = rate.cap().map(|rate| i64::try_from(rate).unwrap_or(i64::MAX).min(1 << 40));
+        if rate != self.rate {
+            self.rate = rate;
+            self.tokens = self.tokens.min(0);
+        }
     }
 
     /// Lets time pass.

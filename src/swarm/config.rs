@@ -256,7 +256,7 @@ impl Default for Config {
             exchange_after: Duration::from_secs(1),
             exchange_every: Duration::from_secs(60),
             tick: Duration::from_millis(250),
-            burst: Duration::from_millis(50),
+            burst: Duration::from_millis(20),
             faults_max: 64,
         }
     }

@@ -129,7 +129,11 @@ impl Swarm {
             if !self.download.is_ready() || self.unwritten >= self.config.unwritten_max || self.is_line_full(now) {
                 break;
             }
-            let Some(block) = self.pick(now, connection).or_else(|| self.pick_again(now, connection)) else { break };
+            let mut block = self.pick(now, connection, false);
+            if block.is_none() && self.is_in_need(connection) {
+                block = self.pick(now, connection, true);
+            }
+            let Some(block) = block.or_else(|| self.pick_again(now, connection)) else { break };
             self.ask(now, connection, block);
         }
     }
@@ -151,7 +155,8 @@ impl Swarm {
         due.sum::<usize>() as u64 * u64::from(BLOCK_LENGTH) >= worth.max(self.config.asked_min)
     }
 
-    fn pick(&mut self, now: Instant, connection: ConnectionId) -> Option<Block> {
+    /// A block to ask a peer for; in `relief` without a look at the border.
+    fn pick(&mut self, now: Instant, connection: ConnectionId, relief: bool) -> Option<Block> {
         let peer = self.peers.get_mut(&connection)?;
         let far = peer.side == Side::Far;
         let asker = Asker {
@@ -163,7 +168,7 @@ impl Swarm {
             },
             suggested: &peer.suggested,
             current: peer.asking.current,
-            abroad: self.locality.as_ref().filter(|_| far).map(|locality| locality.abroad(now)),
+            abroad: self.locality.as_ref().filter(|_| far && !relief).map(|locality| locality.abroad(now)),
         };
         let piece = self.picker.pick(&self.pieces, asker, self.config.under_way_max)?;
         if !self.pieces.contains(piece) {
@@ -173,7 +178,9 @@ impl Swarm {
         peer.asking.current = Some(piece);
         peer.suggested.remove(&piece);
         let block = self.pieces.next_unasked(piece, connection);
-        if far {
+        if relief {
+            self.relieved += u64::from(BLOCK_LENGTH);
+        } else if far {
             self.claim(now, piece);
         }
         block

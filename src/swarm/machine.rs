@@ -59,8 +59,10 @@ pub struct Swarm {
     pub(super) last_block: Instant,
     /// How long blocks take to come of late, on average.
     pub(super) usual_wait: Duration,
-    /// The line has brought more within a tick than [`Config::zone_quick`].
-    pub(super) is_quick: bool,
+    /// Most bytes that came within a tick: what the line can do.
+    pub(super) quickest: ByteCount,
+    /// Bytes asked for across the border although somebody in the zone has them, or brings them in.
+    pub(super) relieved: u64,
     /// Corrupt pieces whose liars are not known yet.
     pub(super) blame: Blame,
     /// Peers that are not taken back before a moment.
@@ -143,7 +145,8 @@ impl Swarm {
             unwritten: 0,
             last_block: Instant::ZERO,
             usual_wait: Duration::ZERO,
-            is_quick: false,
+            quickest: ByteCount(0),
+            relieved: 0,
             blame: Blame::default(),
             bans: BTreeMap::new(),
             totals: Totals::default(),
@@ -244,8 +247,9 @@ impl Swarm {
 
     /// What is looked at from time to time rather than at each input.
     fn tick(&mut self, now: Instant) {
-        self.is_quick |= self.meters.0.turn() > self.config.zone_quick;
+        self.quickest = self.quickest.max(self.meters.0.turn());
         self.meters.1.turn();
+        self.pace();
         self.bans.retain(|_, until| *until > now);
         self.expire_greetings(now);
         let connections: Vec<ConnectionId> = self.peers.keys().copied().collect();
@@ -278,7 +282,7 @@ impl Swarm {
 
     fn limit(&mut self, now: Instant, upload: ByteRate, download: ByteRate) {
         (self.config.max_upload, self.config.max_download) = (upload, download);
-        self.upload.set(upload);
+        self.pace();
         self.download.set(download);
         self.upload.refill(now);
         self.download.refill(now);

@@ -1,13 +1,20 @@
 //! What others want: requests taken, answered in the choker's order, under the upload cap.
 
 use super::choker::{self, Candidate, Slot, Standing};
+use super::machine::PayloadOrigin;
 use super::peer::{Interest, Peer};
 use super::{ConnectionId, Note, Output, PeerFault, Swarm};
-use crate::base::{Block, Instant, PieceIndex};
+use crate::base::{Block, ByteRate, Instant, PieceIndex};
 use crate::wire::Message;
 
 /// Longest block another client may ask for, in bytes; nobody asks for more than 16 KiB these days.
 const BLOCK_LENGTH_MAX: u32 = 128 << 10;
+
+/// A host knows what its line can do when as much has come as in so many of the quickest ticks.
+const PACED_AFTER: u64 = 4;
+
+/// Uploads are slower than the quickest tick by this part: ticks are not all equally long.
+const PACED_BELOW: u64 = 16;
 
 /// Requests of a peer that are looked at for the rarest piece.
 const LOOKAHEAD: usize = 8;
@@ -58,6 +65,21 @@ impl Swarm {
             peer.serving.interest = interest;
         }
         self.part_if_redundant(now, connection);
+    }
+
+    /// Sets the pace of uploads: the cap, and while pieces are missing no more than the line is known to do. Lines are as quick
+    /// one way as the other; what is sent faster waits in front of ours, and with it all that we ask for.
+    pub(super) fn pace(&mut self) {
+        let cap = self.config.max_upload;
+        let fetches = self.origin == PayloadOrigin::Swarm && !self.have.is_full();
+        let known = (1..self.totals.down.0 / PACED_AFTER).contains(&self.quickest.0);
+        let rate = if fetches && known && self.config.max_download == ByteRate::UNLIMITED {
+            let line = ByteRate::over(self.quickest, self.config.tick).0;
+            ByteRate((line - line / PACED_BELOW).min(cap.cap().unwrap_or(u64::MAX)))
+        } else {
+            cap
+        };
+        self.upload.set(rate);
     }
 
     /// Sends blocks to whoever is to be served, as far as queues and cap allow.
