@@ -225,7 +225,7 @@ impl Default for Config {
             pipeline_min: 2,
             pipeline_max: 512,
             zone_asked: 24,
-            zone_asked_each: 8,
+            zone_asked_each: 6,
             zone_quick: ByteCount(1_500_000),
             pipeline_span: Duration::from_millis(50),
             pipeline_unknown: 200,
@@ -256,7 +256,7 @@ impl Default for Config {
             exchange_after: Duration::from_secs(1),
             exchange_every: Duration::from_secs(60),
             tick: Duration::from_millis(250),
-            burst: Duration::from_millis(20),
+            burst: Duration::from_millis(30),
             faults_max: 64,
         }
     }

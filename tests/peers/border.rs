@@ -1,6 +1,8 @@
-//! What the others of a zone are asked for, and who of them is shown first copies.
+//! What the others of a zone are asked for, and peers across its border; and who of them is shown first copies.
 
-use rookery::base::{Bitfield, PieceIndex, Zone};
+use std::time::Duration;
+
+use rookery::base::{Bitfield, ByteCount, PieceIndex, Zone};
 use rookery::swarm::{Config, Input};
 use rookery::wire::{ExtensionHandshake, Message};
 
@@ -19,18 +21,6 @@ impl Room {
             ExtensionHandshake { zone: Some(zone(name)), ..ExtensionHandshake::default() }.to_message(),
         );
     }
-
-    /// It gets everything, and may be asked for it.
-    fn offer_all(&mut self, connection: u64) {
-        (0..PIECES).for_each(|piece| self.send(connection, Message::Have(PieceIndex(piece))));
-        self.send(connection, Message::Unchoke);
-    }
-
-    /// Blocks that were asked of it so far.
-    fn asked(&self, connection: u64) -> usize {
-        let asks = |message: &Message| matches!(message, Message::Request(_));
-        self.said.iter().filter(|(to, message)| to.0 == connection && asks(message)).count()
-    }
 }
 
 fn in_zone(zone_asked: usize, zone_asked_each: usize) -> Room {
@@ -44,7 +34,7 @@ fn when_enough_is_asked_of_all_each_neighbour_owes_two_blocks() {
         room.join_from(mate, "a");
         room.offer_all(mate);
     }
-    assert_eq!([1, 2, 3].map(|mate| room.asked(mate)), [4, 2, 2]);
+    assert_eq!([1, 2, 3].map(|mate| room.asked(mate).len()), [4, 2, 2]);
 }
 
 #[test]
@@ -55,7 +45,42 @@ fn a_neighbour_that_gives_out_first_copies_is_asked_for_as_much_as_ever() {
         room.send(mate, Message::Suggest(PieceIndex(0)));
         room.offer_all(mate);
     }
-    assert_eq!([1, 2].map(|mate| room.asked(mate)), [4, 4]);
+    assert_eq!([1, 2].map(|mate| room.asked(mate).len()), [4, 4]);
+}
+
+#[test]
+fn in_need_a_part_of_what_comes_may_come_across_the_border_although_the_zone_has_it() {
+    let mut room = in_zone(24, 8);
+    room.join_from(1, "a");
+    room.offer_all(1);
+    room.join_from(2, "b");
+    room.offer_all(2);
+    assert_eq!([1, 2].map(|peer| room.asked(peer).len()), [8, 0]);
+    for at in 0..4 {
+        room.answer(1, at);
+        room.tell(Input::Elapsed);
+        assert_eq!(room.asked(2).len(), 1, "after {} blocks", at + 1);
+    }
+}
+
+#[test]
+fn a_quick_line_is_not_held_to_what_is_enough_for_others() {
+    for (zone_quick, more) in [(ByteCount(1 << 20), 0), (ByteCount(10_000), 2)] {
+        let mut room = Room::empty(Config {
+            zone: Some(zone("a")),
+            zone_asked: 2,
+            zone_asked_each: 4,
+            zone_quick,
+            ..Config::default()
+        });
+        room.join_from(1, "a");
+        room.offer_all(1);
+        room.answer(1, 0);
+        let before = room.asked(1).len();
+        room.wait(Duration::from_millis(250));
+        room.wait(Duration::from_millis(250));
+        assert_eq!(room.asked(1).len(), before + more);
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use rookery::base::{Bitfield, Block, InfoHash, Instant, Layout, PeerId};
+use rookery::base::{Bitfield, Block, InfoHash, Instant, Layout, PeerId, PieceIndex};
 use rookery::swarm::{Config, ConnectionId, Input, Output, PeerFault, Swarm};
 use rookery::wire::{ExtensionHandshake, Handshake, Message, PEER_EXCHANGE, PeerExchange};
 
@@ -109,6 +109,25 @@ impl Room {
         self.send(connection, handshake.to_message());
         self.send(connection, Message::HaveNone);
         self.send(connection, Message::Interested);
+    }
+
+    /// Blocks that were asked of a peer so far.
+    pub(crate) fn asked(&self, connection: u64) -> Vec<Block> {
+        let of = self.said.iter().filter(|(to, _)| to.0 == connection);
+        of.filter_map(|(_, message)| if let Message::Request(block) = message { Some(*block) } else { None }).collect()
+    }
+
+    /// A peer sends a block that was asked of it, the first when `at` is 0.
+    pub(crate) fn answer(&mut self, connection: u64, at: usize) {
+        let block = self.asked(connection)[at];
+        let data = vec![0; block.length as usize].into();
+        self.send(connection, Message::Piece { piece: block.piece, begin: block.begin, data });
+    }
+
+    /// A peer gets everything, and may be asked for it.
+    pub(crate) fn offer_all(&mut self, connection: u64) {
+        (0..PIECES).for_each(|piece| self.send(connection, Message::Have(PieceIndex(piece))));
+        self.send(connection, Message::Unchoke);
     }
 
     /// What a peer was told of others so far, oldest first; it is forgotten here.
