@@ -71,7 +71,8 @@ impl Swarm {
     /// Whether so little is asked of all that a peer across the border may be asked for what the zone has as well: the line
     /// would stand idle.
     pub(super) fn is_in_need(&self, connection: ConnectionId) -> bool {
-        self.peers.get(&connection).is_some_and(|peer| peer.side == Side::Far)
+        self.locality.is_some()
+            && self.peers.get(&connection).is_some_and(|peer| peer.side == Side::Far)
             && self.relieved < self.totals.down.0 / RELIEF_PART
             && self.asked_of_all() < NEED
     }

@@ -1,4 +1,4 @@
-//! What others want: requests taken, answered in the choker's order, under the upload cap.
+//! What others want: requests taken, answered in the choker's order, at the pace of the line and under the upload cap.
 
 use super::choker::{self, Candidate, Slot, Standing};
 use super::machine::PayloadOrigin;
