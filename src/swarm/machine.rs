@@ -59,8 +59,9 @@ pub struct Swarm {
     pub(super) last_block: Instant,
     /// How long blocks take to come of late, on average.
     pub(super) usual_wait: Duration,
-    /// Most bytes that came within a tick: what the line can do.
-    pub(super) quickest: ByteCount,
+    /// The most that came within a tick: what the line can do.
+    pub(super) quickest: ByteRate,
+    ticked: Instant,
     /// Bytes asked for across the border although somebody in the zone has them, or brings them in.
     pub(super) relieved: u64,
     /// Corrupt pieces whose liars are not known yet.
@@ -145,7 +146,8 @@ impl Swarm {
             unwritten: 0,
             last_block: Instant::ZERO,
             usual_wait: Duration::ZERO,
-            quickest: ByteCount(0),
+            quickest: ByteRate(0),
+            ticked: Instant::ZERO,
             relieved: 0,
             blame: Blame::default(),
             bans: BTreeMap::new(),
@@ -247,7 +249,8 @@ impl Swarm {
 
     /// What is looked at from time to time rather than at each input.
     fn tick(&mut self, now: Instant) {
-        self.quickest = self.quickest.max(self.meters.0.turn());
+        let brought = ByteRate::over(self.meters.0.turn(), now.since(self.ticked));
+        (self.quickest, self.ticked) = (self.quickest.max(brought), now);
         self.meters.1.turn();
         self.pace();
         self.bans.retain(|_, until| *until > now);
