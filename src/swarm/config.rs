@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{Exchange, Preference};
-use crate::base::{ByteRate, Zone};
+use crate::base::{ByteCount, ByteRate, Zone};
 
 /// Limits and intervals. The defaults are for a fleet in a data centre: short timers, deep pipelines, no choking.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,8 +87,8 @@ pub struct Config {
     pub zone_asked: usize,
     /// Blocks asked of one of them, at least, until then: what they send waits behind much else.
     pub zone_asked_each: usize,
-    /// A line that was quicker than this for a [`tick`](Self::tick) has no such bound: it would be too little to fill it.
-    pub zone_quick: ByteRate,
+    /// A line that has brought more than this within a [`tick`](Self::tick) has no such bound: it would be too little to fill it.
+    pub zone_quick: ByteCount,
     /// What is asked of a peer at once lasts this long at the pace it sends at: longer than a request takes to get there
     /// through queues that are full both ways.
     pub pipeline_span: Duration,
@@ -226,7 +226,7 @@ impl Default for Config {
             pipeline_max: 512,
             zone_asked: 24,
             zone_asked_each: 6,
-            zone_quick: ByteRate(6_000_000),
+            zone_quick: ByteCount(1_500_000),
             pipeline_span: Duration::from_millis(50),
             pipeline_unknown: 200,
             slow_line: ByteRate(1 << 20),

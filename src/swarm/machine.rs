@@ -59,9 +59,8 @@ pub struct Swarm {
     pub(super) last_block: Instant,
     /// How long blocks take to come of late, on average.
     pub(super) usual_wait: Duration,
-    /// The most that came within a tick: what the line can do.
-    pub(super) quickest: ByteRate,
-    ticked: Instant,
+    /// Most bytes that came within a tick: what the line can do.
+    pub(super) quickest: ByteCount,
     /// Bytes asked for across the border although somebody in the zone has them, or brings them in.
     pub(super) relieved: u64,
     /// Corrupt pieces whose liars are not known yet.
@@ -146,8 +145,7 @@ impl Swarm {
             unwritten: 0,
             last_block: Instant::ZERO,
             usual_wait: Duration::ZERO,
-            quickest: ByteRate(0),
-            ticked: Instant::ZERO,
+            quickest: ByteCount(0),
             relieved: 0,
             blame: Blame::default(),
             bans: BTreeMap::new(),
@@ -249,8 +247,7 @@ impl Swarm {
 
     /// What is looked at from time to time rather than at each input.
     fn tick(&mut self, now: Instant) {
-        let brought = ByteRate::over(self.meters.0.turn(), now.since(self.ticked));
-        (self.quickest, self.ticked) = (self.quickest.max(brought), now);
+        self.quickest = self.quickest.max(self.meters.0.turn());
         self.meters.1.turn();
         self.pace();
         self.bans.retain(|_, until| *until > now);

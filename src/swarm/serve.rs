@@ -10,6 +10,9 @@ use crate::wire::Message;
 /// Longest block another client may ask for, in bytes; nobody asks for more than 16 KiB these days.
 const BLOCK_LENGTH_MAX: u32 = 128 << 10;
 
+/// A host knows what its line can do when as much has come as in so many of the quickest ticks.
+const PACED_AFTER: u64 = 4;
+
 /// Uploads are slower than the quickest tick by this part, and by that among many: what the seeder brings nobody has to send,
 /// and of that each gets the less the more there are.
 const PACED_BELOW: (u64, u64) = (16, 64);
@@ -73,10 +76,10 @@ impl Swarm {
     pub(super) fn pace(&mut self) {
         let cap = self.config.max_upload;
         let fetches = self.origin == PayloadOrigin::Swarm && !self.have.is_full();
-        // A second of it has come.
-        let known = (1..self.totals.down.0).contains(&self.quickest.0);
+        let known = (1..self.totals.down.0 / PACED_AFTER).contains(&self.quickest.0);
         let rate = if fetches && known && self.config.max_download == ByteRate::UNLIMITED {
-            let (line, below) = (self.quickest.0, if self.peers.len() < MANY { PACED_BELOW.0 } else { PACED_BELOW.1 });
+            let line = ByteRate::over(self.quickest, self.config.tick).0;
+            let below = if self.peers.len() < MANY { PACED_BELOW.0 } else { PACED_BELOW.1 };
             ByteRate((line - line / below).min(cap.cap().unwrap_or(u64::MAX)))
         } else {
             cap

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rookery::base::{Bitfield, ByteRate, PieceIndex, Zone};
+use rookery::base::{Bitfield, ByteCount, PieceIndex, Zone};
 use rookery::swarm::{Config, Input};
 use rookery::wire::{ExtensionHandshake, Message};
 
@@ -65,7 +65,7 @@ fn in_need_a_part_of_what_comes_may_come_across_the_border_although_the_zone_has
 
 #[test]
 fn a_quick_line_is_not_held_to_what_is_enough_for_others() {
-    for (zone_quick, more) in [(ByteRate(4 << 20), 0), (ByteRate(40_000), 2)] {
+    for (zone_quick, more) in [(ByteCount(1 << 20), 0), (ByteCount(10_000), 2)] {
         let mut room = Room::empty(Config {
             zone: Some(zone("a")),
             zone_asked: 2,

@@ -11,17 +11,11 @@ use crate::room::{Room, address};
 const BLOCK: u32 = 16_384;
 
 /// A host to which eight blocks come, one a tick.
+#[derive(Default)]
 struct Line {
     config: Config,
     /// Peers besides the one that sends and the one that asks.
     others: u64,
-    tick: Duration,
-}
-
-impl Default for Line {
-    fn default() -> Self {
-        Self { config: Config::default(), others: 0, tick: Duration::from_millis(250) }
-    }
 }
 
 impl Line {
@@ -32,10 +26,10 @@ impl Line {
         room.join(1, address(1));
         room.offer_all(1);
         for at in 0..8 {
-            room.wait(self.tick);
+            room.wait(TICK);
             room.answer(1, at);
         }
-        room.wait(self.tick);
+        room.wait(TICK);
         let mut pieces: Vec<PieceIndex> = room.asked(1)[..8].iter().map(|block| block.piece).collect();
         pieces.dedup();
         assert_eq!(pieces.len(), 2, "pieces are fetched one after the other");
@@ -60,6 +54,7 @@ impl Line {
     }
 }
 
+const TICK: Duration = Duration::from_millis(250);
 const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
@@ -76,12 +71,6 @@ fn among_many_they_are_nearly_as_quick() {
         "the eighth of 61 440 a second is due after 1.87 s"
     );
     assert_eq!(Line { others: 15, ..Line::default() }.sent_within(time), 8, "of 64 512 after 1.78 s");
-}
-
-#[test]
-fn a_tick_that_comes_late_is_no_quicker_line() {
-    let late = Line { tick: Duration::from_millis(300), ..Line::default() };
-    assert_eq!(late.sent_within(2 * SECOND), 7, "51 200 bytes a second, and one block");
 }
 
 #[test]
