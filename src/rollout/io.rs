@@ -111,6 +111,13 @@ pub enum Input {
     },
 }
 
+impl Input {
+    /// Whether a host let hear of itself: that one is dialled in vain, and what the operator wants, comes from here.
+    pub(super) const fn is_heard(&self) -> bool {
+        !matches!(self, Self::Elapsed | Self::Operator(_) | Self::Transcript { .. } | Self::Lost { .. })
+    }
+}
+
 /// What the driver learns when it connects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostFacts {

@@ -61,7 +61,7 @@ pub struct Rollout {
     pub(super) watched: Option<Slot>,
     pub(super) ending: Ending,
     pub(super) started: Option<Instant>,
-    pub(super) last_event: Option<Instant>,
+    pub(super) last_heard: Option<Instant>,
     /// What another console knew of the run, until it is taken over.
     pub(super) past: Option<Past>,
     swarm_told: (bool, bool, u32),
@@ -173,7 +173,7 @@ impl Rollout {
             watched: None,
             ending: Ending::default(),
             started: None,
-            last_event: None,
+            last_heard: None,
             past: None,
             swarm_told: (false, false, 0),
             swarm_told_at: None,
@@ -190,8 +190,8 @@ impl Rollout {
         if self.started.is_none() {
             self.start();
         }
-        if input != Input::Elapsed {
-            self.last_event = Some(self.now);
+        if input.is_heard() {
+            self.last_heard = Some(self.now);
         }
         self.route(input);
         while let Some(timer) = self.schedule.pop_due(self.now) {

@@ -149,7 +149,7 @@ impl Rollout {
         totals.seeder_bytes_up = self.seeder.bytes_up;
         totals.seeder_rate_up = self.records[self.seeder.slot.0].progress.rate_up;
         totals.seeder_share = totals.seeder_bytes_up.0 as f64 / (totals.bytes_up.0.max(1)) as f64;
-        let silent = self.last_event.is_none_or(|at| now.since(at) > Duration::from_secs(10));
+        let silent = self.last_heard.is_none_or(|at| now.since(at) > Duration::from_secs(10));
         if silent {
             totals.rate_down = ByteRate(0);
             totals.rate_up = ByteRate(0);
@@ -241,9 +241,9 @@ impl Rollout {
         groups
     }
 
-    /// When anything was last heard, of any place or the operator.
-    pub const fn last_event(&self) -> Option<Instant> {
-        self.last_event
+    /// When anything was last heard of any place.
+    pub const fn last_heard(&self) -> Option<Instant> {
+        self.last_heard
     }
 
     /// How far the push to the seeder is; `None` when nothing is pushed.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use rookery::console::View;
-use rookery::inventory::HostId;
-use rookery::rollout::StateName;
+use rookery::console::{Msg, View};
+use rookery::inventory::{HostId, Place};
+use rookery::rollout::{Failure, Input, StateName};
 
 use super::stage::{Fate, Screen};
 use super::{key_changed, small};
@@ -124,6 +124,18 @@ fn nobody_knows_how_long_it_takes_when_nothing_is_heard() {
     let mut screen = small().at(120, 40);
     assert!(!screen.text().contains("ETA last --:--"), "{}", screen.text());
     screen.wait(Duration::from_secs(11));
+    assert!(screen.text().contains("ETA last --:--") && screen.text().contains("NOTHING HEARD"), "{}", screen.text());
+}
+
+#[test]
+fn dialling_in_vain_and_keys_are_not_heard_from_a_host() {
+    let mut screen = Screen::of(2).fetching(2).at(120, 40);
+    for _ in 0..11 {
+        screen.wait(Duration::from_secs(1));
+        let failure = Failure::ConnectionLost { why: "Connection refused".to_owned() };
+        screen.send(Msg::Fleet(Input::Lost { at: Place::Host(HostId(0)), attempt: 1, failure }));
+        screen.press("p");
+    }
     assert!(screen.text().contains("ETA last --:--") && screen.text().contains("NOTHING HEARD"), "{}", screen.text());
 }
 

@@ -170,7 +170,7 @@ fn trouble(model: &Model, theme: &Theme, fields: &mut Fields<'_>) {
 
 /// How long nothing has been heard from anywhere, if that is too long.
 fn silence(rollout: &Rollout, now: Instant) -> Option<std::time::Duration> {
-    rollout.last_event().map(|heard| now.since(heard)).filter(|it| it.as_secs() >= SILENT_SECONDS)
+    rollout.last_heard().map(|heard| now.since(heard)).filter(|it| it.as_secs() >= SILENT_SECONDS)
 }
 
 /// A time to come; nobody waits for days.
@@ -298,7 +298,7 @@ fn swarm<'a>(model: &Model, theme: &Theme) -> Fields<'a> {
     if let Some(cap) = caps.upload.cap().into_iter().chain(caps.download.cap()).min() {
         field(6, "cap ", crate::base::ByteRate(cap).to_string(), theme.scope(Scope::Warning));
     }
-    if let (Some(heard), false) = (rollout.last_event(), matches!(rollout.stage(), Stage::Ended(_))) {
+    if let (Some(heard), false) = (rollout.last_heard(), matches!(rollout.stage(), Stage::Ended(_))) {
         let silent = now.since(heard);
         let dead = silent.as_secs() >= SILENT_SECONDS && *rollout.stage() != Stage::Settled;
         let style = if dead { theme.scope(Scope::Bad) } else { plain };
