@@ -13,12 +13,14 @@ const BLOCK_LENGTH_MAX: u32 = 128 << 10;
 /// A host knows what its line can do when as much has come as in so many of the quickest ticks.
 const PACED_AFTER: u64 = 4;
 
-/// Uploads are slower than the quickest tick by this part, and by that among many: what the seeder brings nobody has to send,
-/// and of that each gets the less the more there are.
-const PACED_BELOW: (u64, u64) = (16, 64);
+/// Uploads are slower than the quickest tick by this part: what the seeder brings nobody has to send.
+const PACED_BELOW: u64 = 16;
 
 /// A host with so many peers is one of many: more than [`Config::connections_wanted`](super::Config::connections_wanted).
 const MANY: usize = 17;
+
+/// The part among many, of whom each gets next to nothing from the seeder.
+const PACED_BELOW_AMONG_MANY: u64 = 64;
 
 /// Requests of a peer that are looked at for the rarest piece.
 const LOOKAHEAD: usize = 8;
@@ -79,7 +81,7 @@ impl Swarm {
         let known = (1..self.totals.down.0 / PACED_AFTER).contains(&self.quickest.0);
         let rate = if fetches && known && self.config.max_download == ByteRate::UNLIMITED {
             let line = ByteRate::over(self.quickest, self.config.tick).0;
-            let below = if self.peers.len() < MANY { PACED_BELOW.0 } else { PACED_BELOW.1 };
+            let below = if self.peers.len() < MANY { PACED_BELOW } else { PACED_BELOW_AMONG_MANY };
             ByteRate((line - line / below).min(cap.cap().unwrap_or(u64::MAX)))
         } else {
             cap
