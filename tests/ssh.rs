@@ -19,7 +19,7 @@ use rookery::driver::bootstrap::AgentImage;
 use rookery::driver::fleet::PushSource;
 use rookery::inventory::{Host, HostId, HostKeyPolicy, Place};
 use rookery::rollout::{BootStep, Failure, Input, Output, Phase};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::time::timeout;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -187,8 +187,9 @@ async fn a_server_that_hangs_up_before_its_banner_is_tried_a_few_times() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_there_is_a_refused_connection_and_another_protocol_is_named() {
     let mut lab = Lab::new().await;
-    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    lab.host.port = closed.port();
+    let closed = TcpSocket::new_v4().unwrap();
+    closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    lab.host.port = closed.local_addr().unwrap().port();
     let failure = lab.ends_with(&polite()).await;
     assert!(matches!(failure, Failure::Connect { .. }), "{failure}");
     lab.host.address = "no-such-host.invalid".to_owned();

@@ -36,10 +36,15 @@ pub(crate) fn ipv6_is_there() -> bool {
     bound.is_ok()
 }
 
+/// Where aria2 listens, at all addresses: one of these ports that is free. No port the kernel gives to who asks for none
+/// is among them, nor one that a test names, so that nobody else's port on a 127.x address is in its way.
+const ARIA2_PORTS: &str = "20000-29999";
+
 /// aria2 in a swarm.
 pub(crate) struct Aria2 {
     child: Child,
     done: PathBuf,
+    log: PathBuf,
 }
 
 impl Drop for Aria2 {
@@ -55,23 +60,24 @@ impl Aria2 {
         fs::create_dir_all(folder).unwrap();
         let hooks = folder.with_extension("aria2-hooks");
         fs::create_dir_all(&hooks).unwrap();
-        let (hook, done) = (hooks.join("hook"), hooks.join("done"));
+        let (hook, done, log) = (hooks.join("hook"), hooks.join("done"), hooks.join("log"));
         fs::write(&hook, format!("#!/bin/sh\n: > '{}'\n", done.display())).unwrap();
         fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = Command::new("aria2c");
         command.args(["--no-conf", "--enable-dht=false", "--enable-dht6=false", "--bt-enable-lpd=false"]);
         command.args(["--disable-ipv6", "--enable-peer-exchange=false", "--check-integrity=true", "--quiet=true"]);
         command.args(["--seed-ratio=0.0", "--bt-stop-timeout=120", "--file-allocation=none"]);
         command.arg(format!("--on-bt-download-complete={}", hook.display()));
-        command.arg(format!("--listen-port={port}")).arg("--dir").arg(folder).arg(torrent);
-        Self { child: command.stdin(Stdio::null()).spawn().unwrap(), done }
+        command.arg("--log-level=error").arg("--log").arg(&log);
+        command.arg(format!("--listen-port={ARIA2_PORTS}")).arg("--dir").arg(folder).arg(torrent);
+        Self { child: command.stdin(Stdio::null()).spawn().unwrap(), done, log }
     }
 
     /// Waits until it has everything.
     pub(crate) fn finish(&mut self) {
         wait_until("aria2 has everything", || {
-            assert_eq!(self.child.try_wait().unwrap(), None, "aria2 ended");
+            let ended = self.child.try_wait().unwrap();
+            assert_eq!(ended, None, "aria2 ended: {}", fs::read_to_string(&self.log).unwrap_or_default());
             self.done.exists()
         });
     }

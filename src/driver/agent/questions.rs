@@ -79,6 +79,8 @@ fn next<'a, T: FromStr>(words: &mut impl Iterator<Item = &'a str>) -> Result<T, 
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpSocket;
+
     use super::*;
 
     #[tokio::test]
@@ -87,8 +89,9 @@ mod tests {
         assert!(reach(&mut [format!("127.0.0.1:{port}").as_str()].into_iter()).is_ok());
         let taken = listen(&mut ["127.0.0.1", &port, &port].into_iter()).unwrap_err();
         assert!(taken.contains("no free port"), "{taken}");
-        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let refused = reach(&mut [free.to_string().as_str()].into_iter()).unwrap_err();
+        let silent = TcpSocket::new_v4().unwrap();
+        silent.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let refused = reach(&mut [silent.local_addr().unwrap().to_string().as_str()].into_iter()).unwrap_err();
         assert!(refused.contains("refused"), "{refused}");
     }
 }
