@@ -7,7 +7,7 @@ use std::time::Duration;
 use rookery::base::Instant;
 use rookery::control::{RunId, TrackerHealth};
 use rookery::inventory::{HostId, Place};
-use rookery::rollout::{Action, Input, Output, Rollout, Stage, StateName, Summary};
+use rookery::rollout::{Action, Input, Output, Rollout, Stage, StateName, StationState, Summary};
 use rookery::sim::{Cue, Rehearsal, Scenario};
 
 /// Turns and statuses of the longest of these runs, many times over.
@@ -165,6 +165,17 @@ fn hosts_beyond_a_cut_have_what_one_of_them_has_and_go_on_when_it_heals() {
     assert!(play.now < Instant::after(Duration::from_secs(46)), "{:?}", play.now);
     play.settled();
     assert_eq!(play.count(StateName::Done), 40);
+}
+
+#[test]
+fn a_seeder_that_waits_for_a_large_fleet_is_not_silent() {
+    let mut play = Play::of(&SMALL.replace("hosts = 41", "hosts = 2200"));
+    play.until(|play| {
+        let silent = matches!(play.rollout.seeder().state, StationState::Silent { .. });
+        assert!(!silent, "at {:?}", play.now);
+        play.count(StateName::Fetching) > 1000
+    });
+    assert!(play.now > Instant::after(Duration::from_secs(20)), "no time to be silent: {:?}", play.now);
 }
 
 #[test]

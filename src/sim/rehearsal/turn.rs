@@ -14,11 +14,11 @@ use crate::base::{Bitfield, ByteCount, ByteRate, PieceIndex};
 use crate::control::{AgentFailure, PeerSummary, Status};
 use crate::sim::Trouble;
 
-/// Statuses of all hosts in a second at most: with more hosts each says less often.
+/// Statuses with news of all hosts in a second at most: with more hosts each says less often.
 const STATUSES_MAX: usize = 4000;
 
-/// An agent to which nothing happens says so this often, in turns.
-const QUIET_TURNS: u64 = 16;
+/// An agent to which nothing happens says so this often, in turns: every five seconds, as a real one.
+const QUIET_TURNS: u64 = 20;
 
 /// Peers that are told of a host that is looked at.
 const PEERS: usize = 24;
@@ -207,15 +207,15 @@ impl Rehearsal {
     /// A host says how far it is, when it is its turn; one that has everything begins to deliver.
     fn report(&mut self, number: usize) {
         let apart = (self.puppets.len() * 4).div_ceil(STATUSES_MAX).max(1) as u64;
-        let quiet = !self.turns.wrapping_add(number as u64).is_multiple_of(QUIET_TURNS);
+        let turn_in = |turns| self.turns.wrapping_add(number as u64).is_multiple_of(turns);
+        let (its_turn, silent_for_long) = (turn_in(apart), turn_in(QUIET_TURNS));
         let tracker = self.tracker(number);
         let puppet = &mut self.puppets[number];
         if !puppet.is_in_swarm() || puppet.silent_until > self.now {
             return;
         }
         let full = puppet.life == Life::Fetching && puppet.pieces.is_full();
-        let its_turn = self.turns.wrapping_add(number as u64).is_multiple_of(apart);
-        if full || (its_turn && !(quiet && puppet.fresh.is_empty())) {
+        if full || silent_for_long || (its_turn && !puppet.fresh.is_empty()) {
             let said = puppet.say(tracker);
             if full {
                 puppet.life = Life::Seeding;
